@@ -1,0 +1,904 @@
+#include "codec/http1.h"
+
+#include <llhttp.h>
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/number.h"
+
+/* States
+ *
+ *   START ──first byte──▶ HEAD ──blank line──▶ LENGTH ──────┐
+ *     ▲                    │                   CHUNKED ─────┤
+ *     │ ◀──a 1xx response──┤                   CLOSE ─eof───┤
+ *     │                    └──no body────────────────────▶ ENDING ──on_complete──▶ START
+ *     │                                                                            or TUNNEL
+ *   Any state goes to FAILED on an error and stays there.
+ *
+ * llhttp reads heads and chunked bodies. It is paused at the end of each head, and how the body is
+ * framed is decided here, from the headers as collected; bodies with a length or until close never
+ * go through llhttp, and each message starts it anew. So nothing carries over between messages.
+ *
+ * Invariants: headers[count] exists and is the one under construction; it counts once its value is
+ * complete. A head is copied into fields->bytes before llhttp sees it, so the texts of headers
+ * point there and a head cut in pieces is contiguous; growing the memory moves them along. llhttp
+ * gets at most as many bytes as the head may still have, so a limit strikes at the same byte
+ * however the input was cut. ENDING is reached exactly once per message.
+ *
+ * What llhttp (with no leniency) lets through and is refused here: several spaces in a request
+ * line, a request without version (HTTP/0.9), versions other than 1.0 and 1.1, RTSP, methods
+ * outside our list, targets with a fragment or characters that no URI has, absolute-form targets,
+ * transfer codings before chunked, an empty Transfer-Encoding, Transfer-Encoding in HTTP/1.0, a
+ * missing or repeated Host, any number of empty lines (bare LF too) before a message, control
+ * characters in a reason phrase, status codes below 100 and above 599, framing headers in trailers.
+ *
+ * Where responses may be lax, because no two readers can disagree about it: the reason phrase may
+ * be missing together with the space before it, and may hold bytes outside ASCII; a 204 may declare
+ * a length or a coding, but its connection is not used again. */
+enum http1_state {
+    STATE_START,
+    STATE_HEAD,
+    STATE_LENGTH,
+    STATE_CHUNKED,
+    STATE_CLOSE,
+    STATE_ENDING,
+    STATE_TUNNEL,
+    STATE_FAILED
+};
+
+/* Room for the usual head of an SDK (about 700 bytes, 15 headers) without a second allocation. */
+#define FIRST_HEADERS 24
+#define FIRST_BYTES   2048
+
+/* RFC 9112 section 2.2 asks servers to ignore at least one empty line before a request line. */
+#define LEADING_BYTES_LIMIT 4
+
+struct http1_fields {
+    char *bytes; /* first_bytes or memory of its own */
+    size_t length;
+    size_t capacity;
+    struct http1_header *headers; /* first_headers or memory of its own */
+    size_t count;
+    size_t header_capacity;
+    struct http1_header first_headers[FIRST_HEADERS];
+    char first_bytes[FIRST_BYTES];
+};
+
+const struct http1_limits http1_limits_default = {
+    .head_bytes = 65536,
+    .header_count = 100,
+    .trailer_bytes = 8192,
+    .extension_bytes = 256,
+    .interim_count = 16,
+};
+
+_Static_assert(sizeof(llhttp_t) <= HTTP1_MACHINE_WORDS * sizeof(uint64_t),
+               "HTTP1_MACHINE_WORDS is too small for this llhttp");
+_Static_assert(_Alignof(llhttp_t) <= _Alignof(uint64_t), "llhttp_t needs more alignment");
+
+static inline llhttp_t *machine_of(struct http1_parser *parser)
+{
+    return (llhttp_t *)(void *)parser->machine;
+}
+
+static enum error fail(struct http1_parser *parser, enum error error, const char *reason)
+{
+    parser->state = STATE_FAILED;
+    parser->error = error;
+    parser->reason = reason;
+    return error;
+}
+
+/* For llhttp's callbacks: fail() and llhttp leaves at once. */
+static int refuse(struct http1_parser *parser, enum error error, const char *reason)
+{
+    fail(parser, error, reason);
+    return HPE_USER;
+}
+
+/* ---- memory of a head ---- */
+
+static struct http1_fields *fields_make(void)
+{
+    struct http1_fields *fields = malloc(sizeof(*fields));
+    if (fields == NULL)
+        return NULL;
+    fields->bytes = fields->first_bytes;
+    fields->length = 0;
+    fields->capacity = FIRST_BYTES;
+    fields->headers = fields->first_headers;
+    fields->count = 0;
+    fields->header_capacity = FIRST_HEADERS;
+    return fields;
+}
+
+static void fields_free(struct http1_fields *fields)
+{
+    if (fields == NULL)
+        return;
+    if (fields->bytes != fields->first_bytes)
+        free(fields->bytes);
+    if (fields->headers != fields->first_headers)
+        free(fields->headers);
+    free(fields);
+}
+
+static void move_text(struct text *t, const char *from, size_t size, char *to)
+{
+    if (t->data >= from && t->data <= from + size)
+        t->data = to + (t->data - from);
+}
+
+/* Makes room for more bytes; the texts that point into the old memory move along. */
+static bool fields_grow(struct http1_fields *fields, struct http1_head *head)
+{
+    size_t capacity = fields->capacity * 2;
+    char *bytes = malloc(capacity);
+    if (bytes == NULL)
+        return false;
+    memcpy(bytes, fields->bytes, fields->length);
+    for (size_t i = 0; i <= fields->count; i++) {
+        move_text(&fields->headers[i].name, fields->bytes, fields->length, bytes);
+        move_text(&fields->headers[i].value, fields->bytes, fields->length, bytes);
+    }
+    move_text(&head->target, fields->bytes, fields->length, bytes);
+    move_text(&head->phrase, fields->bytes, fields->length, bytes);
+    if (fields->bytes != fields->first_bytes)
+        free(fields->bytes);
+    fields->bytes = bytes;
+    fields->capacity = capacity;
+    return true;
+}
+
+static bool fields_grow_headers(struct http1_fields *fields)
+{
+    size_t capacity = fields->header_capacity * 2;
+    struct http1_header *headers = malloc(capacity * sizeof(*headers));
+    if (headers == NULL)
+        return false;
+    memcpy(headers, fields->headers, fields->count * sizeof(*headers));
+    if (fields->headers != fields->first_headers)
+        free(fields->headers);
+    fields->headers = headers;
+    fields->header_capacity = capacity;
+    return true;
+}
+
+/* ---- checks of what was collected ---- */
+
+static inline bool is_present(const struct http1_head *head, enum header_id id)
+{
+    return (head->present[id / 64] >> (id % 64) & 1) != 0;
+}
+
+/* Characters of an origin-form target: those of RFC 3986 section 3.3 and 3.4, and of the rest
+ * what clients do send raw and nobody reads in two ways. */
+static const bool target_characters[256] = {
+    ['!'] = true, ['$' ... ';'] = true, ['='] = true,         ['?' ... '['] = true,
+    [']'] = true, ['^' ... '_'] = true, ['a' ... '~'] = true,
+};
+
+/* RFC 9110 section 7.2: uri-host and port; brackets for IPv6. */
+static const bool host_characters[256] = {
+    ['!'] = true,         ['$' ... '+'] = true, ['-' ... '.'] = true, ['0' ... ';'] = true,
+    ['='] = true,         ['A' ... '['] = true, [']'] = true,         ['_'] = true,
+    ['a' ... 'z'] = true, ['~'] = true,
+};
+
+static bool consists_of(struct text t, const bool set[256])
+{
+    for (size_t i = 0; i < t.length; i++)
+        if (!set[(unsigned char)t.data[i]])
+            return false;
+    return true;
+}
+
+static const struct text method_names[HTTP1_METHOD_COUNT] = {
+    [HTTP1_GET] = TEXT_INIT("GET"),         [HTTP1_HEAD] = TEXT_INIT("HEAD"),
+    [HTTP1_POST] = TEXT_INIT("POST"),       [HTTP1_PUT] = TEXT_INIT("PUT"),
+    [HTTP1_DELETE] = TEXT_INIT("DELETE"),   [HTTP1_PATCH] = TEXT_INIT("PATCH"),
+    [HTTP1_OPTIONS] = TEXT_INIT("OPTIONS"), [HTTP1_CONNECT] = TEXT_INIT("CONNECT"),
+};
+
+/* llhttp's number for a method, plus one, to ours: 0 means that requests may not use it. */
+static const uint8_t methods_accepted[] = {
+    [HTTP_GET] = HTTP1_GET + 1,         [HTTP_HEAD] = HTTP1_HEAD + 1,
+    [HTTP_POST] = HTTP1_POST + 1,       [HTTP_PUT] = HTTP1_PUT + 1,
+    [HTTP_DELETE] = HTTP1_DELETE + 1,   [HTTP_PATCH] = HTTP1_PATCH + 1,
+    [HTTP_OPTIONS] = HTTP1_OPTIONS + 1,
+};
+
+/* ---- llhttp's callbacks while it reads a head: `at` points into fields->bytes ---- */
+
+static int on_method_complete(llhttp_t *machine)
+{
+    struct http1_parser *parser = machine->data;
+    unsigned number = llhttp_get_method(machine);
+    if (number >= ARRAY_LENGTH(methods_accepted) || methods_accepted[number] == 0)
+        return refuse(parser, ERROR_HTTP_UNSUPPORTED,
+                      number == HTTP_PRI ? "HTTP/2 is not spoken here"
+                                         : "this method is not supported");
+    parser->head.method = (enum http1_method)(methods_accepted[number] - 1);
+    return 0;
+}
+
+static int on_url(llhttp_t *machine, const char *at, size_t length)
+{
+    struct http1_parser *parser = machine->data;
+    struct text *target = &parser->head.target;
+    if (target->data == NULL)
+        target->data = at;
+    target->length = (size_t)(at + length - target->data);
+    return 0;
+}
+
+static int on_url_complete(llhttp_t *machine)
+{
+    struct http1_parser *parser = machine->data;
+    const struct http1_head *head = &parser->head;
+    size_t start = (size_t)(head->target.data - parser->fields->bytes);
+    if (start != method_names[head->method].length + 1)
+        return refuse(parser, ERROR_HTTP_SYNTAX, "one space must follow the method");
+    if (head->method == HTTP1_OPTIONS && text_equal(head->target, TEXT("*")))
+        return 0;
+    if (head->target.data[0] != '/')
+        return refuse(parser, ERROR_HTTP_SYNTAX,
+                      "the request target must be a path that starts with /");
+    if (!consists_of(head->target, target_characters))
+        return refuse(parser, ERROR_HTTP_SYNTAX,
+                      "the request target has a character that no URI path or query has");
+    return 0;
+}
+
+/* Called before llhttp's own idea of the version is known; may come in pieces. */
+static int on_version(llhttp_t *machine, const char *at, size_t length)
+{
+    struct http1_parser *parser = machine->data;
+    if (parser->side == HTTP1_RESPONSE || parser->version_seen)
+        return 0;
+    parser->version_seen = true;
+    const char *end = parser->head.target.data + parser->head.target.length;
+    if (at - end != 6 || memcmp(end, " HTTP/", 6) != 0)
+        return refuse(parser, ERROR_HTTP_SYNTAX,
+                      "one space and HTTP/1.1 must follow the request target");
+    return 0;
+}
+
+static int on_version_complete(llhttp_t *machine)
+{
+    struct http1_parser *parser = machine->data;
+    unsigned minor = llhttp_get_http_minor(machine);
+    if (llhttp_get_http_major(machine) != 1 || minor > 1)
+        return refuse(parser, ERROR_HTTP_UNSUPPORTED, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    parser->head.version_minor = (uint8_t)minor;
+    return 0;
+}
+
+static int on_status(llhttp_t *machine, const char *at, size_t length)
+{
+    struct http1_parser *parser = machine->data;
+    struct text *phrase = &parser->head.phrase;
+    if (phrase->data == NULL)
+        phrase->data = at;
+    phrase->length = (size_t)(at + length - phrase->data);
+    return 0;
+}
+
+/* ---- header fields, of a head (already in our memory) or of trailers (still in the input) ---- */
+
+static struct http1_fields *fields_of(struct http1_parser *parser)
+{
+    return parser->state == STATE_CHUNKED ? parser->trailers : parser->fields;
+}
+
+/* Copies a piece of a trailer behind the others; NULL after refusing. */
+static const char *keep_trailer(struct http1_parser *parser, const char *at, size_t length)
+{
+    if (parser->trailers == NULL)
+        parser->trailers = fields_make();
+    struct http1_fields *fields = parser->trailers;
+    if (fields == NULL) {
+        refuse(parser, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    if (length > parser->limits->trailer_bytes - fields->length) {
+        refuse(parser, ERROR_HTTP_HEAD_TOO_LARGE, "the trailers are larger than allowed");
+        return NULL;
+    }
+    while (fields->capacity - fields->length < length)
+        if (!fields_grow(fields, &parser->head)) {
+            refuse(parser, ERROR_MEMORY, "out of memory");
+            return NULL;
+        }
+    char *copy = fields->bytes + fields->length;
+    if (length > 0)
+        memcpy(copy, at, length);
+    fields->length += length;
+    return copy;
+}
+
+static int extend(struct http1_parser *parser, bool is_value, const char *at, size_t length)
+{
+    if (parser->state == STATE_CHUNKED && (at = keep_trailer(parser, at, length)) == NULL)
+        return HPE_USER;
+    struct http1_fields *fields = fields_of(parser);
+    struct http1_header *header = &fields->headers[fields->count];
+    struct text *t = is_value ? &header->value : &header->name;
+    if (t->data == NULL)
+        t->data = at;
+    t->length = (size_t)(at + length - t->data);
+    return 0;
+}
+
+static int on_header_field(llhttp_t *machine, const char *at, size_t length)
+{
+    return extend(machine->data, false, at, length);
+}
+
+static int on_header_value(llhttp_t *machine, const char *at, size_t length)
+{
+    return extend(machine->data, true, at, length);
+}
+
+static inline bool is_framing(enum header_id id)
+{
+    return id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING;
+}
+
+static int on_header_field_complete(llhttp_t *machine)
+{
+    struct http1_parser *parser = machine->data;
+    struct http1_fields *fields = fields_of(parser);
+    struct http1_header *header = &fields->headers[fields->count];
+    if (fields->count >= parser->limits->header_count)
+        return refuse(parser, ERROR_HTTP_HEAD_TOO_LARGE,
+                      "there are more header fields than allowed");
+    header->id = header_find(header->name);
+    if (parser->state == STATE_CHUNKED) {
+        if (is_framing(header->id) || header->id == HEADER_HOST)
+            return refuse(parser, ERROR_HTTP_AMBIGUOUS,
+                          "a trailer tries to change the framing or the host");
+        return 0;
+    }
+    if (is_framing(header->id) && (is_present(&parser->head, HEADER_CONTENT_LENGTH) ||
+                                   is_present(&parser->head, HEADER_TRANSFER_ENCODING)))
+        return refuse(parser, ERROR_HTTP_AMBIGUOUS,
+                      "Content-Length and Transfer-Encoding may occur once, and not together");
+    return 0;
+}
+
+/* What one header says about the message, where a wrong one refuses the message. */
+static int check_header(struct http1_parser *parser, const struct http1_header *header)
+{
+    const struct http1_head *head = &parser->head;
+    bool is_request = parser->side == HTTP1_REQUEST;
+    switch (header->id) {
+    case HEADER_HOST:
+        if (is_request && is_present(head, HEADER_HOST))
+            return refuse(parser, ERROR_HTTP_AMBIGUOUS, "there is more than one Host header");
+        if (is_request && !consists_of(header->value, host_characters))
+            return refuse(parser, ERROR_HTTP_SYNTAX, "the Host header is not a host and port");
+        return 0;
+    case HEADER_TRANSFER_ENCODING:
+        if (!text_equal_ignoring_case(header->value, TEXT("chunked")))
+            return refuse(parser, ERROR_HTTP_AMBIGUOUS,
+                          "the only transfer coding accepted is chunked");
+        if (head->version_minor == 0)
+            return refuse(parser, ERROR_HTTP_AMBIGUOUS, "HTTP/1.0 has no Transfer-Encoding");
+        return 0;
+    case HEADER_CONTENT_LENGTH:
+        if (!number_parse_unsigned(header->value, &parser->head.content_length))
+            return refuse(parser, ERROR_HTTP_SYNTAX, "the Content-Length is not a number");
+        parser->head.has_content_length = true;
+        return 0;
+    case HEADER_EXPECT:
+        if (is_request && head->version_minor == 1 &&
+            !text_equal_ignoring_case(header->value, TEXT("100-continue")))
+            return refuse(parser, ERROR_HTTP_UNSUPPORTED,
+                          "the only expectation known is 100-continue");
+        return 0;
+    default: return 0;
+    }
+}
+
+static int on_header_value_complete(llhttp_t *machine)
+{
+    struct http1_parser *parser = machine->data;
+    struct http1_fields *fields = fields_of(parser);
+    struct http1_header *header = &fields->headers[fields->count];
+    header->value = text_trim(header->value);
+    if (parser->state == STATE_HEAD) {
+        if (check_header(parser, header) != 0)
+            return HPE_USER;
+        parser->head.present[header->id / 64] |= 1ull << (header->id % 64);
+    }
+    fields->count++;
+    if (fields->count == fields->header_capacity && !fields_grow_headers(fields))
+        return refuse(parser, ERROR_MEMORY, "out of memory");
+    fields->headers[fields->count] = (struct http1_header){0};
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *machine)
+{
+    return HPE_PAUSED;
+}
+
+/* ---- llhttp's callbacks while it reads a chunked body: `at` points into the input ---- */
+
+static void obey(struct http1_parser *parser, enum http1_verdict verdict)
+{
+    if (verdict == HTTP1_STOP)
+        parser->stop = true;
+}
+
+static int on_chunk_body(llhttp_t *machine, const char *at, size_t length)
+{
+    struct http1_parser *parser = machine->data;
+    if (length == 0)
+        return 0;
+    obey(parser, parser->events->on_body(parser->owner, text_of(at, length)));
+    return parser->stop ? HPE_PAUSED : 0;
+}
+
+static int on_chunk_extension(llhttp_t *machine, const char *at, size_t length)
+{
+    struct http1_parser *parser = machine->data;
+    if (length > parser->limits->extension_bytes - parser->extension_seen)
+        return refuse(parser, ERROR_HTTP_SYNTAX, "the chunk extensions are longer than allowed");
+    parser->extension_seen += length;
+    return 0;
+}
+
+static int on_chunk_header(llhttp_t *machine)
+{
+    struct http1_parser *parser = machine->data;
+    parser->extension_seen = 0;
+    return 0;
+}
+
+static int on_chunks_complete(llhttp_t *machine)
+{
+    struct http1_parser *parser = machine->data;
+    parser->state = STATE_ENDING;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_method_complete = on_method_complete,
+    .on_url = on_url,
+    .on_url_complete = on_url_complete,
+    .on_version = on_version,
+    .on_version_complete = on_version_complete,
+    .on_status = on_status,
+    .on_header_field = on_header_field,
+    .on_header_field_complete = on_header_field_complete,
+    .on_header_value = on_header_value,
+    .on_header_value_complete = on_header_value_complete,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_chunk_body,
+    .on_chunk_extension_name = on_chunk_extension,
+    .on_chunk_extension_value = on_chunk_extension,
+    .on_chunk_header = on_chunk_header,
+    .on_message_complete = on_chunks_complete,
+};
+
+/* What llhttp's errors are to us; where there is no sentence here, llhttp's own is good. */
+static const struct {
+    enum error error;
+    const char *reason;
+} machine_errors[] = {
+    [HPE_INVALID_METHOD] = {ERROR_HTTP_SYNTAX,
+                            "the request does not begin with a known method and a space"},
+    [HPE_INVALID_CONSTANT] = {ERROR_HTTP_SYNTAX, "the start line does not say HTTP/1.1"},
+    [HPE_INVALID_URL] = {ERROR_HTTP_SYNTAX,
+                         "the request target is not a path of printable ASCII characters"},
+    [HPE_INVALID_TRANSFER_ENCODING] = {ERROR_HTTP_AMBIGUOUS,
+                                       "the only transfer coding accepted is chunked"},
+    [HPE_UNEXPECTED_CONTENT_LENGTH] = {ERROR_HTTP_AMBIGUOUS,
+                                       "there is more than one Content-Length"},
+    [HPE_INVALID_CONTENT_LENGTH] = {ERROR_HTTP_SYNTAX,
+                                    "the Content-Length is not one decimal number"},
+};
+
+/* llhttp gave up, of its own accord or because a callback refused. */
+static enum error machine_failed(struct http1_parser *parser, llhttp_errno_t number)
+{
+    if (parser->state == STATE_FAILED)
+        return parser->error;
+    if ((size_t)number < ARRAY_LENGTH(machine_errors) && machine_errors[number].reason != NULL)
+        return fail(parser, machine_errors[number].error, machine_errors[number].reason);
+    const char *reason = llhttp_get_error_reason(machine_of(parser));
+    return fail(parser, ERROR_HTTP_SYNTAX, reason != NULL ? reason : "malformed HTTP");
+}
+
+/* ---- the end of a head ---- */
+
+struct connection_options {
+    bool close;
+    bool keep_alive;
+    bool upgrade;
+};
+
+static struct connection_options read_connection(const struct http1_head *head)
+{
+    struct connection_options options = {0};
+    if (!is_present(head, HEADER_CONNECTION))
+        return options;
+    for (size_t i = 0; i < head->header_count; i++) {
+        if (head->headers[i].id != HEADER_CONNECTION)
+            continue;
+        struct text list = head->headers[i].value, option;
+        while (http1_list_next(&list, &option)) {
+            options.close |= text_equal_ignoring_case(option, TEXT("close"));
+            options.keep_alive |= text_equal_ignoring_case(option, TEXT("keep-alive"));
+            options.upgrade |= text_equal_ignoring_case(option, TEXT("upgrade"));
+        }
+    }
+    return options;
+}
+
+static bool is_tunnel(const struct http1_parser *parser)
+{
+    unsigned status = parser->head.status;
+    return parser->side == HTTP1_RESPONSE &&
+           (status == 101 || (parser->expected == HTTP1_CONNECT && status / 100 == 2));
+}
+
+/* RFC 9112 section 6.3, in its order. Both lengths at once have been refused already. */
+static enum http1_framing find_framing(const struct http1_parser *parser)
+{
+    const struct http1_head *head = &parser->head;
+    bool is_response = parser->side == HTTP1_RESPONSE;
+    if (is_response && (parser->expected == HTTP1_HEAD || head->status / 100 == 1 ||
+                        head->status == 204 || head->status == 304 || is_tunnel(parser)))
+        return HTTP1_NO_BODY;
+    if (is_present(head, HEADER_TRANSFER_ENCODING))
+        return HTTP1_CHUNKED;
+    if (head->has_content_length)
+        return head->content_length > 0 ? HTTP1_CONTENT_LENGTH : HTTP1_NO_BODY;
+    return is_response ? HTTP1_UNTIL_CLOSE : HTTP1_NO_BODY;
+}
+
+static void derive(struct http1_parser *parser)
+{
+    struct http1_head *head = &parser->head;
+    struct connection_options options = read_connection(head);
+    head->framing = find_framing(parser);
+    head->keep_alive = (head->version_minor == 1 || options.keep_alive) && !options.close &&
+                       head->framing != HTTP1_UNTIL_CLOSE;
+    if (parser->side == HTTP1_REQUEST) {
+        head->upgrade =
+            options.upgrade && head->version_minor == 1 && is_present(head, HEADER_UPGRADE);
+        head->expect_continue = head->version_minor == 1 && head->framing != HTTP1_NO_BODY &&
+                                is_present(head, HEADER_EXPECT);
+        return;
+    }
+    head->upgrade = is_tunnel(parser);
+    bool declares_body = is_present(head, HEADER_TRANSFER_ENCODING) || head->content_length > 0;
+    if (head->upgrade || (head->status == 204 && declares_body))
+        head->keep_alive = false;
+}
+
+/* The phrase is the one text of a head in which llhttp allows control characters. */
+static bool has_control_character(struct text t)
+{
+    for (size_t i = 0; i < t.length; i++) {
+        unsigned char c = (unsigned char)t.data[i];
+        if ((c < ' ' && c != '\t') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static enum error check_head(struct http1_parser *parser)
+{
+    struct http1_head *head = &parser->head;
+    if (parser->side == HTTP1_REQUEST) {
+        if (!parser->version_seen)
+            return fail(parser, ERROR_HTTP_UNSUPPORTED, "the request line has no HTTP version");
+        if (head->version_minor == 1 && !is_present(head, HEADER_HOST))
+            return fail(parser, ERROR_HTTP_SYNTAX, "an HTTP/1.1 request must have a Host header");
+        return ERROR_OK;
+    }
+    int status = llhttp_get_status_code(machine_of(parser));
+    if (status < 100 || status > 599)
+        return fail(parser, ERROR_HTTP_SYNTAX, "the status code is not within 100 and 599");
+    if (has_control_character(head->phrase))
+        return fail(parser, ERROR_HTTP_SYNTAX, "the reason phrase has a control character");
+    head->status = (uint16_t)status;
+    return ERROR_OK;
+}
+
+static enum error finish_interim(struct http1_parser *parser)
+{
+    if (parser->interim_seen >= parser->limits->interim_count)
+        return fail(parser, ERROR_HTTP_SYNTAX, "there are more interim responses than allowed");
+    parser->interim_seen++;
+    parser->state = STATE_START;
+    if (parser->events->on_interim != NULL)
+        obey(parser, parser->events->on_interim(parser->owner, &parser->head));
+    return ERROR_OK;
+}
+
+static const uint8_t state_after_head[] = {
+    [HTTP1_NO_BODY] = STATE_ENDING,
+    [HTTP1_CONTENT_LENGTH] = STATE_LENGTH,
+    [HTTP1_CHUNKED] = STATE_CHUNKED,
+    [HTTP1_UNTIL_CLOSE] = STATE_CLOSE,
+};
+
+static enum error finish_head(struct http1_parser *parser)
+{
+    struct http1_head *head = &parser->head;
+    head->headers = parser->fields->headers;
+    head->header_count = parser->fields->count;
+    enum error error = check_head(parser);
+    if (error != ERROR_OK)
+        return error;
+    derive(parser);
+    if (parser->side == HTTP1_RESPONSE && head->status / 100 == 1 && head->status != 101)
+        return finish_interim(parser);
+    parser->interim_seen = 0;
+    parser->body_left = head->content_length;
+    parser->state = state_after_head[head->framing];
+    obey(parser, parser->events->on_head(parser->owner, head));
+    return ERROR_OK;
+}
+
+/* ---- one step in each state: what it did with `bytes`, how many it used ---- */
+
+static enum error step_start(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    char c = bytes.data[0];
+    bool inside_line_end = parser->leading_bytes % 2 != 0;
+    if (parser->side == HTTP1_REQUEST && (inside_line_end || c == '\r' || c == '\n')) {
+        if (c != (inside_line_end ? '\n' : '\r') || parser->leading_bytes == LEADING_BYTES_LIMIT)
+            return fail(parser, ERROR_HTTP_SYNTAX,
+                        "something other than a request line came first");
+        parser->leading_bytes++;
+        *used = 1;
+        return ERROR_OK;
+    }
+    if (parser->side == HTTP1_RESPONSE && c != 'H')
+        return fail(parser, ERROR_HTTP_SYNTAX, "the response does not begin with HTTP/1");
+    if (parser->fields == NULL && (parser->fields = fields_make()) == NULL)
+        return fail(parser, ERROR_MEMORY, "out of memory");
+    parser->head = (struct http1_head){0};
+    parser->fields->length = 0;
+    parser->fields->count = 0;
+    parser->fields->headers[0] = (struct http1_header){0};
+    if (parser->trailers != NULL) {
+        parser->trailers->length = 0;
+        parser->trailers->count = 0;
+        parser->trailers->headers[0] = (struct http1_header){0};
+    }
+    parser->leading_bytes = 0;
+    parser->extension_seen = 0;
+    parser->version_seen = false;
+    parser->state = STATE_HEAD;
+    llhttp_init(machine_of(parser), parser->side == HTTP1_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE,
+                &settings);
+    machine_of(parser)->data = parser;
+    return ERROR_OK;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Copies what fits, and lets llhttp read the copy. When the head ends within it, what was copied
+ * beyond is given back. */
+static enum error step_head(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    struct http1_fields *fields = parser->fields;
+    size_t head_left = parser->limits->head_bytes - fields->length;
+    if (head_left == 0)
+        return fail(parser, ERROR_HTTP_HEAD_TOO_LARGE, "the head is larger than allowed");
+    if (fields->length == fields->capacity && !fields_grow(fields, &parser->head))
+        return fail(parser, ERROR_MEMORY, "out of memory");
+    size_t room = smaller(fields->capacity - fields->length, head_left);
+    size_t length = smaller(bytes.length, room);
+    char *start = fields->bytes + fields->length;
+    memcpy(start, bytes.data, length);
+    fields->length += length;
+    llhttp_t *machine = machine_of(parser);
+    llhttp_errno_t number = llhttp_execute(machine, start, length);
+    *used = length;
+    if (number == HPE_OK)
+        return ERROR_OK;
+    if (number != HPE_PAUSED)
+        return machine_failed(parser, number);
+    *used = (size_t)(llhttp_get_error_pos(machine) - start);
+    fields->length = (size_t)(start - fields->bytes) + *used;
+    llhttp_resume(machine);
+    return finish_head(parser);
+}
+
+static enum error step_length(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    struct text piece = bytes;
+    if (parser->body_left < piece.length)
+        piece.length = (size_t)parser->body_left;
+    parser->body_left -= piece.length;
+    if (parser->body_left == 0)
+        parser->state = STATE_ENDING;
+    *used = piece.length;
+    obey(parser, parser->events->on_body(parser->owner, piece));
+    return ERROR_OK;
+}
+
+static enum error step_chunked(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    llhttp_t *machine = machine_of(parser);
+    llhttp_errno_t number = llhttp_execute(machine, bytes.data, bytes.length);
+    *used = bytes.length;
+    if (number == HPE_OK)
+        return ERROR_OK;
+    if (number != HPE_PAUSED)
+        return machine_failed(parser, number);
+    *used = (size_t)(llhttp_get_error_pos(machine) - bytes.data);
+    llhttp_resume(machine);
+    return ERROR_OK;
+}
+
+static enum error step_close(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    *used = bytes.length;
+    obey(parser, parser->events->on_body(parser->owner, bytes));
+    return ERROR_OK;
+}
+
+/* Uses no bytes. The owner may idle the parser from on_complete, so nothing is touched after it. */
+static enum error step_ending(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    parser->stop = true;
+    parser->state = is_tunnel(parser) ? STATE_TUNNEL : STATE_START;
+    struct http1_fields *trailers = parser->trailers;
+    if (trailers != NULL && trailers->count > 0 && parser->events->on_trailers != NULL)
+        parser->events->on_trailers(parser->owner, trailers->headers, trailers->count);
+    parser->events->on_complete(parser->owner);
+    return ERROR_OK;
+}
+
+static enum error step_tunnel(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    parser->stop = true; /* not HTTP any more: nothing is used */
+    return ERROR_OK;
+}
+
+static enum error step_failed(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    return parser->error;
+}
+
+typedef enum error (*step)(struct http1_parser *parser, struct text bytes, size_t *used);
+
+static const step steps[] = {
+    [STATE_START] = step_start,     [STATE_HEAD] = step_head,     [STATE_LENGTH] = step_length,
+    [STATE_CHUNKED] = step_chunked, [STATE_CLOSE] = step_close,   [STATE_ENDING] = step_ending,
+    [STATE_TUNNEL] = step_tunnel,   [STATE_FAILED] = step_failed,
+};
+
+/* ---- public ---- */
+
+void http1_parser_open(struct http1_parser *parser, enum http1_side side,
+                       const struct http1_limits *limits, const struct http1_events *events,
+                       void *owner)
+{
+    *parser = (struct http1_parser){
+        .side = side,
+        .state = STATE_START,
+        .expected = HTTP1_GET,
+        .limits = limits,
+        .events = events,
+        .owner = owner,
+    };
+}
+
+void http1_parser_close(struct http1_parser *parser)
+{
+    fields_free(parser->fields);
+    fields_free(parser->trailers);
+    *parser = (struct http1_parser){.state = STATE_FAILED, .error = ERROR_CLOSED};
+}
+
+void http1_parser_expect(struct http1_parser *parser, enum http1_method method)
+{
+    ensure(parser->state == STATE_START && parser->side == HTTP1_RESPONSE);
+    parser->expected = (uint8_t)method;
+}
+
+void http1_parser_idle(struct http1_parser *parser)
+{
+    ensure(http1_parser_between(parser));
+    fields_free(parser->fields);
+    fields_free(parser->trailers);
+    parser->fields = NULL;
+    parser->trailers = NULL;
+    parser->head = (struct http1_head){0};
+}
+
+bool http1_parser_between(const struct http1_parser *parser)
+{
+    return parser->state == STATE_START && parser->interim_seen == 0;
+}
+
+enum error http1_feed(struct http1_parser *parser, struct text bytes, size_t *consumed)
+{
+    size_t total = 0;
+    parser->stop = false;
+    *consumed = 0;
+    while (!parser->stop && (total < bytes.length || parser->state == STATE_ENDING)) {
+        size_t used = 0;
+        enum error error = steps[parser->state](parser, text_from_index(bytes, total), &used);
+        if (error != ERROR_OK)
+            return error;
+        total += used;
+        *consumed = total;
+    }
+    return parser->state == STATE_FAILED ? parser->error : ERROR_OK;
+}
+
+enum error http1_end(struct http1_parser *parser)
+{
+    size_t used = 0;
+    if (parser->state == STATE_FAILED)
+        return parser->error;
+    if (parser->state == STATE_TUNNEL || http1_parser_between(parser))
+        return ERROR_OK;
+    if (parser->state == STATE_CLOSE || parser->state == STATE_ENDING)
+        return step_ending(parser, text_of(NULL, 0), &used);
+    return fail(parser, ERROR_HTTP_TRUNCATED, "the connection ended inside a message");
+}
+
+const struct http1_header *http1_head_find(const struct http1_head *head, enum header_id id)
+{
+    if (!is_present(head, id))
+        return NULL;
+    for (size_t i = 0; i < head->header_count; i++)
+        if (head->headers[i].id == id)
+            return &head->headers[i];
+    return NULL;
+}
+
+struct text http1_head_value(const struct http1_head *head, enum header_id id)
+{
+    const struct http1_header *header = http1_head_find(head, id);
+    return header != NULL ? header->value : text_of(NULL, 0);
+}
+
+const struct http1_header *http1_head_find_name(const struct http1_head *head, struct text name)
+{
+    for (size_t i = 0; i < head->header_count; i++)
+        if (text_equal_ignoring_case(head->headers[i].name, name))
+            return &head->headers[i];
+    return NULL;
+}
+
+bool http1_list_next(struct text *list, struct text *member)
+{
+    while (list->length > 0) {
+        *member = text_trim(text_split(list, ','));
+        if (member->length > 0)
+            return true;
+    }
+    return false;
+}
+
+struct text http1_method_text(enum http1_method method)
+{
+    ensure((unsigned)method < HTTP1_METHOD_COUNT);
+    return method_names[method];
+}
+
+bool http1_method_find(struct text name, enum http1_method *out)
+{
+    for (unsigned i = 0; i < HTTP1_METHOD_COUNT; i++)
+        if (text_equal(name, method_names[i])) {
+            *out = (enum http1_method)i;
+            return true;
+        }
+    return false;
+}

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "base/number.h"
 #include "base/secret.h"
 
 #define POOL_SIZE 4096u /* about 400 ids */
@@ -74,11 +75,7 @@ void identifier_format(struct identifier id, char out[IDENTIFIER_TEXT_LENGTH])
 /* Lower case only: an id has one spelling. */
 static int digit_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
+    return c >= 'A' && c <= 'F' ? -1 : number_hex_digit(c);
 }
 
 bool identifier_parse(struct text t, struct identifier *out)

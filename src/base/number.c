@@ -34,7 +34,7 @@ bool number_parse_signed(struct text t, int64_t *out)
     return true;
 }
 
-static int hex_digit(char c)
+int number_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -51,7 +51,7 @@ bool number_parse_hex(struct text t, uint64_t *out)
         return false;
     uint64_t number = 0;
     for (size_t i = 0; i < t.length; i++) {
-        int digit = hex_digit(t.data[i]);
+        int digit = number_hex_digit(t.data[i]);
         if (digit < 0 || number >> 60 != 0)
             return false;
         number = number << 4 | (uint64_t)digit;

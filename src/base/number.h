@@ -12,6 +12,8 @@ must_check bool number_parse_unsigned(struct text t, uint64_t *out);
 must_check bool number_parse_signed(struct text t, int64_t *out);
 /* Hexadecimal digits only, either case. */
 must_check bool number_parse_hex(struct text t, uint64_t *out);
+/* The value of one hexadecimal digit, either case; -1 for any other byte. */
+int number_hex_digit(char c);
 /* "250ms", "30s", "5m", "2h", "7d"; a unit is required unless the number is 0. Milliseconds. */
 must_check bool number_parse_duration(struct text t, uint64_t *milliseconds);
 /* "512", "64KiB", "8MiB", "2GiB" (1024) and "kB", "MB", "GB" (1000). Bytes. */

@@ -1,0 +1,180 @@
+/* snapshot: the whole configuration as one value that never changes.
+ *
+ * config_load (config/load.h) makes one; it is in one arena with its secrets beside it, and is
+ * shared by counting: whoever keeps a pointer into it across turns holds it. Hold and release from
+ * any thread; everything else only reads, any thread. All texts in it are NUL-terminated behind
+ * their length. Times are nanoseconds, sizes are bytes. Keys, defaults and ranges: tables/config.def. */
+#ifndef CONFIG_SNAPSHOT_H
+#define CONFIG_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "net/address.h"
+#include "net/tls.h"
+
+enum config_metrics {
+    CONFIG_METRICS_LOCAL, /* /metrics answers loopback and unix-socket peers only */
+    CONFIG_METRICS_OFF
+};
+
+enum config_client_certificate {
+    CONFIG_CLIENT_CERTIFICATE_NONE,
+    CONFIG_CLIENT_CERTIFICATE_OPTIONAL,
+    CONFIG_CLIENT_CERTIFICATE_REQUIRED
+};
+
+struct config_listener {
+    struct text name;
+    struct text address_text; /* as written */
+    struct address address;
+    bool tls_enabled;               /* it has certificates */
+    struct tls_server_settings tls; /* ready for tls_server_context_create */
+    enum config_client_certificate client_certificate;
+    enum config_metrics metrics;
+};
+
+/* Where calls to a provider go. */
+struct config_endpoint {
+    bool tls;
+    struct text host;        /* for dial_target: a name, a literal without brackets, "unix:/path" */
+    uint16_t port;           /* 0 for a unix socket */
+    struct text path;        /* prefix of every request path: "" or "/v1", no trailing slash */
+    struct text host_header; /* "api.openai.com", with ":port" unless it is the scheme's own */
+    struct text text;        /* the whole as written, for people */
+};
+
+/* An egress proxy to open a CONNECT tunnel through. */
+struct config_proxy {
+    struct text host;
+    uint16_t port;
+    struct secret *authorization; /* value of Proxy-Authorization ("Basic …"), or NULL */
+    struct text text;             /* "http://host:port", without credentials */
+};
+
+struct config_header {
+    struct text name;
+    struct text value;     /* empty when `secret` is set */
+    struct secret *secret; /* NULL, or what env:/file: held */
+};
+
+struct config_provider_timeouts {
+    uint64_t connect, tls, first_byte, idle, total;
+};
+
+struct config_provider_limits {
+    uint64_t connections;      /* open to this provider, by one worker */
+    uint64_t idle_connections; /* kept for reuse, by one worker */
+    uint64_t idle_time;        /* a connection unused for longer is not used again */
+};
+
+struct config_provider {
+    struct text name;
+    size_t index;     /* in config->providers */
+    struct text type; /* a name of tables/providers.def: "openai", "azure", "demo" */
+    struct config_endpoint endpoint; /* empty for "demo" */
+    struct secret *api_key;          /* NULL: none is sent */
+    struct text organization, project; /* empty: none is sent */
+    const struct config_header *headers;
+    size_t header_count;
+    struct config_provider_timeouts timeouts; /* defaults already filled in */
+    struct config_provider_limits limits;
+    const struct config_proxy *proxy; /* NULL: direct; the environment was consulted at load */
+    struct tls_client_settings tls;
+};
+
+struct config_target {
+    const struct config_provider *provider;
+    struct text model; /* what to ask the provider for; empty: the name that the caller asked for */
+    size_t index;      /* in its model's targets */
+};
+
+struct config_model {
+    struct text name; /* as written: "fast", "gpt-*", "*" */
+    size_t index;     /* in config->models */
+    bool pattern;     /* the name has a `*` */
+    const struct text *aliases;
+    size_t alias_count;
+    const struct config_target *targets; /* at least one, in the order of preference */
+    size_t target_count;
+};
+
+/* What callers may send and hold. */
+struct config_limits {
+    uint64_t head;           /* bytes of request line and headers */
+    uint64_t headers;        /* fields in one head */
+    uint64_t json_body;      /* bytes of a body that is held in memory */
+    uint64_t upload;         /* bytes of a body that streams through */
+    uint64_t multipart_hold; /* bytes of a form held until its `model` field has been seen */
+    uint64_t connections;    /* of callers, in one worker */
+    uint64_t requests_per_connection; /* 0: no limit */
+    uint64_t exchange_memory;         /* bytes of one exchange's arena */
+};
+
+struct config_timeouts {
+    uint64_t head;       /* from the first byte of a request to the end of its head */
+    uint64_t body;       /* between two reads of a body */
+    uint64_t keep_alive; /* between two requests */
+    uint64_t write;      /* while the caller takes nothing of what is sent */
+};
+
+struct config_ledger {
+    uint64_t segment_size;  /* bytes of one journal file, preallocated */
+    uint64_t sync_interval; /* between two fdatasync of a journal */
+    uint64_t journal_limit; /* bytes of journal not yet imported, over all workers */
+};
+
+enum config_access_log { CONFIG_ACCESS_LOG_STDOUT, CONFIG_ACCESS_LOG_OFF, CONFIG_ACCESS_LOG_FILE };
+
+struct config_dns {
+    const char *servers; /* "10.0.0.2:53,10.0.0.3", or NULL for the system's */
+    uint64_t timeout;
+};
+
+struct config_index; /* names to models, config/lookup.c */
+struct config_memory; /* arena, secrets and the count, config/snapshot.c */
+
+struct config {
+    uint64_t generation; /* 1 for the first of the process, one more for every load that succeeded */
+    struct text source;  /* the file's path, or what config_load_text was told */
+    unsigned workers;    /* at least 1: the number of cores is filled in */
+    const struct config_listener *listeners;
+    size_t listener_count; /* at least 1 */
+    const struct config_provider *providers;
+    size_t provider_count; /* at least 1 */
+    const struct config_model *models; /* in the file's order */
+    size_t model_count;
+    const struct config_provider *default_provider; /* of calls that name no model */
+    struct config_limits limits;
+    struct config_timeouts timeouts;
+    struct config_ledger ledger;
+    enum config_access_log access_log;
+    struct text access_log_path; /* empty unless CONFIG_ACCESS_LOG_FILE */
+    uint64_t drain_timeout;
+    struct config_dns dns;
+    const struct config_index *index;
+    struct config_memory *memory;
+};
+
+struct config *config_hold(struct config *config); /* returns it */
+void config_release(struct config *config);        /* the last one frees; NULL is fine */
+
+/* The model that answers to `name`: by exact name or alias, else by the pattern with the longest
+ * literal beginning, then the longest pattern, so that "*" comes last. NULL when nothing does. */
+const struct config_model *config_find_model(const struct config *config, struct text name);
+/* The configured name or alias (not a pattern) that `name` was probably meant to be; empty when
+ * none is near. For messages: it looks at every name. */
+struct text config_nearest_model(const struct config *config, struct text name);
+/* By exact name; NULL when there is none. */
+const struct config_provider *config_find_provider(const struct config *config, struct text name);
+
+/* What changed from `old` to `new`, one sentence a line, for the note that a reload writes. No
+ * secret is shown, only that it changed. Appends nothing when nothing changed. */
+void config_describe_difference(const struct config *old, const struct config *new,
+                                struct buffer *out);
+
+#endif

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/ensure.h"
 
 
@@ -48,6 +49,8 @@ struct http_request {
     bool bodiless_answer; /* HEAD, 204, 304: a body is counted but not sent */
     bool close_after;
     bool write_watched; /* the timer watches for write progress */
+    bool head_unusable; /* malformed: what the parser holds says nothing */
+    bool trimmed;       /* idle for a while: the head's memory was given back */
 };
 
 struct http_server {
@@ -63,6 +66,9 @@ struct http_server {
     bool draining;
     bool destroyed;
 };
+
+/* A busy connection keeps the memory of its head for the next request; one that rests gives it back. */
+#define TRIM_AFTER NANOSECONDS_PER_SECOND
 
 /* What one writev takes beside the parts of the owner: status line, headers, framing, chunk line, chunk tail, chunk end. */
 #define FRAMING_PARTS 6u
@@ -134,11 +140,26 @@ static void refuse_slow_head(struct http_request *request)
     struct http_server *server = request->server;
 
     request->close_after = true;
+    request->head_unusable = true;
     request->request_open = true;
     request->request_state = REQUEST_RECEIVED;
     server->events->on_malformed(server->owner, request, ERROR_TIMEOUT_IDLE,
                                  "the request head did not arrive in time");
     settle(request);
+}
+
+static void rest_or_close(struct http_request *request)
+{
+    uint64_t patience = request->server->limits.idle_timeout;
+
+    if (!request->trimmed && patience > TRIM_AFTER) {
+        http1_parser_idle(&request->parser);
+        request->trimmed = true;
+        loop_timer_set(request->server->loop, &request->timer, patience - TRIM_AFTER);
+        return;
+    }
+    connection_finish(request->connection);
+    let_go(request);
 }
 
 static void on_timer(void *owner)
@@ -153,7 +174,7 @@ static void on_timer(void *owner)
         return;
     }
     switch ((enum request_state)request->request_state) {
-    case REQUEST_IDLE: connection_finish(request->connection); let_go(request); break;
+    case REQUEST_IDLE: rest_or_close(request); break;
     case REQUEST_HEAD: refuse_slow_head(request); break;
     case REQUEST_BODY:
         request->close_after = true;
@@ -168,11 +189,14 @@ static void on_timer(void *owner)
 
 static void await_next_request(struct http_request *request)
 {
+    uint64_t patience = request->server->limits.idle_timeout;
+
     request->request_state = REQUEST_IDLE;
     request->answer_state = ANSWER_NONE;
     request->owner = NULL;
+    request->trimmed = false;
     request->received_before = connection_bytes_received(request->connection);
-    loop_timer_set(request->server->loop, &request->timer, request->server->limits.idle_timeout);
+    loop_timer_set(request->server->loop, &request->timer, patience < TRIM_AFTER ? patience : TRIM_AFTER);
 }
 
 /* ---- the parser's events ---- */
@@ -236,6 +260,7 @@ static void refuse_malformed(struct http_request *request, enum error error)
             server->events->on_body_failed(request->owner, error, reason);
         return;
     }
+    request->head_unusable = true;
     request->request_open = true;
     server->events->on_malformed(server->owner, request, error, reason);
 }
@@ -328,8 +353,6 @@ static void settle(struct http_request *request)
     await_next_request(request);
     if (request->pending.length > 0)
         loop_defer(request->server->loop, &request->resume, resume_pending, request);
-    else
-        http1_parser_idle(&request->parser);
 }
 
 /* ---- the connection's events ---- */
@@ -661,8 +684,8 @@ bool http_request_respond(struct http_request *request, const struct http_answer
 
     ensure(request->request_open && request->answer_state == ANSWER_NONE);
     request->answer_state = ANSWER_STARTED;
-    request->bodiless_answer = head->method == HTTP1_HEAD || status_has_no_body(answer->status);
-    request->chunked_answer = !answer->has_length && head->version_minor > 0;
+    request->bodiless_answer = status_has_no_body(answer->status) || (!request->head_unusable && head->method == HTTP1_HEAD);
+    request->chunked_answer = !answer->has_length && !request->head_unusable && head->version_minor > 0;
     if (answer->close || request->request_state == REQUEST_BODY || (!answer->has_length && !request->chunked_answer))
         request->close_after = true;
     out[0] = write_status_line(&text, answer->status);

@@ -1,0 +1,273 @@
+#!/bin/sh
+# Makes this machine able to do one kind of work on Turnpike, and does nothing when it already is:
+#
+#     tools/setup.sh build     compile it
+#     tools/setup.sh test      also test it: sanitizers, checks, Python and Node packages
+#     tools/setup.sh bench     compile it and measure it
+#
+# System packages come through apt, as root or with sudo. Python and Node packages go into the
+# checkout (.dev/venv, tests/e2e/node/node_modules), never into the system.
+# What was done is in .dev/setup.log. docs/decisions/0010 says why it is made this way.
+set -eu
+export LC_ALL=C.UTF-8
+cd "$(dirname "$0")/.."
+
+purpose=${1:?build, test or bench}
+log=.dev/setup.log
+
+# One line for each reason. A library stands here only if meson.build names it.
+build_packages='
+    gcc libc6-dev meson ninja-build pkg-config
+    libc-ares-dev libcurl4-openssl-dev libllhttp-dev libsqlite3-dev libssl-dev liburcu-dev libuv1-dev
+    libyaml-dev libyyjson-dev systemtap-sdt-dev zlib1g-dev
+    libcmocka-dev'
+test_packages='
+    clang libclang-rt-MAJOR-dev
+    git shellcheck universal-ctags
+    ca-certificates curl nginx-light openssl procps
+    python3-venv'
+bench_packages='curl nginx-light wrk'
+
+# Debian 12 has no package of these two; they and the libraries they bring are taken from Debian 13.
+next_packages='libllhttp-dev libyyjson-dev'
+next_pattern='libllhttp* libyyjson*'
+next_pin=/etc/apt/preferences.d/turnpike-next
+
+say() {
+    printf '%s\n' "setup: $*" >&2
+}
+
+fail() {
+    printf '%s\n' "setup: $*" >&2
+    exit 1
+}
+
+# The release as its name ("bookworm"), empty where the system does not say.
+codename() {
+    # shellcheck disable=SC1091  # a file of the system
+    (. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}") 2>/dev/null || :
+}
+
+# The clang that the release's `clang` package means; its runtime is a package with the number in the name.
+clang_major() {
+    case $(codename) in
+    bookworm) echo 14 ;;
+    *) echo 19 ;;
+    esac
+}
+
+wanted_packages() {
+    case $purpose in
+    build) printf '%s' "$build_packages" ;;
+    test) printf '%s' "$build_packages $test_packages" | sed "s/MAJOR/$(clang_major)/" ;;
+    bench) printf '%s' "$build_packages $bench_packages" ;;
+    *) fail "unknown purpose '$purpose' (build, test or bench)" ;;
+    esac
+}
+
+# Which of the given packages are not installed.
+missing_packages() {
+    # shellcheck disable=SC2016  # the format is dpkg-query's
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        awk -v wanted="$*" '
+            $1 == "installed" { have[$2] = 1 }
+            END { n = split(wanted, w, " "); for (i = 1; i <= n; i++) if (!(w[i] in have)) printf "%s ", w[i] }'
+}
+
+# Runs a command as root and keeps what it says in the log.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@" >>"$log" 2>&1
+    else
+        # shellcheck disable=SC2024  # the log is ours, not root's
+        sudo "$@" >>"$log" 2>&1
+    fi
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -q -y \
+        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+}
+
+require_root() {
+    [ "$(id -u)" = 0 ] && return 0
+    if command -v sudo >/dev/null 2>&1; then
+        sudo -n true 2>/dev/null && return 0
+        [ -t 0 ] && sudo -v && return 0
+    fi
+    fail "packages are missing and neither root nor sudo is at hand. As root, run:
+    apt-get update && apt-get install --no-install-recommends $*
+(on Debian 12 first add Debian 13 as a source for: $next_packages)"
+}
+
+has_candidate() {
+    apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [0-9]'
+}
+
+# Prints "FILE NUMBER" of the entry from which this machine takes Debian's main component: a line
+# number in a one-line list, a stanza's number in a .sources file.
+own_source() {
+    # shellcheck disable=SC2016  # the format is apt's
+    apt-get indextargets --format '$(SOURCESENTRY) $(ORIGIN) $(CODENAME) $(COMPONENT)' 'Identifier: Packages' |
+        awk -v release="$(codename)" '
+            $2 == "Debian" && $3 == release && $4 == "main" {
+                match($1, /:[0-9]+$/)
+                print substr($1, 1, RSTART - 1), substr($1, RSTART + 1)
+                exit
+            }'
+}
+
+# That entry again, same address, options and key, for the suite $3.
+entry_for_suite() {
+    case $1 in
+    *.sources)
+        awk -v RS= -v wanted="$2" -v suite="$3" '
+            /(^|\n)Types:/ && ++stanza == wanted {
+                n = split($0, line, "\n")
+                for (i = 1; i <= n; i++) {
+                    if (line[i] ~ /^#/) continue
+                    if (line[i] ~ /^[^ \t]/) field = line[i]
+                    if (field ~ /^Types:/) { if (line[i] == field) print "Types: deb" }
+                    else if (field ~ /^Suites:/) { if (line[i] == field) print "Suites: " suite }
+                    else if (field ~ /^Components:/) { if (line[i] == field) print "Components: main" }
+                    else print line[i]
+                }
+            }' "$1"
+        ;;
+    *)
+        awk -v wanted="$2" -v suite="$3" '
+            NR == wanted {
+                options = ""
+                if (match($0, /\[[^]]*\]/)) {
+                    options = substr($0, RSTART, RLENGTH) " "
+                    $0 = substr($0, 1, RSTART - 1) " " substr($0, RSTART + RLENGTH)
+                }
+                print "deb " options $2 " " suite " main"
+            }' "$1"
+        ;;
+    esac
+}
+
+# Lets apt take $next_packages, and nothing else, from the next release.
+add_next_release() {
+    [ "$(codename)" = bookworm ] ||
+        fail "this system has no package of: $next_packages; Turnpike is built on Debian 12 and 13"
+    # shellcheck disable=SC2046  # two words
+    set -- trixie $(own_source)
+    [ $# = 3 ] || fail "no source of Debian's main component found in /etc/apt (packages needed: $next_packages)"
+    say "Debian 12 has no libllhttp and libyyjson: taking only those from Debian 13 (from $2's own server)"
+    next_source=/etc/apt/sources.list.d/turnpike-next.list
+    case $2 in *.sources) next_source=/etc/apt/sources.list.d/turnpike-next.sources ;; esac
+    {
+        echo "# Added by Turnpike's set-up, held back by $next_pin. Remove both before upgrading this system."
+        entry_for_suite "$2" "$3" "$1"
+    } >.dev/next-source
+    cat >.dev/next-pin <<PIN
+Explanation: Added by Turnpike's set-up. Remove before upgrading this system to $1.
+Package: *
+Pin: release n=$1
+Pin-Priority: -10
+
+Package: $next_pattern
+Pin: release n=$1
+Pin-Priority: 500
+PIN
+    # The pin first: at no moment may apt see the next release without it.
+    as_root install -m 644 .dev/next-pin "$next_pin"
+    as_root install -m 644 .dev/next-source "$next_source"
+    if ! apt update; then
+        as_root rm -f "$next_source" "$next_pin"
+        tail -n 15 "$log" >&2
+        fail "apt could not read Debian 13's package lists (all of it in $log)"
+    fi
+}
+
+# Debian starts a server when its package is installed. Tests start their own nginx, so a
+# new one must neither run nor come back at boot.
+install_packages() {
+    quiet_start=
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        quiet_start=yes
+        printf '#!/bin/sh\nexit 101\n' >.dev/policy-rc.d
+        as_root install -m 755 .dev/policy-rc.d /usr/sbin/policy-rc.d
+    fi
+    had_nginx=$(missing_packages nginx-common)
+    status=0
+    apt install --no-install-recommends "$@" || status=$?
+    [ -z "$quiet_start" ] || as_root rm -f /usr/sbin/policy-rc.d
+    if [ "$had_nginx" ] && [ -z "$(missing_packages nginx-common)" ] && command -v systemctl >/dev/null; then
+        as_root systemctl disable nginx || :
+    fi
+    return $status
+}
+
+set_up_packages() {
+    # shellcheck disable=SC2046  # a list of words
+    set -- $(wanted_packages)
+    missing=$(missing_packages "$@")
+    [ "$missing" ] || return 0
+    # shellcheck disable=SC2086  # a list of words
+    require_root $missing
+    say "installing $missing"
+    apt update || say "some package lists could not be refreshed (see $log)"
+    for package in $next_packages; do
+        case " $missing " in
+        *" $package "*) has_candidate "$package" || add_next_release ;;
+        esac
+    done
+    # shellcheck disable=SC2086  # a list of words
+    if ! install_packages $missing; then
+        tail -n 15 "$log" >&2
+        fail "apt could not install the packages (all of it in $log)"
+    fi
+}
+
+# Runs a command whose output matters only if it fails.
+logged() {
+    "$@" >>"$log" 2>&1 </dev/null && return 0
+    tail -n 15 "$log" >&2
+    fail "failed: $* (all of it in $log)"
+}
+
+# A stamp holds the sum of the files that say what is to be installed.
+stamped() {
+    stamp=$1
+    shift
+    sum=$(cat "$@" | cksum)
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ]
+}
+
+set_up_python() {
+    stamped .dev/venv/turnpike.stamp tools/requirements.txt tests/requirements.txt && return 0
+    say "installing Python packages into .dev/venv"
+    [ -x .dev/venv/bin/pip ] || logged python3 -m venv .dev/venv
+    logged .dev/venv/bin/pip install --disable-pip-version-check -r tools/requirements.txt -r tests/requirements.txt
+    cat tools/requirements.txt tests/requirements.txt | cksum >.dev/venv/turnpike.stamp
+}
+
+# npm is the system's where there is one; Debian's brings four hundred packages, so where there is
+# none it comes with a Python package. (The Node that runs the tests is pinned in package.json.)
+set_up_node() {
+    folder=tests/e2e/node
+    [ -f $folder/package-lock.json ] || return 0
+    stamped $folder/node_modules/turnpike.stamp $folder/package-lock.json && return 0
+    say "installing Node packages into $folder/node_modules"
+    if ! command -v npm >/dev/null; then
+        logged .dev/venv/bin/pip install --disable-pip-version-check -r tools/requirements-npm.txt
+        PATH=$PWD/.dev/venv/bin:$PATH
+    fi
+    logged npm ci --prefix $folder --no-audit --no-fund
+    cksum <$folder/package-lock.json >$folder/node_modules/turnpike.stamp
+}
+
+mkdir -p .dev
+if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+    set_up_packages
+elif ! command -v meson >/dev/null || ! command -v ninja >/dev/null; then
+    fail "this system has no apt. Install what corresponds to these Debian packages, then try again:
+$(wanted_packages)"
+fi
+if [ "$purpose" = test ]; then
+    set_up_python
+    set_up_node
+fi

@@ -8,7 +8,7 @@ import pytest
 import gateway as gateway_module
 from certificates import Authority
 from fake_upstream import FakeUpstream
-from gateway import Gateway, free_port
+from gateway import Gateway, plain_config
 from wire_client import Wire
 
 
@@ -16,18 +16,6 @@ def pytest_configure(config):
     binary = pathlib.Path(gateway_module.BINARY)
     if not binary.exists() and not config.option.collectonly:
         raise pytest.UsageError(f"{binary}: no such file; `./dev build` makes it, TURNPIKE_BIN names another")
-
-
-def plain_config(upstream_url, workers=1, **more):
-    """The config of the manual's first page, pointed at an upstream."""
-    return {
-        "workers": workers,
-        "listeners": {"main": {"address": f"127.0.0.1:{free_port()}"}},
-        "providers": {"up": {"type": "openai", "base_url": upstream_url + "/v1", "api_key": "env:UPSTREAM_KEY"}},
-        "models": {"fast": {"targets": [{"provider": "up", "model": "gpt-4o-mini"}]},
-                   "*": {"targets": [{"provider": "up"}]}},
-        **more,
-    }
 
 
 class Shared:

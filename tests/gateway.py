@@ -19,10 +19,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("TURNPIKE_BIN", str(ROOT / "build" / "turnpike"))
 
-# What a healthy process never writes. (`ensure failed` is base/ensure.c's message.)
+# What a healthy process never writes. (The `turnpike:` ones are base/ensure.c's.)
 UNHEALTHY = re.compile(
     r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|WARNING: ThreadSanitizer|runtime error:"
-    r"|ensure failed|: ensure\(|SUMMARY: UndefinedBehaviorSanitizer"
+    r"|SUMMARY: UndefinedBehaviorSanitizer|turnpike: bug at |turnpike: out of memory"
 )
 
 START_SECONDS = 20  # under sanitizers on a busy two-core machine; a release binary needs 0.05
@@ -87,6 +87,18 @@ def yaml(config):
         else:
             lines.append(f"{section}: {flow(value)}")
     return "\n".join(lines) + "\n"
+
+
+def plain_config(upstream_url, workers=1, **more):
+    """The config of the manual's first page, pointed at an upstream."""
+    return {
+        "workers": workers,
+        "listeners": {"main": {"address": f"127.0.0.1:{free_port()}"}},
+        "providers": {"up": {"type": "openai", "base_url": upstream_url + "/v1", "api_key": "env:UPSTREAM_KEY"}},
+        "models": {"fast": {"targets": [{"provider": "up", "model": "gpt-4o-mini"}]},
+                   "*": {"targets": [{"provider": "up"}]}},
+        **more,
+    }
 
 
 class Unhealthy(AssertionError):

@@ -98,17 +98,23 @@ static int refuse(struct http1_parser *parser, enum error error, const char *rea
 
 /* ---- memory of a head ---- */
 
+static void fields_clear(struct http1_fields *fields)
+{
+    fields->length = 0;
+    fields->count = 0;
+    fields->headers[0] = (struct http1_header){0};
+}
+
 static struct http1_fields *fields_make(void)
 {
     struct http1_fields *fields = malloc(sizeof(*fields));
     if (fields == NULL)
         return NULL;
     fields->bytes = fields->first_bytes;
-    fields->length = 0;
     fields->capacity = FIRST_BYTES;
     fields->headers = fields->first_headers;
-    fields->count = 0;
     fields->header_capacity = FIRST_HEADERS;
+    fields_clear(fields);
     return fields;
 }
 
@@ -665,14 +671,9 @@ static enum error step_start(struct http1_parser *parser, struct text bytes, siz
     if (parser->fields == NULL && (parser->fields = fields_make()) == NULL)
         return fail(parser, ERROR_MEMORY, "out of memory");
     parser->head = (struct http1_head){0};
-    parser->fields->length = 0;
-    parser->fields->count = 0;
-    parser->fields->headers[0] = (struct http1_header){0};
-    if (parser->trailers != NULL) {
-        parser->trailers->length = 0;
-        parser->trailers->count = 0;
-        parser->trailers->headers[0] = (struct http1_header){0};
-    }
+    fields_clear(parser->fields);
+    if (parser->trailers != NULL)
+        fields_clear(parser->trailers);
     parser->leading_bytes = 0;
     parser->extension_seen = 0;
     parser->version_seen = false;

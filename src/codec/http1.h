@@ -154,8 +154,8 @@ bool http1_parser_between(const struct http1_parser *parser);
  *   - All used, no stop: read more from the peer.
  *   - on_complete was called: the next feed starts the next message (with an upgrade, the rest is
  *     not HTTP any more and is the caller's).
- *   - An event stopped: feed again when ready, even if nothing is left to feed: the end of the
- *     message may be the next event.
+ *   - An event stopped: feed again when ready, even if nothing is left to feed, for the end of the
+ *     message may be the next event. So a feed may use nothing and still call events.
  *
  * Errors (final for the parser; parser->reason says why): ERROR_HTTP_SYNTAX, ERROR_HTTP_AMBIGUOUS,
  * ERROR_HTTP_UNSUPPORTED (method, version, Expect), ERROR_HTTP_HEAD_TOO_LARGE, ERROR_MEMORY. */

@@ -8,7 +8,6 @@
 #define format_like(format_index, first_argument) \
     __attribute__((format(printf, format_index, first_argument)))
 #define does_not_return __attribute__((noreturn))
-#define unused          __attribute__((unused))
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 /* The object of which `member` is a part. */

@@ -1,0 +1,123 @@
+/* provider: one upstream family behind one interface: how a call is written for it and how its
+ * answer is read.
+ *
+ * No sockets: the exchange gives the texts made here to http/client.h and the answer's bytes back
+ * to the answer object, and relays what comes out of that. Families that speak OpenAI's dialect
+ * pass bodies and frames through byte-exact with taps beside them; a native family translates both
+ * ways behind the same calls (its request is one splice over the whole body, its answer emits bytes
+ * of its own).
+ *
+ *     provider_prepare(call, &lines, &request)           target, header lines, body edits
+ *     provider_answer_open(call, &sink, &answer)         one for each attempt
+ *     provider_answer_head(answer, head, &lines, &out)   status, header lines, how it is relayed
+ *     provider_answer_bytes(answer, bytes) …             what is to be relayed comes to the sink
+ *     provider_answer_end(answer, error)                 the rest, or what tells of a broken answer
+ *     provider_answer_facts(answer)                      usage, ids, model
+ *     provider_answer_close(answer)
+ *
+ * Adding a family: src/provider/NAME.c with its struct provider, a row in tables/providers.def.
+ * Memory: texts in the exchange's arena; an answer owns its frame buffer until closed. One thread
+ * at a time. */
+#ifndef PROVIDER_PROVIDER_H
+#define PROVIDER_PROVIDER_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/secret.h"
+#include "codec/http1.h"
+#include "openai/answer.h"
+#include "openai/endpoint.h"
+#include "openai/envelope.h"
+
+struct provider;
+struct provider_answer;
+
+/* How a configured provider is spoken to. Filled from the configuration; texts live as long as its
+ * snapshot. */
+struct provider_settings {
+    const struct provider *provider;
+    struct text base_path;           /* of the base URL, without a slash at its end: "/v1" */
+    const struct secret *credential; /* NULL: calls go without */
+    struct text organization;        /* OpenAI-Organization to bill; empty: none */
+    struct text project;             /* OpenAI-Project to bill; empty: none */
+};
+
+/* One attempt: what is to be asked of a provider. */
+struct provider_call {
+    const struct provider_settings *settings;
+    const struct endpoint_match *match;
+    const struct http1_head *head;   /* the caller's */
+    const struct envelope *envelope; /* NULL: the body is no JSON object, or there is none */
+    struct text model;               /* the target's model; empty: as the caller named it */
+    struct text request_id;
+    struct arena *arena;
+};
+
+struct provider_request {
+    enum http1_method method;
+    struct text target;   /* path and query as they stand in the request line */
+    struct splices edits; /* on the body as received */
+    bool usage_asked;     /* stream_options.include_usage is ours: its chunk will be removed */
+    bool expects_stream;  /* the body asks for a stream */
+};
+
+/* How an answer is relayed, known from its head. */
+enum provider_relay {
+    PROVIDER_RELAY_WHOLE,  /* one JSON object or anything else of known shape: bytes as they come */
+    PROVIDER_RELAY_STREAM, /* server-sent events: send on at once, do not gather */
+    PROVIDER_RELAY_OPAQUE  /* not looked at: files, audio, images */
+};
+
+struct provider_answer_out {
+    unsigned status;
+    enum provider_relay relay;
+    bool length_kept; /* as many bytes come out as go in: the head's content length holds */
+};
+
+/* Where an answer's bytes go. Texts are valid until the next call on the answer. */
+struct provider_sink {
+    void (*write)(void *owner, struct text bytes);
+    void *owner;
+};
+
+/* Writes the header lines ("name: value\r\n", without Host and framing; with the credential:
+ * whoever owns `lines` wipes it) and fills `request`, whose texts live in the arena. ERROR_MEMORY;
+ * ERROR_UNSUPPORTED when the family does not offer the endpoint. */
+must_handle enum error provider_prepare(const struct provider_call *call, struct buffer *lines,
+                                        struct provider_request *request);
+
+/* `call`, what it points to and `sink` outlive the answer. ERROR_MEMORY. */
+must_handle enum error provider_answer_open(const struct provider_call *call,
+                                            const struct provider_request *request,
+                                            const struct provider_sink *sink,
+                                            struct provider_answer **answer);
+void provider_answer_close(struct provider_answer *answer); /* NULL is fine */
+
+/* The upstream's final head. Writes the caller's header lines (without framing and without the
+ * gateway's own x-request-id). ERROR_MEMORY, ERROR_UNSUPPORTED (a content coding on an answer
+ * that must be read). */
+must_handle enum error provider_answer_head(struct provider_answer *answer,
+                                            const struct http1_head *head, struct buffer *lines,
+                                            struct provider_answer_out *out);
+/* ERROR_LIMIT: a frame is larger than may be held; ERROR_MEMORY; ERROR_SYNTAX: what a translator
+ * cannot read. The exchange ends the answer then as one that broke. */
+must_handle enum error provider_answer_bytes(struct provider_answer *answer, struct text bytes);
+/* The answer's last byte was given (ERROR_OK) or the upstream failed. A stream that has no proper
+ * end gets an error event the SDKs raise. Returns whether the answer is complete now for the
+ * caller: false means that only a cut connection can tell him (a broken body that is no stream).
+ * `code` and `message` tell of the failure (tables/refusals.def); unused with ERROR_OK and a
+ * proper end. */
+bool provider_answer_end(struct provider_answer *answer, enum error error, struct text code,
+                         struct text message);
+/* What was learned so far; complete after provider_answer_end. Valid while the answer is. */
+const struct answer_facts *provider_answer_facts(const struct provider_answer *answer);
+/* Something that the model wrote has been relayed. */
+bool provider_answer_has_content(const struct provider_answer *answer);
+
+/* By the name that the configuration gives ("openai"); NULL when there is none. */
+const struct provider *provider_find(struct text name);
+struct text provider_name(const struct provider *provider);
+/* All families in the table's order, for "did you mean" and documentation; NULL behind the last. */
+const struct provider *provider_at(size_t index);
+
+#endif

@@ -188,7 +188,9 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t after_
     /* At least one nanosecond: due in a later turn, never in this one. A wait too long for the
      * clock is for ever. */
     uint64_t after = after_nanoseconds ? after_nanoseconds : 1;
-    uint64_t due = loop->now > UINT64_MAX - 1 - after ? UINT64_MAX - 1 : loop->now + after;
+    uint64_t due;
+    if (__builtin_add_overflow(loop->now, after, &due) || due == UINT64_MAX)
+        due = UINT64_MAX - 1;
     timer_heap_set(&loop->timers, timer, due);
 }
 

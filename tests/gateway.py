@@ -292,7 +292,7 @@ class Gateway:
         """The one record of a request id. There must never be two."""
 
         def find():
-            found = [row for row in self.records() if row.get("request_id") == request_id]
+            found = [row for row in self.records() if row["id"] == request_id]
             assert len(found) <= 1, f"{len(found)} records of {request_id}: {found}"
             return found[0] if found else None
 

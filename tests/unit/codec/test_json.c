@@ -1,0 +1,155 @@
+/* json: what is written is read back by yyjson; hostile strings come out as valid JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "codec/json.h"
+
+static void test_structure(void **state)
+{
+    struct buffer out;
+    buffer_open(&out, 4096);
+    struct json_writer writer;
+    json_open(&writer, &out);
+    json_begin_object(&writer);
+    json_member_text(&writer, "a", TEXT("b"));
+    json_member_unsigned(&writer, "n", UINT64_MAX);
+    json_member_signed(&writer, "m", INT64_MIN);
+    json_member_bool(&writer, "t", true);
+    json_member_text(&writer, "none", text_of(NULL, 0));
+    json_key(&writer, TEXT("list"));
+    json_begin_array(&writer);
+    json_unsigned(&writer, 1);
+    json_null(&writer);
+    json_begin_object(&writer);
+    json_end_object(&writer);
+    json_begin_array(&writer);
+    json_end_array(&writer);
+    json_raw(&writer, TEXT("1.50"));
+    json_end_array(&writer);
+    json_key(&writer, TEXT("o"));
+    json_begin_object(&writer);
+    json_member_bool(&writer, "f", false);
+    json_end_object(&writer);
+    assert_false(json_done(&writer));
+    json_end_object(&writer);
+    assert_true(json_done(&writer));
+    assert_true(
+        text_equal(buffer_text(&out), TEXT("{\"a\":\"b\",\"n\":18446744073709551615,\"m\":-"
+                                           "9223372036854775808,\"t\":true,\"none\":null,"
+                                           "\"list\":[1,null,{},[],1.50],\"o\":{\"f\":false}}")));
+    buffer_close(&out);
+}
+
+static void test_strings(void **state)
+{
+    static const struct {
+        struct text value;
+        const char *expected;
+    } cases[] = {
+        {TEXT_INIT(""), "\"\""},
+        {TEXT_INIT("plain"), "\"plain\""},
+        {TEXT_INIT("\"\\/\b\f\n\r\t"), "\"\\\"\\\\/\\b\\f\\n\\r\\t\""},
+        {TEXT_INIT("a\0b\x1f\x7f"), "\"a\\u0000b\\u001f\\u007f\""},
+        {TEXT_INIT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+         "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
+        {TEXT_INIT("\xff"
+                   "a"),
+         "\"\xef\xbf\xbd"
+         "a\""},
+        {TEXT_INIT("\xc3"), "\"\xef\xbf\xbd\""},
+        {TEXT_INIT("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+        {TEXT_INIT("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+        {TEXT_INIT("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+        {TEXT_INIT("\xf4\x90\x80\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct buffer out;
+        buffer_open(&out, 4096);
+        assert_true(json_append_text(&out, cases[i].value));
+        assert_true(text_equal(buffer_text(&out), text_from(cases[i].expected)));
+        buffer_close(&out);
+    }
+}
+
+/* Every string of two bytes: valid JSON, and the same string back when it was valid UTF-8. */
+static void test_all_pairs_of_bytes(void **state)
+{
+    struct buffer out;
+    buffer_open(&out, 4096);
+    for (unsigned pair = 0; pair < 65536; pair++) {
+        char bytes[2] = {(char)(pair >> 8), (char)pair};
+        buffer_clear(&out);
+        assert_true(json_append_text(&out, text_of(bytes, 2)));
+        yyjson_doc *document = yyjson_read(out.data, out.length, 0);
+        assert_non_null(document);
+        if ((bytes[0] & 0x80) == 0 && (bytes[1] & 0x80) == 0) {
+            yyjson_val *root = yyjson_doc_get_root(document);
+            assert_true(
+                text_equal(text_of(yyjson_get_str(root), yyjson_get_len(root)), text_of(bytes, 2)));
+        }
+        yyjson_doc_free(document);
+    }
+    buffer_close(&out);
+}
+
+static void test_a_full_buffer_is_noticed(void **state)
+{
+    struct buffer out;
+    buffer_open(&out, 8);
+    struct json_writer writer;
+    json_open(&writer, &out);
+    json_begin_array(&writer);
+    json_text(&writer, TEXT("too long for this"));
+    json_end_array(&writer);
+    assert_false(json_done(&writer));
+    buffer_close(&out);
+}
+
+static void test_reading(void **state)
+{
+    static const char input[] = "{\"s\":\"x\\u0000y\",\"n\":5,\"m\":-5,\"d\":1.5,\"b\":true,\"z\":"
+                                "null,\"o\":{\"s\":\"i\"},\"a\":[1]}";
+    yyjson_doc *document = yyjson_read(input, sizeof(input) - 1, 0);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    struct text text = TEXT("before");
+    uint64_t number = 7;
+    bool flag = false;
+    yyjson_val *value = NULL;
+    assert_int_equal(json_get_text(root, "n", &text), JSON_WRONG_TYPE);
+    assert_int_equal(json_get_text(root, "z", &text), JSON_ABSENT);
+    assert_int_equal(json_get_text(root, "none", &text), JSON_ABSENT);
+    assert_int_equal(json_get_text(NULL, "s", &text), JSON_ABSENT);
+    assert_true(text_equal(text, TEXT("before")));
+    assert_int_equal(json_get_text(root, "s", &text), JSON_PRESENT);
+    assert_true(text_equal(text, TEXT("x\0y")));
+    assert_int_equal(json_get_unsigned(root, "m", &number), JSON_WRONG_TYPE);
+    assert_int_equal(json_get_unsigned(root, "d", &number), JSON_WRONG_TYPE);
+    assert_int_equal(number, 7);
+    assert_int_equal(json_get_unsigned(root, "n", &number), JSON_PRESENT);
+    assert_int_equal(number, 5);
+    assert_int_equal(json_get_bool(root, "n", &flag), JSON_WRONG_TYPE);
+    assert_int_equal(json_get_bool(root, "b", &flag), JSON_PRESENT);
+    assert_true(flag);
+    assert_int_equal(json_get_array(root, "o", &value), JSON_WRONG_TYPE);
+    assert_int_equal(json_get_array(root, "a", &value), JSON_PRESENT);
+    assert_int_equal(json_get_object(root, "a", &value), JSON_WRONG_TYPE);
+    assert_int_equal(json_get_object(root, "o", &value), JSON_PRESENT);
+    assert_int_equal(json_get_text(value, "s", &text), JSON_PRESENT);
+    assert_true(text_equal(text, TEXT("i")));
+    yyjson_doc_free(document);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_structure),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_all_pairs_of_bytes),
+        cmocka_unit_test(test_a_full_buffer_is_noticed),
+        cmocka_unit_test(test_reading),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,25 @@
+/* build: from settings, each right by itself, to a snapshot that is right as a whole. Within config/
+ * only. */
+#ifndef CONFIG_BUILD_H
+#define CONFIG_BUILD_H
+
+#include "config/settings.h"
+
+/* Fills `config` (zeroed, memory set). What is wrong goes to the report; the snapshot may be used
+ * only when that tells of no error. */
+void build_snapshot(struct settings_reader *reader, const struct settings *settings,
+                    const struct document_node *root, struct config *config);
+
+/* Its parts, in order; build_providers.c, build_models.c. */
+void build_providers(struct settings_reader *reader, const struct settings *settings,
+                     struct config *config);
+void build_models(struct settings_reader *reader, const struct settings *settings,
+                  struct config *config);
+/* The provider with that name; NULL after reporting that there is none, with the nearest. */
+const struct config_provider *build_find_provider(struct settings_reader *reader,
+                                                  const struct config *config,
+                                                  const struct settings_value *reference);
+/* Zeroed, in the snapshot's arena; NULL after reporting that memory is short. */
+void *build_array(struct settings_reader *reader, size_t count, size_t size);
+
+#endif

@@ -1,0 +1,115 @@
+#include "config/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "config/build.h"
+#include "config/document.h"
+#include "config/memory.h"
+#include "config/report.h"
+#include "config/settings.h"
+
+/* The document and the settings of the largest file that is read; freed when loading ends. */
+#define SCRATCH_MAXIMUM 536870912u
+#define READ_STEP       65536u
+
+static _Atomic uint64_t generations;
+
+/* What stands before the last slash; relative paths in the file start there. */
+static struct text folder_of(struct text path)
+{
+    size_t i = path.length;
+    while (i > 0 && path.data[i - 1] != '/')
+        i--;
+    return text_first(path, i > 1 ? i - 1 : i);
+}
+
+static void fill(struct settings_reader *reader, const struct document_node *root,
+                 struct config *config)
+{
+    struct settings settings;
+    settings_read(reader, root, &settings);
+    build_snapshot(reader, &settings, root, config);
+}
+
+static struct config *load(struct text name, struct text yaml, struct report *report,
+                           struct arena *scratch, struct config_memory *memory)
+{
+    struct settings_reader reader = {report, scratch, memory, folder_of(name)};
+    struct document_node *root = document_read(yaml, scratch, report);
+    if (!root)
+        return NULL;
+    struct config *config = arena_take_zeroed(&memory->arena, sizeof(*config));
+    if (!config)
+        return NULL;
+    config->memory = memory;
+    config->source = arena_copy(&memory->arena, name);
+    fill(&reader, root, config);
+    return config;
+}
+
+enum error config_load_text(struct text name, struct text yaml, struct config **out,
+                            struct config_problems *problems)
+{
+    *out = NULL;
+    problems->source = name;
+    struct config_memory *memory = config_memory_create();
+    if (!memory)
+        return ERROR_MEMORY;
+    struct report report;
+    struct arena scratch;
+    report_open(&report, problems, yaml);
+    arena_open(&scratch, NULL, SCRATCH_MAXIMUM);
+    struct config *config = load(name, yaml, &report, &scratch, memory);
+    arena_close(&scratch);
+    report_close(&report);
+    if (!config || problems->error_count > 0) {
+        config_memory_destroy(memory);
+        return problems->error_count > 0 ? ERROR_SYNTAX : ERROR_MEMORY;
+    }
+    config->generation = atomic_fetch_add(&generations, 1) + 1;
+    *out = config;
+    return ERROR_OK;
+}
+
+/* 0, or errno. A byte more than allowed is read, so that the document says that the file is too
+ * large. */
+static int read_file(const char *path, struct buffer *out)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return errno;
+    ssize_t got = 1;
+    int number = 0;
+    while (got > 0 && out->length <= DOCUMENT_BYTES_MAXIMUM && number == 0) {
+        char *space = buffer_reserve(out, READ_STEP);
+        got = space ? read(file, space, READ_STEP) : -1;
+        if (got > 0)
+            out->length += (size_t)got;
+        else if (got < 0)
+            number = space ? errno : ENOMEM;
+    }
+    close(file);
+    return number;
+}
+
+enum error config_load(const char *path, struct config **out, struct config_problems *problems)
+{
+    struct buffer yaml;
+    *out = NULL;
+    problems->source = text_from(path);
+    buffer_open(&yaml, DOCUMENT_BYTES_MAXIMUM + 2 * READ_STEP);
+    int number = read_file(path, &yaml);
+    enum error error = number ? error_from_errno(number) : ERROR_OK;
+    if (number) {
+        struct config_problem problem = {.severity = CONFIG_ERROR};
+        problem.message = text_from(strerror(number));
+        config_problem_add(problems, &problem);
+    } else {
+        error = config_load_text(text_from(path), buffer_text(&yaml), out, problems);
+    }
+    buffer_close(&yaml);
+    return error;
+}

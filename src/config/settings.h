@@ -1,0 +1,125 @@
+/* settings: the values of a document, checked one by one against the table of keys.
+ *
+ * Between the document (syntax) and the snapshot (meaning): every value has its type and range here,
+ * defaults are filled in, and secrets are read. What values mean together is checked in
+ * config/build.c. Lives in the scratch arena of one load; texts live in the snapshot's. */
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
+
+#include "config/document.h"
+#include "config/memory.h"
+#include "config/report.h"
+#include "config/snapshot.h"
+
+#define SETTINGS_UNSET UINT64_MAX /* a number that is not written and has no fixed default */
+
+/* Any value but a number. */
+struct settings_value {
+    const struct document_node *node; /* NULL: it is the default, or missing */
+    struct text text;                 /* empty when missing */
+    size_t choice;                    /* index among the words; their count when it is none of them */
+    struct secret *secret;
+};
+
+/* Begins every element of a map or list. */
+struct settings_entry {
+    struct text name; /* empty in lists */
+    const struct document_node *node;
+};
+
+struct settings_text {
+    struct settings_entry entry;
+    struct settings_value value;
+};
+
+struct settings_certificate {
+    struct settings_entry entry;
+    struct settings_value certificate, key;
+};
+
+struct settings_listener {
+    struct settings_entry entry;
+    struct settings_value address, client_authority, client_certificate, metrics;
+    struct settings_certificate *certificates;
+    size_t certificate_count;
+};
+
+struct settings_header {
+    struct settings_entry entry;
+    struct settings_value value;
+};
+
+struct settings_client_tls {
+    struct settings_value authority, certificate, key;
+};
+
+struct settings_provider {
+    struct settings_entry entry;
+    struct settings_value type, base_url, api_key, organization, project;
+    struct settings_value proxy, proxy_user, proxy_password;
+    struct settings_header *headers;
+    size_t header_count;
+    struct config_provider_timeouts timeouts;
+    struct config_provider_limits limits;
+    struct settings_client_tls tls;
+};
+
+struct settings_target {
+    struct settings_entry entry;
+    struct settings_value provider, model;
+};
+
+struct settings_model {
+    struct settings_entry entry;
+    struct settings_text *aliases;
+    size_t alias_count;
+    struct settings_target *targets;
+    size_t target_count;
+};
+
+struct settings_defaults {
+    struct settings_value provider;
+    struct config_provider_timeouts timeouts;
+    struct config_provider_limits limits;
+};
+
+struct settings_dns {
+    struct settings_text *servers;
+    size_t server_count;
+    uint64_t timeout;
+};
+
+struct settings {
+    uint64_t workers;
+    struct settings_listener *listeners;
+    size_t listener_count;
+    struct settings_provider *providers;
+    size_t provider_count;
+    struct settings_model *models;
+    size_t model_count;
+    struct settings_defaults defaults;
+    struct config_limits limits;
+    struct config_timeouts timeouts;
+    struct config_ledger ledger;
+    struct settings_value access_log;
+    uint64_t drain_timeout;
+    struct settings_dns dns;
+};
+
+/* What reading needs to know and where it puts what it makes. */
+struct settings_reader {
+    struct report *report;
+    struct arena *scratch;
+    struct config_memory *memory;
+    struct text folder; /* relative paths start here; empty: the working directory */
+};
+
+/* Fills `settings`; problems go to the report, and what is wrong stays empty. */
+void settings_read(struct settings_reader *reader, const struct document_node *root,
+                   struct settings *settings);
+
+/* Where a problem with this value is best shown. */
+struct report_place settings_place(const struct settings_value *value,
+                                   const struct settings_entry *entry);
+
+#endif

@@ -4,7 +4,7 @@
  *   OPENING    TLS handshake; what is written waits in the queue
  *   OPEN       both ways; `peer_ended` once the peer sent its end (half closed)
  *   FINISHING  the owner has gone; the queue is being sent; what comes in is dropped
- *   LINGERING  our end is sent; what comes in is dropped until the peer ends, 2 s or 256 KiB
+ *   LINGERING  our end is sent; what comes in is dropped until the peer ends, within bounds
  *   CLOSED     descriptor closed; the struct lives to the end of the turn
  *
  * OPENING -> OPEN -> FINISHING -> LINGERING -> CLOSED, and any -> CLOSED. Nothing leaves CLOSED.
@@ -33,10 +33,12 @@
 #define CONNECTION_READS_PER_TURN 4u  /* of a full read buffer each; then others have their turn */
 #define CONNECTION_WRITE_PARTS    16u /* parts of one system call; a head and a body have fewer */
 #define CONNECTION_TLS_RECORD     16384u /* RFC 8446 section 5.1: a record's largest plain text */
-/* RFC 9112 section 9.6: how long, and how much, is read after our end so that a RST does not
- * overtake the answer. */
-#define CONNECTION_LINGER_SECONDS 2u
-#define CONNECTION_LINGER_BYTES   (256u * 1024u)
+/* RFC 9112 section 9.6: what is read and dropped after our end, so that a RST does not overtake the
+ * answer. Most clients read no answer before their whole upload is sent: hence as much as a default
+ * configuration takes for a body, while it keeps coming. Dropping costs no copy. */
+#define CONNECTION_LINGER_BYTES         (64u * 1024u * 1024u)
+#define CONNECTION_LINGER_IDLE_SECONDS  2u
+#define CONNECTION_LINGER_TOTAL_SECONDS 30u
 /* How long a peer may take nothing at all of what is left for it after the owner has gone. */
 #define CONNECTION_FLUSH_SECONDS 30u
 
@@ -64,14 +66,16 @@ struct connection {
     bool paused : 1;
     bool congested : 1;
     bool drain_promised : 1;
-    bool broken : 1;     /* the queue maximum was passed: nothing more is sent */
-    bool work_waits : 1; /* handshake to begin or bytes inside TLS, at the end of the turn */
-    uint32_t dropped;    /* bytes read and dropped after the owner has gone */
+    bool broken : 1;        /* the queue maximum was passed: nothing more is sent */
+    bool work_waits : 1;    /* handshake to begin or bytes inside TLS, at the end of the turn */
+    uint32_t dropped;       /* bytes read and dropped after the owner has gone */
+    uint64_t lingers_until; /* loop_now */
     uint64_t received;
     uint64_t sent;
     struct loop_deferred deferred;
-    struct loop_timer timer; /* finishing and lingering */
-    struct address *peer;    /* asked of the kernel when first wanted */
+    struct loop_timer timer;   /* finishing and lingering */
+    struct loop_orphan orphan; /* likewise */
+    struct address *peer;      /* asked of the kernel when first wanted */
     char *detail;
 };
 
@@ -110,6 +114,7 @@ static void connection_release(struct connection *connection)
     tls_session_free(connection->tls);
     connection->tls = NULL;
     loop_timer_clear(connection->loop, &connection->timer);
+    loop_release(&connection->orphan);
     loop_watch_close(connection->watch);
     connection->watch = NULL;
     close(connection->descriptor);
@@ -148,7 +153,7 @@ static enum error connection_errno(int number)
 static enum transfer connection_receive(struct connection *connection, char *out, size_t size,
                                         size_t *count, enum error *error)
 {
-    if (connection->tls && connection->state != CONNECTION_LINGERING) {
+    if (connection->tls) {
         enum tls_outcome outcome = tls_session_read(connection->tls, out, size, count);
         if (outcome == TLS_WANTS_WRITE)
             connection_watch(connection, LOOP_WRITABLE, 0);
@@ -224,23 +229,33 @@ static void connection_read(struct connection *connection)
     }
 }
 
-/* After the owner has gone: the peer's bytes are dropped, within bounds. */
+static void connection_linger_on(struct connection *connection)
+{
+    uint64_t now = loop_now(connection->loop);
+    uint64_t left = connection->lingers_until > now ? connection->lingers_until - now : 0;
+    uint64_t idle = CONNECTION_LINGER_IDLE_SECONDS * NANOSECONDS_PER_SECOND;
+    loop_timer_set(connection->loop, &connection->timer, left < idle ? left : idle);
+}
+
+/* After the owner has gone: the peer's bytes are dropped, within bounds. Those of TLS too are not
+ * looked at: MSG_TRUNC takes them off the socket without a copy (tcp(7)). */
 static void connection_drop_input(struct connection *connection)
 {
-    size_t count = 0;
-    enum error error = ERROR_OK;
-    enum transfer transfer = connection_receive(connection, loop_read_buffer(connection->loop),
-                                                LOOP_READ_BUFFER_SIZE, &count, &error);
-    connection->dropped += (uint32_t)count;
-    if (transfer == TRANSFER_FAILED) {
+    ssize_t got = recv(connection->descriptor, loop_read_buffer(connection->loop),
+                       LOOP_READ_BUFFER_SIZE, MSG_TRUNC);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got < 0) {
         connection_release(connection);
         return;
     }
-    if (transfer == TRANSFER_ENDED)
-        connection->peer_ended = true;
+    connection->dropped += (uint32_t)got;
+    connection->peer_ended = connection->peer_ended || got == 0;
     bool enough = connection->peer_ended || connection->dropped > CONNECTION_LINGER_BYTES;
-    if (enough && connection->state == CONNECTION_LINGERING)
+    if (connection->state == CONNECTION_LINGERING && enough)
         connection_release(connection);
+    else if (connection->state == CONNECTION_LINGERING)
+        connection_linger_on(connection);
     else if (enough)
         connection_watch(connection, 0, LOOP_READABLE);
 }
@@ -285,7 +300,7 @@ static void connection_write_failed(struct connection *connection, enum error er
     connection_defer(connection);
 }
 
-static void connection_lingers_too_long(void *owner)
+static void connection_give_up(void *owner)
 {
     connection_release(owner);
 }
@@ -302,8 +317,9 @@ static void connection_send_end(struct connection *connection)
         return;
     }
     connection->state = CONNECTION_LINGERING;
-    loop_timer_set(connection->loop, &connection->timer,
-                   CONNECTION_LINGER_SECONDS * NANOSECONDS_PER_SECOND);
+    connection->lingers_until =
+        loop_now(connection->loop) + CONNECTION_LINGER_TOTAL_SECONDS * NANOSECONDS_PER_SECOND;
+    connection_linger_on(connection);
     connection_watch(connection, LOOP_READABLE, LOOP_WRITABLE);
 }
 
@@ -455,7 +471,7 @@ struct connection *connection_create(struct loop *loop, int descriptor, struct t
     connection->descriptor = descriptor;
     connection->state = tls ? CONNECTION_OPENING : CONNECTION_OPEN;
     connection_set_owner(connection, events, owner);
-    loop_timer_open(&connection->timer, connection_lingers_too_long, connection);
+    loop_timer_open(&connection->timer, connection_give_up, connection);
     /* Fails on unix sockets, which have no delay to switch off. */
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (tls)
@@ -662,6 +678,7 @@ void connection_finish(struct connection *connection)
     connection->events = NULL;
     connection->owner = NULL;
     connection->state = CONNECTION_FINISHING;
+    loop_adopt(connection->loop, &connection->orphan, connection_give_up, connection);
     connection->muted = false;
     loop_timer_set(connection->loop, &connection->timer,
                    CONNECTION_FLUSH_SECONDS * NANOSECONDS_PER_SECOND);

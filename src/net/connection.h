@@ -79,8 +79,8 @@ void connection_resume(struct connection *connection);
  * unexpected data, do not reuse. */
 bool connection_is_stale(struct connection *connection);
 
-/* Sends what is queued, then FIN (and close_notify), waits a bounded time for the peer's end, then
- * frees. The owner gets no more events. */
+/* Sends what is queued, then FIN (and close_notify), drops what still comes in until the peer's end
+ * (bounded in time and bytes, RFC 9112 section 9.6), then frees. The owner gets no more events. */
 void connection_finish(struct connection *connection);
 /* Closes now; queued bytes are dropped. The owner gets no more events. Freed at end of turn. */
 void connection_close(struct connection *connection);

@@ -97,8 +97,14 @@ void loop_watch_tell(struct loop_watch *watch, unsigned events)
 
 void loop_destroy(struct loop *loop)
 {
-    if (loop)
-        loop->backend->destroy(loop);
+    if (!loop)
+        return;
+    while (loop->orphans) {
+        struct loop_orphan *orphan = loop->orphans;
+        loop_release(orphan);
+        orphan->end(orphan->owner);
+    }
+    loop->backend->destroy(loop);
 }
 
 void loop_run(struct loop *loop)
@@ -207,6 +213,26 @@ void loop_defer(struct loop *loop, struct loop_deferred *deferred, void (*callba
     *deferred = (struct loop_deferred){.callback = callback, .owner = owner, .queued = true};
     *loop->deferred_last = deferred;
     loop->deferred_last = &deferred->next;
+}
+
+void loop_adopt(struct loop *loop, struct loop_orphan *orphan, void (*end)(void *owner),
+                void *owner)
+{
+    ensure(!orphan->place);
+    *orphan = (struct loop_orphan){end, owner, loop->orphans, &loop->orphans};
+    if (loop->orphans)
+        loop->orphans->place = &orphan->next;
+    loop->orphans = orphan;
+}
+
+void loop_release(struct loop_orphan *orphan)
+{
+    if (!orphan->place)
+        return;
+    *orphan->place = orphan->next;
+    if (orphan->next)
+        orphan->next->place = orphan->place;
+    orphan->place = NULL;
 }
 
 void loop_post(struct loop *loop, void (*callback)(void *owner), void *owner)

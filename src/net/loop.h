@@ -26,7 +26,7 @@ struct loop;
 must_check struct loop *loop_create(void);
 must_check struct loop *loop_create_virtual(
     uint64_t wall_start);             /* tests: the clock is turned by hand */
-void loop_destroy(struct loop *loop); /* nothing may be watched, timed or posted any more */
+void loop_destroy(struct loop *loop); /* nothing may be watched or timed any more, but by orphans */
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
@@ -88,6 +88,19 @@ struct loop_deferred {
  * deferred by deferred work runs at the end of the next turn, which then does not wait. */
 void loop_defer(struct loop *loop, struct loop_deferred *deferred, void (*callback)(void *owner),
                 void *owner);
+
+/* ---- what goes on after its owner has gone ---- */
+struct loop_orphan {
+    void (*end)(void *owner);
+    void *owner;
+    struct loop_orphan *next;
+    struct loop_orphan **place; /* NULL: not adopted */
+};
+/* The loop calls `end` when it is destroyed (a connection that still lingers), unless released
+ * before. */
+void loop_adopt(struct loop *loop, struct loop_orphan *orphan, void (*end)(void *owner),
+                void *owner);
+void loop_release(struct loop_orphan *orphan);
 
 /* ---- from any thread ---- */
 /* The callback runs on the loop's thread, in order of posting. The post's few bytes are allocated

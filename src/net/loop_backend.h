@@ -47,6 +47,7 @@ struct loop {
     struct timer_heap timers;
     struct loop_deferred *deferred_first;
     struct loop_deferred **deferred_last;
+    struct loop_orphan *orphans;
     _Atomic(struct loop_post *) posts; /* newest first */
     char *read_buffer;
     void (*before_wait)(void *owner);

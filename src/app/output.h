@@ -1,0 +1,50 @@
+/* output: tables and words for people on stdout, JSON for programs. Main thread.
+ *
+ * Colour only where stdout is a terminal, NO_COLOR is unset or empty (no-color.org) and TERM is not
+ * "dumb". */
+#ifndef APP_OUTPUT_H
+#define APP_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+
+enum output_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARNING, STYLE_BAD };
+
+bool output_is_terminal(void);
+/* Columns of the terminal; 0 when stdout is none (then nothing is cut). */
+unsigned output_width(void);
+/* What starts and what ends a style; "" where there is no colour. */
+const char *output_style_begin(enum output_style style);
+const char *output_style_end(enum output_style style);
+
+/* A table: columns as wide as their widest cell; on a terminal the columns marked `shrinks` are cut
+ * with "…" until the row fits. */
+#define OUTPUT_COLUMNS_MAX 16u
+
+struct output_column {
+    const char *title;
+    bool right;   /* numbers */
+    bool shrinks; /* names: may be cut to fit */
+};
+
+struct output_table;
+
+/* Stops the process when memory is short, as do all of these. */
+struct output_table *output_table_create(const struct output_column *columns, size_t count);
+/* The next cell, row by row; copied, control characters replaced. */
+void output_table_cell(struct output_table *table, enum output_style style, struct text text);
+/* Prints on stdout and frees. */
+void output_table_print(struct output_table *table);
+
+/* "3 days ago", "in 2 hours", "now"; 24 bytes hold any. Times are wall-clock nanoseconds. */
+#define OUTPUT_AGE_SIZE 32u
+const char *output_age(uint64_t time, uint64_t now, char out[OUTPUT_AGE_SIZE]);
+
+/* Appends `text` as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+void output_json_string(struct buffer *out, struct text text);
+
+#endif

@@ -60,8 +60,8 @@ struct envelope {
     /* the rest belongs to envelope.c */
     struct scan scan;
     struct arena *arena;
-    struct scan_value include_usage_value; /* offset within the body */
-    bool options_empty;                    /* stream_options is {} */
+    struct scan_value usage_option; /* stream_options.include_usage; its offset is in the body */
+    bool options_empty;             /* stream_options is {} */
 };
 
 void envelope_open(struct envelope *envelope, struct arena *arena);

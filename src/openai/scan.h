@@ -70,23 +70,22 @@ struct scan {
     enum error error;
     uint8_t state;
     uint8_t mode;
-    uint8_t detail; /* position in a literal, state of a number, digits of \u */
-    bool key_string;
-    bool key_plain; /* nothing in the key needed decoding */
+    uint8_t detail; /* position in a literal, state of a number, digits of \u so far */
+    bool in_key;    /* the string being read is a key */
     bool key_too_long;
-    bool in_value; /* inside a top-level value */
-    uint16_t depth;
-    uint16_t high_surrogate;
-    uint16_t unit; /* \u being read */
-    int watched;   /* index of the member whose value is being read, -1 none */
-    size_t key_length;
+    uint16_t depth;  /* brackets open */
+    uint16_t unit;   /* the value of those digits */
+    int16_t watched; /* the watch whose value is being read, -1 none */
+    uint16_t key_length;
+    const char *feed;    /* the bytes being fed, which start at `offset` */
+    const char *span;    /* where the part of the watched value in them starts */
+    const char *literal; /* being read */
     const struct scan_watch *watches;
     struct scan_value *values;
     size_t watch_count;
     struct arena *arena;
-    const char *span; /* start of the part of the watched value in the current feed */
     size_t copy_capacity;
-    uint64_t kinds[SCAN_DEPTH_MAX / 64]; /* one bit per level: object or array */
+    uint64_t objects[SCAN_DEPTH_MAX / 64]; /* one bit per level: an object, not an array */
     char key[SCAN_KEY_MAX];
 };
 

@@ -38,11 +38,10 @@ struct stream_tap {
     /* the rest belongs to stream.c */
     enum stream_dialect dialect;
     bool identity_known;
-    bool sequence_known;
-    int64_t sequence; /* the last seen sequence_number */
-    int64_t created;  /* created, created_at; -1 unknown */
+    int64_t sequence; /* the last sequence_number, -1 before the first */
+    int64_t created;  /* created or created_at, -1 unknown */
     struct arena *arena;
-    size_t usage_capacity;
+    size_t usage_capacity; /* of the place of facts.usage_raw */
 };
 
 void stream_tap_open(struct stream_tap *tap, enum stream_dialect dialect, struct arena *arena);

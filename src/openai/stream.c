@@ -1,0 +1,438 @@
+/* A frame is first searched for the few words that make it matter (memmem over some 200 bytes);
+ * only then it is scanned. A found word counts when it is a member's name: in quotes with a colon
+ * behind, which text inside of a JSON string cannot be, for its quotes are escaped. */
+#include "openai/stream.h"
+
+#include "base/number.h"
+#include "codec/json.h"
+#include "codec/sse.h"
+
+/* Larger than the two events that tell of a broken stream can get, however long the texts. */
+#define BROKEN_MAX 65536u
+
+/* ---- members found without a scan ---- */
+
+static struct text skip_space(struct text t)
+{
+    size_t i = 0;
+    while (i < t.length &&
+           (t.data[i] == ' ' || t.data[i] == '\n' || t.data[i] == '\r' || t.data[i] == '\t'))
+        i++;
+    return text_from_index(t, i);
+}
+
+/* Moves `rest` to the value of the next member with the name (given in its quotes); false when
+ * there is none. */
+static bool next_member(struct text *rest, struct text quoted_name)
+{
+    for (;;) {
+        const char *at = rest->length > 0 ? memmem(rest->data, rest->length, quoted_name.data,
+                                                   quoted_name.length)
+                                          : NULL;
+        if (at == NULL)
+            return false;
+        *rest = text_from_index(*rest, (size_t)(at - rest->data) + quoted_name.length);
+        struct text value = skip_space(*rest);
+        if (!text_starts_with(value, TEXT(":")))
+            continue;
+        *rest = skip_space(text_from_index(value, 1));
+        return rest->length > 0;
+    }
+}
+
+/* Whether some member with the name has a value that starts with `first`. */
+static bool has_member(struct text data, struct text quoted_name, char first)
+{
+    while (next_member(&data, quoted_name))
+        if (data.data[0] == first)
+            return true;
+    return false;
+}
+
+/* Bytes of all string values of members with the name, as they are escaped. */
+static size_t string_bytes(struct text data, struct text quoted_name)
+{
+    size_t bytes = 0;
+    while (next_member(&data, quoted_name)) {
+        if (data.data[0] != '"')
+            continue;
+        size_t i = 1;
+        while (i < data.length && data.data[i] != '"')
+            i += data.data[i] == '\\' ? 2 : 1;
+        bytes += i - 1;
+        data = text_from_index(data, i);
+    }
+    return bytes;
+}
+
+/* ---- what is kept of scanned objects ---- */
+
+enum {
+    FRAME_ID,
+    FRAME_OBJECT,
+    FRAME_MODEL,
+    FRAME_SERVICE_TIER,
+    FRAME_STATUS,
+    FRAME_CREATED,
+    FRAME_CREATED_AT,
+    FRAME_USAGE,
+    FRAME_ERROR,
+    FRAME_CHOICES,
+    FRAME_RESPONSE,
+    FRAME_TYPE,
+    FRAME_FIELD_COUNT
+};
+
+static const struct scan_watch watches[FRAME_FIELD_COUNT] = {
+    [FRAME_ID] = {TEXT_INIT("id"), 0},
+    [FRAME_OBJECT] = {TEXT_INIT("object"), 0},
+    [FRAME_MODEL] = {TEXT_INIT("model"), 0},
+    [FRAME_SERVICE_TIER] = {TEXT_INIT("service_tier"), 0},
+    [FRAME_STATUS] = {TEXT_INIT("status"), 0},
+    [FRAME_CREATED] = {TEXT_INIT("created"), 0},
+    [FRAME_CREATED_AT] = {TEXT_INIT("created_at"), 0},
+    [FRAME_USAGE] = {TEXT_INIT("usage"), 0},
+    [FRAME_ERROR] = {TEXT_INIT("error"), 0},
+    [FRAME_CHOICES] = {TEXT_INIT("choices"), 0},
+    [FRAME_RESPONSE] = {TEXT_INIT("response"), 0},
+    [FRAME_TYPE] = {TEXT_INIT("type"), 0},
+};
+
+static void keep_name(struct stream_tap *tap, struct text *kept, const struct scan_value *value)
+{
+    struct text name;
+    /* Azure's first chunk has empty ones. */
+    if (value->kind != SCAN_STRING || value->length <= 2 ||
+        scan_decode_string(tap->arena, value->raw, &name) != ERROR_OK || text_equal(*kept, name))
+        return;
+    name = arena_copy(tap->arena, name);
+    if (name.data != NULL)
+        *kept = name;
+}
+
+/* Servers that report usage in every frame must not fill the arena: the place is used again. */
+static void keep_usage(struct stream_tap *tap, struct text raw)
+{
+    usage_read(&tap->facts.usage, raw);
+    if (raw.length > ANSWER_USAGE_MAX)
+        return;
+    char *place = (char *)tap->facts.usage_raw.data;
+    if (raw.length > tap->usage_capacity) {
+        size_t capacity = raw.length * 2;
+        place = arena_take(tap->arena, capacity);
+        if (place == NULL)
+            return;
+        tap->usage_capacity = capacity;
+    }
+    memcpy(place, raw.data, raw.length);
+    tap->facts.usage_raw = text_of(place, raw.length);
+}
+
+static void keep_error(struct stream_tap *tap, struct text raw)
+{
+    tap->facts.is_error = true;
+    if (raw.length <= ANSWER_ERROR_MAX && text_empty(tap->facts.error_raw))
+        tap->facts.error_raw = arena_copy(tap->arena, raw);
+}
+
+/* Keeps what an object (a chunk, a response) says about the answer as a whole. */
+static void keep_object(struct stream_tap *tap, const struct scan_value *values)
+{
+    struct answer_facts *facts = &tap->facts;
+    keep_name(tap, &facts->id, &values[FRAME_ID]);
+    keep_name(tap, &facts->object, &values[FRAME_OBJECT]);
+    keep_name(tap, &facts->model, &values[FRAME_MODEL]);
+    keep_name(tap, &facts->service_tier, &values[FRAME_SERVICE_TIER]);
+    keep_name(tap, &facts->status, &values[FRAME_STATUS]);
+    for (int field = FRAME_CREATED; field <= FRAME_CREATED_AT; field++) {
+        int64_t created;
+        if (values[field].kind == SCAN_NUMBER && scan_whole_number(values[field].raw, &created) &&
+            created > 0)
+            tap->created = created;
+    }
+    if (values[FRAME_USAGE].kind == SCAN_OBJECT)
+        keep_usage(tap, values[FRAME_USAGE].raw);
+    if (values[FRAME_ERROR].kind >= SCAN_STRING)
+        keep_error(tap, values[FRAME_ERROR].raw);
+    if (!text_empty(facts->id))
+        tap->identity_known = true;
+}
+
+static bool frame_scan(struct text data, struct scan_value values[FRAME_FIELD_COUNT])
+{
+    struct scan scan;
+    return scan_text(&scan, SCAN_LENIENT, data, watches, values, FRAME_FIELD_COUNT) == ERROR_OK;
+}
+
+static bool is_empty_array(const struct scan_value *value)
+{
+    return value->kind == SCAN_ARRAY && skip_space(text_from_index(value->raw, 1)).length == 1;
+}
+
+/* ---- chat and completions ---- */
+
+static size_t chat_content(enum stream_dialect dialect, struct text data)
+{
+    static const struct text names[] = {TEXT_INIT("\"content\""),
+                                        TEXT_INIT("\"reasoning_content\""),
+                                        TEXT_INIT("\"refusal\""), TEXT_INIT("\"arguments\"")};
+    if (dialect == STREAM_COMPLETIONS)
+        return string_bytes(data, TEXT("\"text\""));
+    size_t bytes = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        bytes += string_bytes(data, names[i]);
+    return bytes;
+}
+
+static struct stream_marks chat_frame(struct stream_tap *tap, struct text data)
+{
+    struct stream_marks marks = {0};
+    if (text_starts_with(data, TEXT("[DONE]"))) {
+        marks.terminal = true;
+        return marks;
+    }
+    size_t bytes = chat_content(tap->dialect, data);
+    tap->facts.content_bytes += bytes;
+    marks.content = bytes > 0;
+    marks.finish = has_member(data, TEXT("\"finish_reason\""), '"');
+    bool usage = has_member(data, TEXT("\"usage\""), '{');
+    bool error =
+        has_member(data, TEXT("\"error\""), '{') || has_member(data, TEXT("\"error\""), '"');
+    struct scan_value values[FRAME_FIELD_COUNT];
+    if ((tap->identity_known && !usage && !error) || !frame_scan(data, values))
+        return marks;
+    keep_object(tap, values);
+    marks.usage = values[FRAME_USAGE].kind == SCAN_OBJECT;
+    marks.usage_only = marks.usage && is_empty_array(&values[FRAME_CHOICES]);
+    marks.error = values[FRAME_ERROR].kind >= SCAN_STRING;
+    marks.terminal = marks.error;
+    return marks;
+}
+
+/* ---- responses and media: events with a type ---- */
+
+enum event_meaning { EVENT_OTHER, EVENT_DELTA, EVENT_BEGIN, EVENT_FINISH, EVENT_FAILED };
+
+static enum event_meaning event_meaning(struct text type)
+{
+    static const struct {
+        struct text type;
+        enum event_meaning meaning;
+    } rows[] = {
+        {TEXT_INIT("response.created"), EVENT_BEGIN},
+        {TEXT_INIT("response.queued"), EVENT_BEGIN},
+        {TEXT_INIT("response.in_progress"), EVENT_BEGIN},
+        {TEXT_INIT("response.completed"), EVENT_FINISH},
+        {TEXT_INIT("response.incomplete"), EVENT_FINISH},
+        {TEXT_INIT("response.failed"), EVENT_FAILED},
+        {TEXT_INIT("error"), EVENT_FAILED},
+        {TEXT_INIT("response.audio.delta"), EVENT_OTHER}, /* base64, no text */
+        {TEXT_INIT("image_generation.completed"), EVENT_FINISH},
+        {TEXT_INIT("image_edit.completed"), EVENT_FINISH},
+        {TEXT_INIT("speech.audio.done"), EVENT_FINISH},
+        {TEXT_INIT("transcript.text.done"), EVENT_FINISH},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (text_equal(type, rows[i].type))
+            return rows[i].meaning;
+    return text_ends_with(type, TEXT(".delta")) ? EVENT_DELTA : EVENT_OTHER;
+}
+
+/* The type of a frame without a name. Written first by everybody, but order means nothing in JSON.
+ */
+static struct text type_of(struct text data)
+{
+    struct scan_value values[FRAME_FIELD_COUNT];
+    const struct scan_value *type = &values[FRAME_TYPE];
+    if (!frame_scan(data, values) || type->kind != SCAN_STRING)
+        return (struct text){NULL, 0};
+    return text_of(type->raw.data + 1, type->raw.length - 2);
+}
+
+static void keep_sequence(struct stream_tap *tap, struct text data)
+{
+    if (!next_member(&data, TEXT("\"sequence_number\"")))
+        return;
+    size_t digits = 0;
+    while (digits < data.length && data.data[digits] >= '0' && data.data[digits] <= '9')
+        digits++;
+    int64_t sequence;
+    if (scan_whole_number(text_first(data, digits), &sequence))
+        tap->sequence = sequence;
+}
+
+/* Keeps what the event's response, or the event itself where it has none, says. */
+static void keep_event(struct stream_tap *tap, struct text data, struct stream_marks *marks)
+{
+    struct scan_value values[FRAME_FIELD_COUNT], inner[FRAME_FIELD_COUNT];
+    if (!frame_scan(data, values))
+        return;
+    const struct scan_value *kept = values;
+    if (values[FRAME_RESPONSE].kind == SCAN_OBJECT && frame_scan(values[FRAME_RESPONSE].raw, inner))
+        kept = inner;
+    keep_object(tap, kept);
+    marks->usage = kept[FRAME_USAGE].kind == SCAN_OBJECT;
+    if (marks->error && !tap->facts.is_error)
+        keep_error(tap, data);
+}
+
+static struct stream_marks event_frame(struct stream_tap *tap, struct text name, struct text data)
+{
+    struct stream_marks marks = {0};
+    if (text_starts_with(data, TEXT("[DONE]"))) {
+        marks.terminal = true;
+        return marks;
+    }
+    keep_sequence(tap, data);
+    switch (event_meaning(text_empty(name) ? type_of(data) : name)) {
+    case EVENT_DELTA: {
+        size_t bytes = string_bytes(data, TEXT("\"delta\""));
+        tap->facts.content_bytes += bytes;
+        marks.content = bytes > 0;
+        break;
+    }
+    case EVENT_BEGIN:
+        if (!tap->identity_known)
+            keep_event(tap, data, &marks);
+        break;
+    case EVENT_FINISH:
+        marks.finish = marks.terminal = true;
+        keep_event(tap, data, &marks);
+        break;
+    case EVENT_FAILED:
+        marks.error = marks.terminal = true;
+        keep_event(tap, data, &marks);
+        break;
+    case EVENT_OTHER:
+        marks.content = true;
+        /* A failure may come as data with an error in it and no type of its own. */
+        if (has_member(data, TEXT("\"error\""), '{') && text_empty(type_of(data))) {
+            marks.error = marks.terminal = true;
+            keep_event(tap, data, &marks);
+        }
+        break;
+    }
+    return marks;
+}
+
+/* ---- public ---- */
+
+void stream_tap_open(struct stream_tap *tap, enum stream_dialect dialect, struct arena *arena)
+{
+    *tap = (struct stream_tap){.dialect = dialect, .sequence = -1, .created = -1, .arena = arena};
+    answer_facts_clear(&tap->facts);
+}
+
+struct stream_marks stream_tap_frame(struct stream_tap *tap, struct text name, struct text data)
+{
+    bool typed = tap->dialect == STREAM_RESPONSES || tap->dialect == STREAM_MEDIA;
+    struct stream_marks marks = typed ? event_frame(tap, name, data) : chat_frame(tap, data);
+    tap->frames++;
+    tap->terminal_seen |= marks.terminal;
+    tap->error_seen |= marks.error;
+    tap->content_seen |= marks.content;
+    if (marks.finish || (marks.terminal && !marks.error))
+        tap->facts.finished = true;
+    return marks;
+}
+
+void stream_tap_estimate(struct stream_tap *tap, int64_t input_bytes)
+{
+    if (tap->facts.usage.source != USAGE_REPORTED)
+        usage_estimate(&tap->facts.usage, input_bytes, (int64_t)tap->facts.content_bytes);
+}
+
+static void write_error(struct json_writer *json, struct text code, struct text message)
+{
+    json_begin_object(json);
+    json_member_text(json, "message", message);
+    json_member_text(json, "type", TEXT("server_error"));
+    json_member_text(json, "param", (struct text){NULL, 0});
+    json_member_text(json, "code", code);
+    json_end_object(json);
+}
+
+/* Flat, as the API describes it, and nested, as it is on the wire: Python's SDK raises on `error`,
+ * Node's on the event's name. */
+static void write_error_event(const struct stream_tap *tap, struct text code, struct text message,
+                              struct json_writer *json)
+{
+    json_begin_object(json);
+    json_member_text(json, "type", TEXT("error"));
+    json_member_signed(json, "sequence_number", tap->sequence + 1);
+    json_member_text(json, "code", code);
+    json_member_text(json, "message", message);
+    json_member_text(json, "param", (struct text){NULL, 0});
+    json_key(json, TEXT("error"));
+    write_error(json, code, message);
+    json_end_object(json);
+}
+
+/* All keys that the API's schema requires of a response. */
+static void write_failed_event(const struct stream_tap *tap, struct text message,
+                               struct json_writer *json)
+{
+    json_begin_object(json);
+    json_member_text(json, "type", TEXT("response.failed"));
+    json_member_signed(json, "sequence_number", tap->sequence + 2);
+    json_key(json, TEXT("response"));
+    json_begin_object(json);
+    json_member_text(json, "id", tap->facts.id);
+    json_member_text(json, "object", TEXT("response"));
+    json_member_signed(json, "created_at", tap->created < 0 ? 0 : tap->created);
+    json_member_text(json, "status", TEXT("failed"));
+    json_key(json, TEXT("error"));
+    json_begin_object(json);
+    json_member_text(json, "code", TEXT("server_error"));
+    json_member_text(json, "message", message);
+    json_end_object(json);
+    json_key(json, TEXT("incomplete_details"));
+    json_null(json);
+    json_key(json, TEXT("instructions"));
+    json_null(json);
+    json_key(json, TEXT("metadata"));
+    json_raw(json, TEXT("{}"));
+    json_member_text(json, "model", tap->facts.model);
+    json_key(json, TEXT("output"));
+    json_raw(json, TEXT("[]"));
+    json_member_bool(json, "parallel_tool_calls", true);
+    json_key(json, TEXT("temperature"));
+    json_null(json);
+    json_member_text(json, "tool_choice", TEXT("auto"));
+    json_key(json, TEXT("tools"));
+    json_raw(json, TEXT("[]"));
+    json_key(json, TEXT("top_p"));
+    json_null(json);
+    json_key(json, TEXT("usage"));
+    json_null(json);
+    json_end_object(json);
+    json_end_object(json);
+}
+
+bool stream_write_broken(const struct stream_tap *tap, struct text code, struct text message,
+                         struct buffer *out)
+{
+    struct buffer data;
+    struct json_writer json;
+    buffer_open(&data, BROKEN_MAX);
+    json_open(&json, &data);
+    bool ok;
+    if (tap->dialect != STREAM_RESPONSES) {
+        json_begin_object(&json);
+        json_key(&json, TEXT("error"));
+        write_error(&json, code, message);
+        json_end_object(&json);
+        ok = json_done(&json) && sse_append(out, TEXT(""), buffer_text(&data));
+    } else {
+        write_error_event(tap, code, message, &json);
+        ok = json_done(&json) && sse_append(out, TEXT("error"), buffer_text(&data));
+        buffer_clear(&data);
+        json_open(&json, &data);
+        write_failed_event(tap, message, &json);
+        ok = ok && json_done(&json) && sse_append(out, TEXT("response.failed"), buffer_text(&data));
+    }
+    buffer_close(&data);
+    if (!ok)
+        out->failed = true;
+    return ok;
+}

@@ -166,9 +166,11 @@ static void check_memory(struct settings_reader *reader, const struct document_n
     if (!node)
         node = document_find(section, TEXT("json_body"));
     size_t mark = report_enter(reader->report, TEXT("limits"));
-    if (node)
+    if (node) {
+        report_enter(reader->report, node->key);
         report_error(reader->report, node->place,
                      "exchange_memory is smaller than json_body: such a body could not be held");
+    }
     report_leave(reader->report, mark);
 }
 

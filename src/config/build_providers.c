@@ -202,7 +202,8 @@ const struct config_provider *build_find_provider(struct settings_reader *reader
                                                   const struct config *config,
                                                   const struct settings_value *reference)
 {
-    if (text_empty(reference->text))
+    /* Without any provider that has been said already. */
+    if (text_empty(reference->text) || config->provider_count == 0)
         return NULL;
     const struct config_provider *provider = config_find_provider(config, reference->text);
     if (provider)

@@ -242,7 +242,11 @@ static void report_parser(const yaml_parser_t *parser, struct text yaml, struct 
         return;
     }
     struct report_place place = place_of(parser->problem_mark);
-    if (is_indented_by_tab(yaml, place.line))
+    bool star = text_equal(text_from(parser->problem),
+                           TEXT("did not find expected alphabetic or numeric character"));
+    if (star)
+        report_error(report, place, "a `*` or `&` outside quotes; write a pattern as \"*\"");
+    else if (is_indented_by_tab(yaml, place.line))
         report_error(report, place, "a tab where YAML wants spaces; indent with spaces");
     else if (parser->context && parser->context_mark.line + 1 != place.line)
         report_error(report, place, "not valid YAML: %s, %s that began in line %zu",

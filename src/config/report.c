@@ -98,6 +98,35 @@ bool report_may_be_secret(struct text value)
     return false;
 }
 
+/* Whether "word: value" begins here with a value that is not a reference. */
+static bool holds_literal(struct text line, struct text word)
+{
+    ptrdiff_t colon = text_find_char(line, ':');
+    if (line.length < word.length || colon < 0 ||
+        !text_equal_ignoring_case(text_first(line, word.length), word))
+        return false;
+    size_t i = (size_t)colon + 1;
+    while (i < line.length && strchr(" \t\"'", line.data[i]))
+        i++;
+    struct text value = text_from_index(line, i);
+    return !text_empty(value) && !text_starts_with(value, TEXT("env:")) &&
+           !text_starts_with(value, TEXT("file:"));
+}
+
+/* A whole line is shown only when no part of it can be what somebody pasted, however short. */
+static bool line_may_hold_secret(struct text line)
+{
+    static const struct text words[] = {
+        TEXT_INIT("key"),   TEXT_INIT("pass"), TEXT_INIT("secret"),
+        TEXT_INIT("token"), TEXT_INIT("auth"), TEXT_INIT("credential"),
+    };
+    for (size_t i = 0; i < line.length; i++)
+        for (size_t j = 0; j < ARRAY_LENGTH(words); j++)
+            if (holds_literal(text_from_index(line, i), words[j]))
+                return true;
+    return text_find_char(line, '@') >= 0 || report_may_be_secret(line);
+}
+
 static char printable(char c)
 {
     unsigned char byte = (unsigned char)c;
@@ -154,7 +183,7 @@ static void add(struct report *report, enum config_severity severity, struct rep
     bool shown = report->problems->error_count < CONFIG_PROBLEMS_MAXIMUM &&
                  report->problems->warning_count < CONFIG_PROBLEMS_MAXIMUM;
     struct text line = shown ? line_of(report->yaml, place.line) : (struct text){0};
-    if (line.length <= EXCERPT_MAXIMUM && !report_may_be_secret(line))
+    if (line.length <= EXCERPT_MAXIMUM && !line_may_hold_secret(line))
         problem.excerpt = line;
     config_problem_add(report->problems, &problem);
 }

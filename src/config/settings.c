@@ -79,7 +79,7 @@ static void read_section(struct settings_reader *reader, const struct document_n
             continue;
         if (config_keys[key].flags & CONFIG_FLAG_REQUIRED)
             report_error(reader->report, node->key_place.line ? node->key_place : node->place,
-                         "\"%.*s\" is missing: %s", TEXT_ARG(name), config_keys[key].description);
+                         "\"%.*s\" is missing (%s)", TEXT_ARG(name), config_keys[key].description);
         else
             fill_default(reader, key, out);
     }
@@ -128,7 +128,7 @@ static void read_collection(struct settings_reader *reader, const struct documen
     if (node->kind != kind && !nothing)
         value_report_mismatch(reader, node, key);
     else if (required && node->count == 0)
-        report_error(reader->report, node->place, "empty: %s", row->description);
+        report_error(reader->report, node->place, "it is empty (%s)", row->description);
     else if (row->type == CONFIG_TYPE_SECTION)
         read_section(reader, nothing ? &empty : node, key, parent + bindings[key].offset);
     else if (!nothing)

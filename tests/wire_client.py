@@ -40,6 +40,22 @@ class Answer:
         return error
 
 
+def request_bytes(key, method, path, body=b"", headers=(), length=True, version="HTTP/1.1", host=True):
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body).encode()
+    lines = [f"{method} {path} {version}"]
+    if host:
+        lines.append("Host: gateway.test")
+    if key:
+        lines.append(f"Authorization: Bearer {key}")
+    if body or (length and method in ("POST", "PUT", "PATCH")):
+        lines.append("Content-Type: application/json")
+        if length:
+            lines.append(f"Content-Length: {len(body)}")
+    lines += [f"{n}: {v}" for n, v in headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
 class Wire:
     def __init__(self, port, host="127.0.0.1", timeout=15, tls=None, receive_buffer=None, key=None):
         self.key = key
@@ -71,20 +87,8 @@ class Wire:
         """Sends a request; `headers` come after our own. Answers are read with answer()."""
         self.send(self.bytes_of(method, path, body, headers, length, version, host))
 
-    def bytes_of(self, method, path, body=b"", headers=(), length=True, version="HTTP/1.1", host=True):
-        if isinstance(body, (dict, list)):
-            body = json.dumps(body).encode()
-        lines = [f"{method} {path} {version}"]
-        if host:
-            lines.append("Host: gateway.test")
-        if self.key:
-            lines.append(f"Authorization: Bearer {self.key}")
-        if body or (length and method in ("POST", "PUT", "PATCH")):
-            lines.append("Content-Type: application/json")
-            if length:
-                lines.append(f"Content-Length: {len(body)}")
-        lines += [f"{n}: {v}" for n, v in headers]
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+    def bytes_of(self, *request, **more):
+        return request_bytes(self.key, *request, **more)
 
     def chat(self, model, stream=False, headers=(), **more):
         self.request("POST", "/v1/chat/completions", {

@@ -38,6 +38,7 @@ struct http_request {
     struct loop_deferred release;
     struct loop_deferred resume;
     uint64_t received_before; /* connection bytes when this request began */
+    uint64_t served;          /* requests on this connection */
     uint64_t sent_seen;       /* for the write timer's progress check */
     uint8_t request_state;
     uint8_t answer_state;
@@ -211,7 +212,7 @@ static enum http1_verdict on_head(void *owner, const struct http1_head *head)
     request->request_open = true;
     request->body_paused = false;
     request->expects_continue = head->expect_continue;
-    request->close_after = !head->keep_alive || server->draining;
+    request->close_after = !head->keep_alive || server->draining || ++request->served == server->limits.requests;
     server->events->on_request(server->owner, request);
     if (request->request_open && head->framing != HTTP1_NO_BODY && !request->body_paused)
         loop_timer_set(server->loop, &request->timer, server->limits.body_timeout);
@@ -473,6 +474,11 @@ void http_server_set_tls(struct http_server *server, struct tls_context *tls)
     tls_context_release(before);
 }
 
+void http_server_set_limits(struct http_server *server, const struct http_server_limits *limits)
+{
+    server->limits = *limits;
+}
+
 void http_server_drain(struct http_server *server)
 {
     server->draining = true;
@@ -507,16 +513,21 @@ static void free_server_when_empty(struct http_server *server)
         loop_defer(server->loop, &server->release, free_server, server);
 }
 
+void http_server_cut(struct http_server *server)
+{
+    for (struct http_request *request = server->connections; request; request = request->next) {
+        if (request->connection)
+            lose_caller(request, ERROR_DRAINING);
+    }
+}
+
 void http_server_destroy(struct http_server *server)
 {
     if (server->listener)
         listener_close(server->listener);
     server->listener = NULL;
     server->destroyed = true;
-    for (struct http_request *request = server->connections; request; request = request->next) {
-        if (request->connection)
-            lose_caller(request, ERROR_DRAINING);
-    }
+    http_server_cut(server);
     free_server_when_empty(server);
 }
 

@@ -19,6 +19,7 @@ struct http_request;
 
 struct http_server_limits {
     struct http1_limits http1;
+    uint64_t requests;         /* on one connection, which closes after that many; 0: no limit */
     size_t connections;        /* open at once on this server; more are closed at accept, and counted */
     uint64_t head_timeout;     /* from the first byte of a head to its end; nanoseconds, as all below */
     uint64_t body_timeout;     /* without a byte while a body is expected */
@@ -56,11 +57,15 @@ must_handle enum error http_server_create(struct loop *loop, int descriptor, str
                                           void *owner, struct http_server **out);
 /* Later connections use the new context; open ones keep theirs. */
 void http_server_set_tls(struct http_server *server, struct tls_context *tls);
+/* The same for limits; time-outs that run already run on. */
+void http_server_set_limits(struct http_server *server, const struct http_server_limits *limits);
 /* Serves a connected descriptor (the built-in demo's socket pair, an inherited socket). */
 void http_server_adopt(struct http_server *server, int descriptor, const struct address *peer);
 /* No new connections; idle ones close; answers in progress finish with "connection: close". */
 void http_server_drain(struct http_server *server);
 bool http_server_is_drained(const struct http_server *server);
+/* Cuts every open connection (on_gone comes for each open request). */
+void http_server_cut(struct http_server *server);
 /* Cuts what is left (on_gone comes for each open request), then frees at the end of the turn. */
 void http_server_destroy(struct http_server *server);
 const struct http_server_counters *http_server_counters(const struct http_server *server);

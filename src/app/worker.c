@@ -1,0 +1,371 @@
+/* worker: see worker.h.
+ *
+ * Life: worker_create (main thread) -> worker_start (its thread runs the loop) -> worker_adopt, any number of times
+ * (posted) -> worker_drain (posted) -> `on_drained` is called on its thread -> worker_join (main thread).
+ *
+ * While it drains, doors refuse new connections and open exchanges finish; when the time is up worker_cut ends them. */
+#include "app/worker.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/note.h"
+#include "exchange/exchange.h"
+#include "identity/reader.h"
+
+/* Blocks kept for reuse: 8 MiB, what 1,000 calls in flight take. */
+#define ARENA_BLOCKS_KEPT 1024u
+/* The longest header lines for an upstream: the caller's head and what is added. */
+#define LINES_MAXIMUM (128u * 1024u)
+/* Gauges that are read rather than counted, and the progress of a drain. */
+#define TICK (250u * NANOSECONDS_PER_MILLISECOND)
+#define DRAIN_TICK (5u * NANOSECONDS_PER_MILLISECOND)
+
+struct worker_thread *worker_create(const struct worker_settings *settings)
+{
+    struct worker_thread *thread = calloc(1, sizeof(*thread));
+
+    if (!thread)
+        return NULL;
+    struct worker *worker = &thread->worker;
+    worker->index = settings->index;
+    worker->journal = settings->journal;
+    worker->keys = settings->keys;
+    worker->metrics = settings->metrics;
+    worker->services = settings->services;
+    thread->on_drained = settings->on_drained;
+    worker->loop = loop_create();
+    arena_pool_open(&worker->arena_pool, ARENA_BLOCKS_KEPT);
+    buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
+    buffer_open(&worker->lines, LINES_MAXIMUM);
+    if (worker->loop)
+        worker->resolver = resolver_create(worker->loop, settings->dns_servers, settings->dns_timeout);
+    if (worker->resolver && buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM) &&
+        demo_service_create(worker->loop, &thread->demo) == ERROR_OK)
+        return thread;
+    worker_free(thread);
+    return NULL;
+}
+
+void worker_free(struct worker_thread *thread)
+{
+    struct worker *worker = &thread->worker;
+
+    if (worker->resolver)
+        resolver_destroy(worker->resolver);
+    if (worker->loop)
+        loop_destroy(worker->loop);
+    if (worker->lines.data)
+        secret_wipe(worker->lines.data, worker->lines.capacity);
+    buffer_close(&worker->lines);
+    buffer_close(&worker->scratch);
+    arena_pool_close(&worker->arena_pool);
+    free(thread);
+}
+
+/* ---- the thread ---- */
+
+static void before_wait(void *owner)
+{
+    (void)owner;
+    reader_pause();
+}
+
+static void after_wait(void *owner)
+{
+    (void)owner;
+    reader_resume();
+}
+
+static void measure_doors(struct worker_thread *thread)
+{
+    struct worker *worker = &thread->worker;
+    uint64_t open = 0, accepted = thread->accepted_before;
+
+    for (struct worker_door *door = worker->doors; door; door = door->next) {
+        const struct http_server_counters *counters = http_server_counters(door->server);
+        open += counters->open;
+        accepted += counters->accepted;
+    }
+    metrics_set(worker->metrics, METRIC_CONNECTIONS, open);
+    metrics_set(worker->metrics, METRIC_CONNECTIONS_ACCEPTED, accepted);
+}
+
+static void measure_upstreams(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->upstreams->config->provider_count; i++) {
+        const struct upstream *row = &worker->upstreams->rows[i];
+        const struct text *name = &row->config->name;
+        metric_series_set(metrics_series(worker->metrics, METRIC_UPSTREAM_OPEN, name), http_origin_open_count(row->origin));
+        metric_series_set(metrics_series(worker->metrics, METRIC_UPSTREAM_IDLE, name), http_origin_idle_count(row->origin));
+    }
+}
+
+static void tick(void *owner)
+{
+    struct worker_thread *thread = owner;
+
+    measure_doors(thread);
+    if (thread->worker.upstreams)
+        measure_upstreams(&thread->worker);
+    loop_timer_set(thread->worker.loop, &thread->tick, TICK);
+}
+
+static void *run(void *owner)
+{
+    struct worker_thread *thread = owner;
+    struct loop *loop = thread->worker.loop;
+
+    reader_register();
+    loop_on_wait(loop, before_wait, after_wait, thread);
+    loop_timer_open(&thread->tick, tick, thread);
+    loop_timer_set(loop, &thread->tick, TICK);
+    loop_run(loop);
+    reader_unregister();
+    return NULL;
+}
+
+enum error worker_start(struct worker_thread *thread)
+{
+    char name[16];
+
+    if (pthread_create(&thread->thread, NULL, run, thread) != 0)
+        return ERROR_SYSTEM;
+    snprintf(name, sizeof(name), "worker-%u", thread->worker.index);
+    (void)pthread_setname_np(thread->thread, name);
+    return ERROR_OK;
+}
+
+void worker_join(struct worker_thread *thread)
+{
+    pthread_join(thread->thread, NULL);
+}
+
+/* ---- doors ---- */
+
+static struct http_server_limits door_limits(const struct config *config)
+{
+    struct http_server_limits limits = {
+        .http1 = http1_limits_default,
+        .connections = config->limits.connections,
+        .requests = config->limits.requests_per_connection,
+        .head_timeout = config->timeouts.head,
+        .body_timeout = config->timeouts.body,
+        .idle_timeout = config->timeouts.keep_alive,
+        .write_timeout = config->timeouts.write,
+    };
+
+    limits.http1.head_bytes = config->limits.head;
+    limits.http1.header_count = config->limits.headers;
+    return limits;
+}
+
+static void open_door(struct worker *worker, const struct worker_door_plan *plan, const struct config *config)
+{
+    struct worker_door *door = calloc(1, sizeof(*door));
+    struct http_server_limits limits = door_limits(config);
+
+    if (door)
+        door->name_buffer = strndup(plan->name.data, plan->name.length);
+    if (!door || !door->name_buffer ||
+        http_server_create(worker->loop, plan->descriptor, plan->tls, &limits, &exchange_server_events, door, &door->server) !=
+            ERROR_OK) {
+        note_error("worker", "listener %.*s cannot be opened by worker %u: out of memory", TEXT_ARG(plan->name), worker->index);
+        close(plan->descriptor);
+        if (door)
+            free(door->name_buffer);
+        free(door);
+        return;
+    }
+    door->worker = worker;
+    door->name = text_from(door->name_buffer);
+    door->metrics = plan->metrics;
+    door->next = worker->doors;
+    worker->doors = door;
+}
+
+static struct worker_door *find_door(struct worker *worker, struct text name)
+{
+    for (struct worker_door *door = worker->doors; door; door = door->next) {
+        if (!door->closing && text_equal(door->name, name))
+            return door;
+    }
+    return NULL;
+}
+
+static void close_door(struct worker_door *door)
+{
+    door->closing = true;
+    http_server_drain(door->server);
+}
+
+/* Doors that are closing and empty go. */
+static void sweep_doors(struct worker_thread *thread)
+{
+    struct worker *worker = &thread->worker;
+
+    for (struct worker_door **at = &worker->doors; *at;) {
+        struct worker_door *door = *at;
+        if (!door->closing || !http_server_is_drained(door->server)) {
+            at = &door->next;
+            continue;
+        }
+        *at = door->next;
+        thread->accepted_before += http_server_counters(door->server)->accepted;
+        http_server_destroy(door->server);
+        free(door->name_buffer);
+        free(door);
+    }
+}
+
+static void apply_doors(struct worker_thread *thread, const struct worker_plan *plan)
+{
+    struct worker *worker = &thread->worker;
+
+    for (struct worker_door *door = worker->doors; door; door = door->next)
+        door->planned = false;
+    for (size_t i = 0; i < plan->door_count; i++) {
+        const struct worker_door_plan *wanted = &plan->doors[i];
+        struct worker_door *door = find_door(worker, wanted->name);
+        if (door && wanted->descriptor >= 0)
+            close_door(door);
+        if (wanted->descriptor >= 0) {
+            open_door(worker, wanted, plan->config);
+            door = worker->doors;
+        } else if (door) {
+            struct http_server_limits limits = door_limits(plan->config);
+            http_server_set_limits(door->server, &limits);
+            http_server_set_tls(door->server, wanted->tls);
+            door->metrics = wanted->metrics;
+        }
+        if (door)
+            door->planned = true;
+    }
+    for (struct worker_door *door = worker->doors; door; door = door->next) {
+        if (!door->planned && !door->closing)
+            close_door(door);
+    }
+    sweep_doors(thread);
+}
+
+/* ---- plans ---- */
+
+static void adopt(void *owner)
+{
+    struct worker_plan *plan = owner;
+    struct worker_thread *thread = plan->thread;
+    struct worker *worker = &thread->worker;
+    struct upstreams *upstreams = upstreams_create(worker->loop, worker->resolver, plan->config, plan->trust,
+                                                   demo_service_open, thread->demo);
+
+    if (!upstreams) {
+        note_error("worker", "worker %u has no memory for configuration %llu and goes on with the old one", worker->index,
+                   (unsigned long long)plan->config->generation);
+        ensure(worker->upstreams); /* at start there is no old one */
+    } else {
+        upstreams_release(worker->upstreams);
+        worker->upstreams = upstreams;
+        apply_doors(thread, plan);
+    }
+    worker_plan_free(plan);
+}
+
+void worker_adopt(struct worker_thread *thread, struct worker_plan *plan)
+{
+    plan->thread = thread;
+    loop_post(thread->worker.loop, adopt, plan);
+}
+
+struct worker_plan *worker_plan_create(struct config *config)
+{
+    struct worker_plan *plan = calloc(1, sizeof(*plan));
+
+    ensure_memory(plan);
+    plan->config = config_hold(config);
+    plan->trust = ensure_memory(calloc(config->provider_count, sizeof(*plan->trust)));
+    plan->doors = ensure_memory(calloc(config->listener_count, sizeof(*plan->doors)));
+    return plan;
+}
+
+void worker_plan_free(struct worker_plan *plan)
+{
+    for (size_t i = 0; i < plan->config->provider_count; i++)
+        tls_context_release(plan->trust[i].tls);
+    for (size_t i = 0; i < plan->door_count; i++)
+        tls_context_release(plan->doors[i].tls);
+    config_release(plan->config);
+    free(plan->trust);
+    free(plan->doors);
+    free(plan);
+}
+
+/* ---- the end ---- */
+
+static void stop_loop(void *owner)
+{
+    struct worker_thread *thread = owner;
+
+    loop_stop(thread->worker.loop);
+}
+
+/* All is answered: what is left is closed, and the loop stops one turn later, when the deferred ends have run. */
+static void finish(struct worker_thread *thread)
+{
+    struct worker *worker = &thread->worker;
+
+    upstreams_release(worker->upstreams);
+    worker->upstreams = NULL;
+    demo_service_destroy(thread->demo);
+    thread->demo = NULL;
+    loop_timer_clear(worker->loop, &thread->tick);
+    loop_timer_open(&thread->drain_tick, stop_loop, thread);
+    loop_timer_set(worker->loop, &thread->drain_tick, DRAIN_TICK);
+    thread->on_drained(worker->services.owner, thread);
+}
+
+static void drain_tick(void *owner)
+{
+    struct worker_thread *thread = owner;
+    struct worker *worker = &thread->worker;
+
+    sweep_doors(thread);
+    if (!worker->doors && worker->exchange_count == 0) {
+        finish(thread);
+        return;
+    }
+    loop_timer_set(worker->loop, &thread->drain_tick, DRAIN_TICK);
+}
+
+static void drain(void *owner)
+{
+    struct worker_thread *thread = owner;
+    struct worker *worker = &thread->worker;
+
+    if (worker->draining)
+        return;
+    worker->draining = true;
+    for (struct worker_door *door = worker->doors; door; door = door->next)
+        close_door(door);
+    loop_timer_open(&thread->drain_tick, drain_tick, thread);
+    drain_tick(thread);
+}
+
+void worker_drain(struct worker_thread *thread)
+{
+    loop_post(thread->worker.loop, drain, thread);
+}
+
+static void cut(void *owner)
+{
+    struct worker_thread *thread = owner;
+
+    exchange_cut_all(&thread->worker);
+    for (struct worker_door *door = thread->worker.doors; door; door = door->next)
+        http_server_cut(door->server);
+}
+
+void worker_cut(struct worker_thread *thread)
+{
+    loop_post(thread->worker.loop, cut, thread);
+}

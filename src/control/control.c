@@ -1,0 +1,134 @@
+/* control: see control.h. */
+#include "control/control.h"
+
+#include <pthread.h>
+
+#include "base/ensure.h"
+
+struct control {
+    struct loop *loop;
+    struct control_settings settings;
+    struct loop_timer timer;
+    pthread_t thread;
+};
+
+static void measure(struct control *control)
+{
+    struct metrics_worker *process = metrics_process(control->settings.metrics);
+    struct ledger_counters counters;
+    struct key_refresher_state keys;
+
+    ledger_read_counters(control->settings.ledger, &counters);
+    metrics_set_ledger(process, &counters);
+    key_refresher_read_state(control->settings.keys, &keys);
+    metrics_set(process, METRIC_KEYS, keys.keys);
+    metrics_set(process, METRIC_KEYS_UPDATED_AT, keys.updated_at);
+    metrics_set(process, METRIC_KEYS_UP, keys.store_working && keys.file_working);
+}
+
+static void step(void *owner)
+{
+    struct control *control = owner;
+
+    key_refresher_step(control->settings.keys);
+    measure(control);
+    loop_timer_set(control->loop, &control->timer, KEY_REFRESHER_INTERVAL);
+}
+
+static void *run(void *owner)
+{
+    struct control *control = owner;
+
+    loop_run(control->loop);
+    return NULL;
+}
+
+enum error control_start(const struct control_settings *settings, struct control **out)
+{
+    struct control *control = calloc(1, sizeof(*control));
+
+    if (!control)
+        return ERROR_MEMORY;
+    control->settings = *settings;
+    control->loop = loop_create();
+    if (!control->loop) {
+        free(control);
+        return ERROR_SYSTEM;
+    }
+    loop_timer_open(&control->timer, step, control);
+    loop_timer_set(control->loop, &control->timer, KEY_REFRESHER_INTERVAL);
+    measure(control);
+    if (pthread_create(&control->thread, NULL, run, control) != 0) {
+        loop_timer_clear(control->loop, &control->timer);
+        loop_destroy(control->loop);
+        free(control);
+        return ERROR_SYSTEM;
+    }
+    (void)pthread_setname_np(control->thread, "control");
+    *out = control;
+    return ERROR_OK;
+}
+
+static void stop(void *owner)
+{
+    struct control *control = owner;
+
+    loop_timer_clear(control->loop, &control->timer);
+    loop_stop(control->loop);
+}
+
+void control_stop(struct control *control)
+{
+    loop_post(control->loop, stop, control);
+    pthread_join(control->thread, NULL);
+    loop_destroy(control->loop);
+    free(control);
+}
+
+/* ---- look-ups ---- */
+
+struct search {
+    struct control *control;
+    struct loop *loop; /* of who asked */
+    void (*done)(void *ticket, enum error error, const struct object *object);
+    void *ticket;
+    enum error error;
+    struct object_copy found;
+    struct text id;
+    char id_bytes[OBJECT_ID_MAX];
+};
+
+static void deliver(void *owner)
+{
+    struct search *search = owner;
+
+    search->done(search->ticket, search->error, search->error == ERROR_OK ? &search->found.object : NULL);
+    free(search);
+}
+
+static void look(void *owner)
+{
+    struct search *search = owner;
+
+    search->error = ledger_find_object(search->control->settings.ledger, search->id, &search->found);
+    loop_post(search->loop, deliver, search);
+}
+
+void control_find_object(struct control *control, struct loop *loop, struct text id,
+                         void (*done)(void *ticket, enum error error, const struct object *object), void *ticket)
+{
+    struct search *search = ensure_memory(calloc(1, sizeof(*search)));
+
+    search->control = control;
+    search->loop = loop;
+    search->done = done;
+    search->ticket = ticket;
+    if (id.length > OBJECT_ID_MAX) {
+        search->error = ERROR_NOT_FOUND;
+        loop_post(loop, deliver, search);
+        return;
+    }
+    memcpy(search->id_bytes, id.data, id.length);
+    search->id = text_of(search->id_bytes, id.length);
+    loop_post(control->loop, look, search);
+}

@@ -1,0 +1,29 @@
+/* control: the thread beside the road: keys kept in step with the store, look-ups that may block, the ledger's and the keys' metrics.
+ *
+ * It has a loop of its own and may block; workers may not. Start and stop from the main thread; control_find_object from any. */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include "control/key_refresher.h"
+#include "ledger/ledger.h"
+#include "net/loop.h"
+#include "observe/metrics.h"
+#include "tables/error.h"
+
+struct control;
+
+struct control_settings {
+    struct ledger *ledger;
+    struct key_refresher *keys;
+    struct metrics *metrics;
+};
+
+must_handle enum error control_start(const struct control_settings *settings, struct control **out);
+/* After the workers have stopped. */
+void control_stop(struct control *control);
+
+/* Answers on `loop`'s thread. `object` is valid during `done`. */
+void control_find_object(struct control *control, struct loop *loop, struct text id,
+                         void (*done)(void *ticket, enum error error, const struct object *object), void *ticket);
+
+#endif

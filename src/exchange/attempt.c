@@ -1,0 +1,193 @@
+/* attempt: see attempt.h. */
+#include "exchange/attempt.h"
+
+#include "base/clock.h"
+#include "exchange/count.h"
+
+static void on_call_head(void *owner, const struct http1_head *head)
+{
+    relay_head(owner, head);
+}
+
+static void on_call_body(void *owner, struct text bytes, bool last)
+{
+    struct attempt *attempt = owner;
+
+    if (last) {
+        attempt->times = *http_call_times(attempt->call);
+        attempt->call = NULL;
+    }
+    relay_bytes(attempt, bytes, last);
+}
+
+static void on_call_flush(void *owner)
+{
+    relay_flush(owner);
+}
+
+static void on_call_failed(void *owner, enum error error, struct text detail)
+{
+    struct attempt *attempt = owner;
+
+    attempt->times = *http_call_times(attempt->call);
+    attempt->call = NULL;
+    attempt->error = error;
+    attempt->detail = arena_copy(&attempt->exchange->arena, detail);
+    relay_failed(attempt);
+}
+
+static void on_call_sendable(void *owner)
+{
+    struct attempt *attempt = owner;
+
+    attempt->body_blocked = false;
+    forward_pump_body(attempt->exchange);
+}
+
+static const struct http_call_events call_events = {
+    .on_head = on_call_head,
+    .on_body = on_call_body,
+    .on_flush = on_call_flush,
+    .on_sendable = on_call_sendable,
+    .on_failed = on_call_failed,
+};
+
+/* The provider's header lines and the configured ones, in the arena (they are needed until the answer's head). */
+static enum error write_lines(struct attempt *attempt, struct text *lines)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct buffer *scratch = &exchange->worker->lines;
+
+    buffer_clear(scratch);
+    enum error error = provider_prepare(&attempt->asked, scratch, &attempt->request);
+    if (error != ERROR_OK)
+        return error;
+    buffer_append(scratch, attempt->upstream->extra_lines);
+    if (scratch->failed)
+        return ERROR_MEMORY;
+    *lines = arena_copy(&exchange->arena, buffer_text(scratch));
+    return lines->data ? ERROR_OK : ERROR_MEMORY;
+}
+
+static void describe_body(struct attempt *attempt, struct http_call_request *request)
+{
+    struct exchange *exchange = attempt->exchange;
+    const struct http1_head *head = http_request_head(exchange->request);
+
+    if (exchange->body_kind == BODY_NONE) {
+        request->held = true;
+    } else if (exchange->body_kind == BODY_JSON) {
+        request->held = true;
+        request->body_count = splices_apply(&attempt->request.edits, buffer_text(&exchange->body), attempt->body_parts);
+        request->body = attempt->body_parts;
+    } else {
+        if (attempt->target->model.length > 0 && exchange->form_model.length > 0)
+            splices_add(&attempt->request.edits, exchange->form_model_offset, exchange->form_model.length, attempt->target->model);
+        request->has_body = true;
+        request->has_length = head->has_content_length;
+        request->length = splices_result_length(&attempt->request.edits, head->content_length);
+        attempt->cursor = (struct splice_cursor){.splices = &attempt->request.edits};
+    }
+}
+
+enum error attempt_start(struct exchange *exchange, const struct config_target *target)
+{
+    struct attempt *attempt = arena_take_zeroed(&exchange->arena, sizeof(*attempt));
+    struct http_call_request request = {0};
+
+    if (!attempt)
+        return ERROR_MEMORY;
+    attempt->exchange = exchange;
+    attempt->target = target;
+    attempt->upstream = &exchange->upstreams->rows[target->provider->index];
+    attempt->asked = (struct provider_call){
+        .settings = &attempt->upstream->settings,
+        .match = &exchange->match,
+        .head = http_request_head(exchange->request),
+        .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0 ? &exchange->envelope : NULL,
+        .model = target->model,
+        .request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH),
+        .arena = &exchange->arena,
+    };
+    enum error error = write_lines(attempt, &request.headers);
+    if (error != ERROR_OK)
+        return error;
+    attempt->sink = (struct provider_sink){.write = relay_sink, .owner = attempt};
+    error = provider_answer_open(&attempt->asked, &attempt->request, &attempt->sink, &attempt->answer);
+    if (error != ERROR_OK)
+        return error;
+    describe_body(attempt, &request);
+    request.method = attempt->request.method;
+    request.target = attempt->request.target;
+    request.timeouts = attempt->upstream->timeouts;
+    exchange->record.attempts++;
+    exchange->record.provider = target->provider->name;
+    exchange->record.target_model = target->model.length > 0 ? target->model : exchange->model;
+    attempt->call = http_call_start(attempt->upstream->origin, &request, &call_events, attempt);
+    if (!attempt->call) {
+        provider_answer_close(attempt->answer);
+        return ERROR_MEMORY;
+    }
+    exchange->attempt = attempt;
+    return ERROR_OK;
+}
+
+/* {"provider":"up","model":"m","status":200,"error":null,"ms":12} and what says that the connection was new or lost. */
+static void write_detail(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct buffer *out = &exchange->attempts_detail;
+    const struct http_call_times *times = &attempt->times;
+    uint64_t ended = loop_now(exchange->worker->loop);
+    uint64_t took = ended > times->started ? ended - times->started : 0;
+
+    buffer_append_format(out, "%s{\"provider\":\"%.*s\",\"status\":%u,\"error\":", out->length ? "," : "[",
+                         TEXT_ARG(attempt->target->provider->name), attempt->status);
+    if (attempt->error == ERROR_OK)
+        buffer_append(out, TEXT("null"));
+    else
+        buffer_append_format(out, "\"%s\"", error_name(attempt->error));
+    buffer_append_format(out, ",\"ms\":%llu,\"reused\":%s,\"resent\":%s}",
+                         (unsigned long long)(took / NANOSECONDS_PER_MILLISECOND), times->reused ? "true" : "false",
+                         times->resent ? "true" : "false");
+}
+
+static int64_t span(uint64_t from, uint64_t to)
+{
+    return from && to >= from ? (int64_t)(to - from) : RECORD_UNKNOWN;
+}
+
+static void note_times(struct attempt *attempt)
+{
+    struct record *record = &attempt->exchange->record;
+    const struct http_call_times *times = &attempt->times;
+    uint64_t ready = times->secured ? times->secured : times->connected;
+
+    record->connect = times->reused ? 0 : span(times->started, ready);
+    record->first_byte = span(times->sent, times->first_byte);
+    record->upstream_status = attempt->status ? (int64_t)attempt->status : RECORD_UNKNOWN;
+}
+
+void attempt_note(struct attempt *attempt)
+{
+    if (attempt->noted)
+        return;
+    attempt->noted = true;
+    if (attempt->call) {
+        attempt->times = *http_call_times(attempt->call);
+        http_call_cancel(attempt->call);
+        attempt->call = NULL;
+    }
+    note_times(attempt);
+    count_attempt(attempt->exchange->worker->metrics, attempt);
+    /* One plain attempt says no more than the record's own fields. */
+    if (attempt->error != ERROR_OK || attempt->times.resent || attempt->exchange->record.attempts > 1)
+        write_detail(attempt);
+}
+
+void attempt_close(struct attempt *attempt)
+{
+    attempt_note(attempt);
+    provider_answer_close(attempt->answer);
+    attempt->exchange->attempt = NULL;
+}

@@ -1,0 +1,76 @@
+/* attempt: one upstream call of an exchange: its target, its times, its error, its answer.
+ *
+ * An exchange has at most one at a time; forward.c makes the next when one failed before anything was relayed. Lives in
+ * the exchange's arena, closed by attempt_close. The worker's thread only. */
+#ifndef EXCHANGE_ATTEMPT_H
+#define EXCHANGE_ATTEMPT_H
+
+#include "exchange/exchange.h"
+#include "http/client.h"
+#include "provider/provider.h"
+
+enum attempt_state {
+    ATTEMPT_WAITING,   /* sent, no answer yet */
+    ATTEMPT_ANSWERING, /* its head is here */
+    ATTEMPT_FAILED,    /* error says why */
+    ATTEMPT_COMPLETE
+};
+
+/* Parts gathered for one write. */
+#define ATTEMPT_PARTS_MAXIMUM 48u
+
+struct attempt {
+    struct exchange *exchange;
+    const struct config_target *target;
+    struct upstream *upstream;
+    struct http_call *call; /* NULL when over */
+    struct provider_call asked;
+    struct provider_request request;
+    struct provider_sink sink;
+    struct provider_answer *answer;
+    struct provider_answer_out out;
+    enum attempt_state state;
+    enum error error;
+    struct text detail; /* of the error, for the caller and the record */
+    unsigned status;    /* of the upstream's answer, 0 none */
+    bool has_length;
+    uint64_t length;
+    struct text lines;  /* the answer's header lines for the caller */
+    struct text parts[ATTEMPT_PARTS_MAXIMUM]; /* gathered, not yet sent */
+    size_t part_count;
+    bool object_recorded;
+    struct text body_parts[SPLICES_PARTS_MAX];
+    struct splice_cursor cursor; /* streamed bodies: edits on the way */
+    bool body_blocked;  /* the upstream takes no more for now */
+    bool body_sent;     /* a streamed body was handed over to its end */
+    bool paused;        /* the caller takes no more for now */
+    struct text upstream_request_id;
+    struct http_call_times times;
+    bool noted;
+};
+
+/* Starts the call to exchange->targets[target_next]. ERROR_UNSUPPORTED: the provider does not offer the endpoint; ERROR_MEMORY. */
+must_handle enum error attempt_start(struct exchange *exchange, const struct config_target *target);
+/* Drops what is open and notes the times and the outcome in the record, once. */
+void attempt_note(struct attempt *attempt);
+/* As attempt_note, then lets go of the answer. */
+void attempt_close(struct attempt *attempt);
+
+/* forward.c: the refusal that a failed attempt stands for. */
+enum refusal forward_refusal(const struct attempt *attempt);
+/* forward.c: the upstream takes more of a streamed body. */
+void forward_pump_body(struct exchange *exchange);
+
+/* relay.c: events of the answer. */
+void relay_head(struct attempt *attempt, const struct http1_head *head);
+void relay_bytes(struct attempt *attempt, struct text bytes, bool last);
+void relay_flush(struct attempt *attempt);
+void relay_failed(struct attempt *attempt);
+/* relay.c: settle hands the last bytes over. */
+void relay_send_last(struct attempt *attempt);
+/* relay.c: the provider of the attempt in hand keeps the object `id`. */
+void relay_record_object(struct exchange *exchange, struct text id);
+/* relay.c: the sink of the provider's answer. */
+void relay_sink(void *owner, struct text bytes);
+
+#endif

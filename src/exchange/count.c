@@ -1,0 +1,80 @@
+/* count: see count.h. */
+#include "exchange/count.h"
+
+#include "base/number.h"
+
+struct token_row {
+    struct text name;
+    size_t offset;
+};
+
+static const struct token_row token_rows[] = {
+    {TEXT_INIT("input"), offsetof(struct record, input_tokens)},
+    {TEXT_INIT("cached_input"), offsetof(struct record, cached_input_tokens)},
+    {TEXT_INIT("cache_write"), offsetof(struct record, cache_write_tokens)},
+    {TEXT_INIT("output"), offsetof(struct record, output_tokens)},
+    {TEXT_INIT("reasoning"), offsetof(struct record, reasoning_tokens)},
+    {TEXT_INIT("audio_input"), offsetof(struct record, audio_input_tokens)},
+    {TEXT_INIT("audio_output"), offsetof(struct record, audio_output_tokens)},
+    {TEXT_INIT("image_input"), offsetof(struct record, image_input_tokens)},
+    {TEXT_INIT("image_output"), offsetof(struct record, image_output_tokens)},
+};
+
+static struct text or_none(struct text label)
+{
+    return label.length > 0 ? label : TEXT("none");
+}
+
+static void count_tokens(struct metrics_worker *metrics, const struct record *record, struct text model)
+{
+    if (record->usage_source == RECORD_USAGE_NONE)
+        return;
+    for (size_t i = 0; i < ARRAY_LENGTH(token_rows); i++) {
+        int64_t count = *(const int64_t *)((const char *)record + token_rows[i].offset);
+        const struct text labels[] = {or_none(record->provider), or_none(model), token_rows[i].name};
+        if (count > 0)
+            metrics_add_labelled(metrics, METRIC_TOKENS, labels, (uint64_t)count);
+    }
+}
+
+static void add_known(struct metrics_worker *metrics, enum metric metric, int64_t amount)
+{
+    if (amount > 0)
+        metrics_add(metrics, metric, (uint64_t)amount);
+}
+
+void count_exchange(struct metrics_worker *metrics, const struct record *record, struct text model)
+{
+    char digits[20];
+    struct text status = TEXT("none");
+
+    if (record->status > 0)
+        status = text_of(digits, number_format_unsigned((uint64_t)record->status, digits));
+    const struct text labels[] = {or_none(record->endpoint), status};
+    metrics_add_labelled(metrics, METRIC_REQUESTS, labels, 1);
+    if (record->refusal.length > 0)
+        metrics_add_labelled(metrics, METRIC_REFUSALS, &record->refusal, 1);
+    if (record->duration >= 0)
+        metric_series_observe(metrics_series(metrics, METRIC_REQUEST_DURATION, labels), (uint64_t)record->duration);
+    add_known(metrics, METRIC_BYTES_RECEIVED, record->bytes_received);
+    add_known(metrics, METRIC_BYTES_SENT, record->bytes_sent);
+    count_tokens(metrics, record, model);
+}
+
+void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt)
+{
+    const struct http_call_times *times = &attempt->times;
+    struct text provider = attempt->target->provider->name;
+    uint64_t ready = times->secured ? times->secured : times->connected;
+    char digits[20];
+    struct text result = text_from(error_name(attempt->error));
+
+    if (attempt->error == ERROR_OK)
+        result = text_of(digits, number_format_unsigned(attempt->status, digits));
+    const struct text labels[] = {provider, result};
+    metrics_add_labelled(metrics, METRIC_ATTEMPTS, labels, 1);
+    if (times->first_byte && times->sent && times->first_byte >= times->sent)
+        metric_series_observe(metrics_series(metrics, METRIC_FIRST_BYTE, &provider), times->first_byte - times->sent);
+    if (!times->reused && ready > times->started)
+        metric_series_observe(metrics_series(metrics, METRIC_CONNECT_DURATION, &provider), ready - times->started);
+}

@@ -1,0 +1,15 @@
+/* count: what an exchange and its attempts add to the metrics. The worker's thread only. */
+#ifndef EXCHANGE_COUNT_H
+#define EXCHANGE_COUNT_H
+
+#include "exchange/attempt.h"
+#include "ledger/record.h"
+#include "observe/metrics.h"
+
+/* At the end of an exchange, from its record. `model` is the configured name (a label must not be what a caller
+ * wrote); empty when none was found. */
+void count_exchange(struct metrics_worker *metrics, const struct record *record, struct text model);
+/* At the end of an attempt. */
+void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt);
+
+#endif

@@ -1,0 +1,330 @@
+/* exchange: see exchange.h. The table of steps, the one place where the step moves, and the events that resume it.
+ *
+ *   RECEIVE -> IDENTIFY -> READ -> ADMIT -> ROUTE -> FORWARD -> RELAY -> SETTLE -> OVER
+ *      \________\__________\_______\________\________\________\_______^
+ *
+ * Invariants:
+ *   - `step` is changed by move_to() only, which checks that the move is legal: forward by one, or to SETTLE.
+ *   - Every exchange passes through SETTLE exactly once, whatever ended it; the record is in the journal before the last
+ *     byte is handed to the kernel.
+ *   - `request` is used only while not NULL; on_gone clears it before anything else happens.
+ *   - The memory goes at the end of the turn (an event may still be on the stack). */
+#include "exchange/exchange.h"
+
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "exchange/attempt.h"
+
+struct step {
+    const char *name;
+    enum step_result (*run)(struct exchange *exchange);
+};
+
+static const struct step steps[STEP_COUNT] = {
+    [STEP_RECEIVE] = {"receive", receive_step}, [STEP_IDENTIFY] = {"identify", identify_step},
+    [STEP_READ] = {"read", read_step},          [STEP_ADMIT] = {"admit", admit_step},
+    [STEP_ROUTE] = {"route", route_step},       [STEP_FORWARD] = {"forward", forward_step},
+    [STEP_RELAY] = {"relay", relay_step},       [STEP_SETTLE] = {"settle", settle_step},
+    [STEP_OVER] = {"over", NULL},
+};
+
+static void describe(const void *work, char *out, size_t size)
+{
+    const struct exchange *exchange = work;
+
+    snprintf(out, size, "exchange %.*s in step %s", IDENTIFIER_TEXT_LENGTH, exchange->id_text, steps[exchange->step].name);
+}
+
+static void move_to(struct exchange *exchange, enum exchange_step step)
+{
+    ensure(step == exchange->step + 1 || (step == STEP_SETTLE && exchange->step < STEP_SETTLE));
+    exchange->step = step;
+}
+
+void exchange_resume(struct exchange *exchange)
+{
+    if (exchange->advancing) {
+        exchange->resumed = true;
+        return;
+    }
+    exchange->advancing = true;
+    ensure_set_work(describe, exchange);
+    while (exchange->step != STEP_OVER) {
+        exchange->resumed = false;
+        enum step_result result = steps[exchange->step].run(exchange);
+        if (result == STEP_END)
+            move_to(exchange, STEP_SETTLE);
+        else if (result == STEP_NEXT)
+            move_to(exchange, exchange->step + 1);
+        else if (!exchange->resumed)
+            break;
+    }
+    ensure_set_work(NULL, NULL);
+    exchange->advancing = false;
+}
+
+void exchange_end(struct exchange *exchange, enum exchange_ending ending)
+{
+    if (exchange->step >= STEP_SETTLE)
+        return;
+    exchange->ending = ending;
+    move_to(exchange, STEP_SETTLE);
+}
+
+/* ---- opening ---- */
+
+static struct exchange *open_exchange(struct worker_door *door, struct http_request *request)
+{
+    struct worker *worker = door->worker;
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    if (!exchange)
+        return NULL;
+    exchange->worker = worker;
+    exchange->door = door;
+    exchange->request = request;
+    exchange->upstreams = upstreams_hold(worker->upstreams);
+    exchange->started = loop_now(worker->loop);
+    exchange->id = identifier_make(loop_wall(worker->loop));
+    identifier_format(exchange->id, exchange->id_text);
+    const struct config_limits *limits = &worker->upstreams->config->limits;
+    arena_open(&exchange->arena, &worker->arena_pool, limits->exchange_memory);
+    buffer_open(&exchange->body, limits->json_body);
+    buffer_open(&exchange->attempts_detail, 1024);
+    record_clear(&exchange->record, exchange->id);
+    exchange->next = worker->exchanges;
+    if (exchange->next)
+        exchange->next->previous = exchange;
+    worker->exchanges = exchange;
+    worker->exchange_count++;
+    http_request_set_owner(request, exchange);
+    return exchange;
+}
+
+/* Without memory for an exchange the caller still gets a word, and the connection closes. */
+static void refuse_without_memory(struct http_request *request)
+{
+    static const struct text body =
+        TEXT_INIT("{\"error\":{\"message\":\"The gateway is out of memory. Try again in a moment.\","
+                  "\"type\":\"server_error\",\"param\":null,\"code\":\"overloaded\"}}");
+    const struct http_answer answer = {
+        .status = 503,
+        .headers = TEXT("content-type: application/json\r\nretry-after: 1\r\n"),
+        .has_length = true,
+        .length = body.length,
+        .close = true,
+    };
+
+    (void)http_request_respond(request, &answer, &body, 1, true);
+}
+
+static void on_request(void *owner, struct http_request *request)
+{
+    struct exchange *exchange = open_exchange(owner, request);
+
+    if (!exchange) {
+        refuse_without_memory(request);
+        return;
+    }
+    exchange_resume(exchange);
+}
+
+/* ---- events of the caller's side ---- */
+
+struct malformed_row {
+    enum error error;
+    enum refusal refusal;
+};
+
+static const struct malformed_row malformed_rows[] = {
+    {ERROR_HTTP_HEAD_TOO_LARGE, REFUSAL_HEAD_TOO_LARGE},
+    {ERROR_HTTP_BODY_TOO_LARGE, REFUSAL_BODY_TOO_LARGE},
+    {ERROR_TIMEOUT_IDLE, REFUSAL_RECEIVE_TIMEOUT},
+    {ERROR_MEMORY, REFUSAL_MEMORY_LIMIT},
+};
+
+static enum refusal malformed_refusal(enum error error)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(malformed_rows); i++) {
+        if (malformed_rows[i].error == error)
+            return malformed_rows[i].refusal;
+    }
+    return REFUSAL_HTTP_MALFORMED;
+}
+
+static void refuse_malformed(struct exchange *exchange, enum error error, const char *reason)
+{
+    struct refusal_context context = {.detail = text_from(reason)};
+    enum refusal refusal = malformed_refusal(error);
+
+    if (refusal == REFUSAL_HEAD_TOO_LARGE)
+        context.limit = exchange->upstreams->config->limits.head;
+    if (refusal == REFUSAL_RECEIVE_TIMEOUT)
+        context.limit = exchange->upstreams->config->timeouts.head / NANOSECONDS_PER_SECOND;
+    (void)exchange_refuse(exchange, refusal, context);
+    move_to(exchange, STEP_SETTLE);
+    exchange_resume(exchange);
+}
+
+static void on_malformed(void *owner, struct http_request *request, enum error error, const char *reason)
+{
+    struct exchange *exchange = open_exchange(owner, request);
+
+    if (!exchange) {
+        refuse_without_memory(request);
+        return;
+    }
+    exchange->malformed = true;
+    refuse_malformed(exchange, error, reason);
+}
+
+static void on_body(void *owner, struct text bytes)
+{
+    struct exchange *exchange = owner;
+
+    exchange->body_seen += bytes.length;
+    if (exchange->streaming_body)
+        forward_take_body(exchange, bytes);
+    else if (exchange->step < STEP_SETTLE)
+        read_take(exchange, bytes);
+}
+
+static void on_body_end(void *owner)
+{
+    struct exchange *exchange = owner;
+
+    exchange->body_ended = true;
+    if (exchange->streaming_body)
+        forward_end_body(exchange);
+    else if (exchange->step < STEP_SETTLE)
+        read_end(exchange);
+}
+
+static void on_body_failed(void *owner, enum error error, const char *reason)
+{
+    struct exchange *exchange = owner;
+
+    if (exchange->step >= STEP_SETTLE)
+        return;
+    exchange->body_failed = true;
+    if (exchange->attempt)
+        attempt_close(exchange->attempt);
+    if (exchange->answered) {
+        exchange_end(exchange, ENDING_CUT);
+        exchange_resume(exchange);
+        return;
+    }
+    refuse_malformed(exchange, error, reason);
+}
+
+static void on_drained(void *owner)
+{
+    relay_caller_drained(owner);
+}
+
+static void on_gone(void *owner, enum error error)
+{
+    struct exchange *exchange = owner;
+
+    exchange->request = NULL;
+    if (exchange->step >= STEP_SETTLE)
+        return;
+    exchange->record.error = text_from(error_name(error));
+    exchange->record.outcome = RECORD_OUTCOME_CANCELLED;
+    route_forget_lookup(exchange);
+    exchange_end(exchange, ENDING_NONE);
+    exchange_resume(exchange);
+}
+
+const struct http_server_events exchange_server_events = {
+    .on_request = on_request,
+    .on_malformed = on_malformed,
+    .on_body = on_body,
+    .on_body_end = on_body_end,
+    .on_body_failed = on_body_failed,
+    .on_drained = on_drained,
+    .on_gone = on_gone,
+};
+
+void exchange_cut_all(struct worker *worker)
+{
+    for (struct exchange *exchange = worker->exchanges, *next; exchange; exchange = next) {
+        next = exchange->next;
+        if (exchange->step >= STEP_SETTLE)
+            continue;
+        exchange->record.error = text_from(error_name(ERROR_DRAINING));
+        route_forget_lookup(exchange);
+        if (exchange->answered)
+            exchange_end(exchange, ENDING_CUT);
+        else if (exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0}) == STEP_END)
+            move_to(exchange, STEP_SETTLE);
+        exchange_resume(exchange);
+    }
+}
+
+/* ---- answers of the gateway's own ---- */
+
+/* Where memory has run out the caller gets at least this. */
+static const struct text last_resort =
+    TEXT_INIT("{\"error\":{\"message\":\"The call needs more memory than one call may have.\",\"type\":"
+              "\"server_error\",\"param\":null,\"code\":\"memory_limit\"}}");
+
+#define REFUSAL_BODY_MAXIMUM 4096u
+
+static struct text retry_line(enum refusal_retry retry)
+{
+    static const struct text lines[] = {
+        [RETRY_UNSAID] = TEXT_INIT(""),
+        [RETRY_YES] = TEXT_INIT("x-should-retry: true\r\nretry-after: 1\r\n"),
+        [RETRY_NO] = TEXT_INIT("x-should-retry: false\r\n"),
+    };
+
+    return lines[retry];
+}
+
+static struct text copy_or(struct arena *arena, struct text t, struct text otherwise)
+{
+    struct text copy = arena_copy(arena, t);
+
+    return copy.data ? copy : otherwise;
+}
+
+/* The lines every answer of the gateway's own begins with. */
+static struct text own_lines(struct exchange *exchange, const char *content_type, struct text more)
+{
+    struct text lines = arena_format(&exchange->arena, "content-type: %s\r\nx-request-id: %.*s\r\n%.*s", content_type,
+                                     IDENTIFIER_TEXT_LENGTH, exchange->id_text, TEXT_ARG(more));
+
+    return lines.data ? lines : TEXT("content-type: application/json\r\n");
+}
+
+enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal, struct refusal_context context)
+{
+    const struct refusal_row *row = refusal_row(refusal);
+    char memory[REFUSAL_BODY_MAXIMUM];
+    struct buffer body = {.data = memory, .capacity = sizeof(memory), .maximum = sizeof(memory)};
+    struct text more = retry_line(row->retry);
+
+    context.request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH);
+    bool written = refusal_write(&body, refusal, &context);
+    if (context.seen.length > 0 && refusal == REFUSAL_METHOD_NOT_ALLOWED)
+        more = arena_format(&exchange->arena, "allow: %s\r\n%.*s", exchange->match.allow, TEXT_ARG(retry_line(row->retry)));
+    exchange->ending = ENDING_OWN;
+    exchange->ending_status = row->status;
+    exchange->ending_body = written ? copy_or(&exchange->arena, buffer_text(&body), last_resort) : last_resort;
+    exchange->ending_lines = own_lines(exchange, "application/json", more);
+    exchange->record.refusal = row->code;
+    if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN)
+        exchange->record.outcome = RECORD_OUTCOME_REFUSED;
+    return STEP_END;
+}
+
+enum step_result exchange_answer(struct exchange *exchange, unsigned status, const char *content_type, struct text body)
+{
+    exchange->ending = ENDING_OWN;
+    exchange->ending_status = status;
+    exchange->ending_lines = own_lines(exchange, content_type, text_of(NULL, 0));
+    exchange->ending_body = body;
+    exchange->record.outcome = RECORD_OUTCOME_SERVED;
+    return STEP_END;
+}

@@ -1,0 +1,174 @@
+/* exchange: one call through the gateway, from its first byte to its record.
+ *
+ * It walks the steps of exchange.c, each a file of this folder, in this order:
+ *
+ *   receive   the head: which endpoint, which limits                           receive.c
+ *   identify  who calls, from where                                            identify.c
+ *   read      the body, one scan finds what routing needs                      read.c
+ *   admit     rules give a verdict; room in the journal is reserved            admit.c
+ *   route     the ordered list of targets                                      route.c
+ *   forward   one attempt after another, while nothing has been relayed        forward.c, attempt.c
+ *   relay     the answer to the caller, usage read in passing                  relay.c
+ *   settle    record, metrics; then, and only then, the last bytes             settle.c
+ *
+ * Identity comes before the body is read: a stranger makes the gateway hold nothing (docs/decisions/0002).
+ *
+ * Each step returns STEP_NEXT, STEP_WAIT (an event will resume it) or STEP_END (go to settle with what `ending` says).
+ * An asynchronous completion does one thing: it puts what it learned into the exchange and calls exchange_resume. Memory: one arena, freed at
+ * the end; a held body beside it. The worker's thread only. */
+#ifndef EXCHANGE_EXCHANGE_H
+#define EXCHANGE_EXCHANGE_H
+
+#include "base/arena.h"
+#include "codec/multipart.h"
+#include "exchange/worker.h"
+#include "ledger/record.h"
+#include "openai/endpoint.h"
+#include "openai/envelope.h"
+#include "openai/refusal.h"
+
+enum exchange_step {
+    STEP_RECEIVE,
+    STEP_IDENTIFY,
+    STEP_READ,
+    STEP_ADMIT,
+    STEP_ROUTE,
+    STEP_FORWARD,
+    STEP_RELAY,
+    STEP_SETTLE,
+    STEP_OVER,
+    STEP_COUNT
+};
+
+enum step_result { STEP_NEXT, STEP_WAIT, STEP_END };
+
+/* What is left to hand to the caller once the record is written. */
+enum exchange_ending {
+    ENDING_NONE,    /* nothing: the caller is gone */
+    ENDING_OWN,     /* an answer of the gateway's own: ending_status, ending_lines, ending_body */
+    ENDING_RELAY,   /* the gathered last bytes of an answer under way */
+    ENDING_CUT      /* the answer broke where only a cut connection can say so */
+};
+
+/* How the body is held on its way. */
+enum exchange_body {
+    BODY_NONE,
+    BODY_JSON,  /* held whole in `body`, scanned by `envelope` */
+    BODY_FORM,  /* multipart: held until its `model` was seen, then streamed */
+    BODY_STREAM /* streamed through, never looked at */
+};
+
+/* Targets of one call: as many as one model may have attempts. More rows in the configuration are used only when earlier ones are not. */
+#define EXCHANGE_TARGETS_MAXIMUM 16u
+
+struct attempt;
+
+struct exchange {
+    struct worker *worker;
+    struct worker_door *door;
+    struct exchange *next, *previous;
+    struct http_request *request; /* NULL once the caller is gone or has all */
+    struct upstreams *upstreams;
+    struct arena arena;
+    enum exchange_step step;
+    bool advancing; /* exchange_resume is not re-entered */
+    bool resumed;   /* an event came while advancing */
+    bool malformed; /* the head could not be read */
+    bool unrecorded; /* a probe (/healthz, /metrics), not a call */
+    struct loop_deferred release;
+
+    struct identifier id;
+    char id_text[IDENTIFIER_TEXT_LENGTH];
+    uint64_t started; /* loop_now */
+    struct record record;
+    struct journal_reservation reservation;
+    bool reserved;
+    bool begun; /* the begin mark is written */
+
+    struct endpoint_match match;
+
+    /* who: copies, because a key may be replaced while the exchange lives */
+    struct text key_id, team;
+    const struct text *models; /* patterns; NULL with count 0: all */
+    size_t model_count;
+
+    /* the body */
+    enum exchange_body body_kind;
+    struct envelope envelope;
+    struct multipart_scanner form;
+    bool in_model_field, model_complete;
+    uint64_t form_model_offset; /* of the field's value in the body */
+    bool form_open;
+    bool reading; /* read_step has run */
+    struct buffer body; /* held bytes */
+    struct text form_model;
+    size_t body_offset; /* of `body`, how much of a streamed one was handed on */
+    uint64_t body_seen;
+    bool body_ended;
+    bool body_failed;
+    bool streaming_body; /* forward has taken over: on_body goes to the attempt */
+
+    /* where */
+    struct text model;          /* as the caller asked */
+    const struct config_model *route;
+    struct config_target targets[EXCHANGE_TARGETS_MAXIMUM];
+    size_t target_count, target_next;
+    struct lookup *lookup; /* an object is being looked up */
+    enum error lookup_error;
+    bool lookup_done;
+    struct text lookup_provider;
+
+    struct attempt *attempt;
+    struct buffer attempts_detail;
+    bool answered; /* the head of an answer went to the caller */
+
+    struct buffer page; /* a local answer too large for the arena */
+    enum exchange_ending ending;
+    unsigned ending_status;
+    struct text ending_lines, ending_body;
+};
+
+/* The events of the caller's side, for http_server_create; its owner is a struct worker_door. */
+extern const struct http_server_events exchange_server_events;
+
+/* Goes on with the current step. The exchange may be gone when this returns. */
+void exchange_resume(struct exchange *exchange);
+/* Ends with an answer of the gateway's own; returns STEP_END for a step to return. Its request id is filled in. */
+enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal, struct refusal_context context);
+/* Ends with a local answer (models, health): `content_type` static, `body` in the arena. */
+enum step_result exchange_answer(struct exchange *exchange, unsigned status, const char *content_type, struct text body);
+/* Ends because the caller is gone or the answer broke; for events outside of a step, followed by exchange_resume. */
+void exchange_end(struct exchange *exchange, enum exchange_ending ending);
+
+/* Cuts every open exchange of the worker (the drain's time is up). */
+void exchange_cut_all(struct worker *worker);
+
+/* The steps. */
+enum step_result receive_step(struct exchange *exchange);
+enum step_result identify_step(struct exchange *exchange);
+enum step_result read_step(struct exchange *exchange);
+enum step_result admit_step(struct exchange *exchange);
+enum step_result route_step(struct exchange *exchange);
+enum step_result forward_step(struct exchange *exchange);
+enum step_result relay_step(struct exchange *exchange);
+enum step_result settle_step(struct exchange *exchange);
+
+/* read.c: body events before forward has taken over. */
+void read_take(struct exchange *exchange, struct text bytes);
+void read_end(struct exchange *exchange);
+/* forward.c: body events after, and the caller's readiness for more. */
+void forward_take_body(struct exchange *exchange, struct text bytes);
+void forward_end_body(struct exchange *exchange);
+/* route.c: the caller left while an object was looked up. */
+void route_forget_lookup(struct exchange *exchange);
+/* relay.c */
+void relay_caller_drained(struct exchange *exchange);
+/* settle.c: hands the last bytes over; the exchange is freed after it. */
+/* local.c: what the gateway answers itself. Returns false when the path is not one of its pages. */
+bool local_page(struct exchange *exchange, struct text path, enum step_result *result);
+enum step_result local_models(struct exchange *exchange);
+
+/* Whether the key may use the model. */
+bool admit_allows_model(const struct exchange *exchange, struct text model);
+
+#endif

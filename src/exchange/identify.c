@@ -1,0 +1,70 @@
+/* identify: who calls. One way in: a Turnpike key as Bearer token. What the key says is copied, because the key may be replaced while
+ * the exchange lives. */
+#include "base/clock.h"
+#include "exchange/exchange.h"
+
+/* Where memory for the copies is short the caller must not become somebody else: all or nothing. */
+static bool copy_principal(struct exchange *exchange, const struct key *key)
+{
+    struct arena *arena = &exchange->arena;
+    struct record *record = &exchange->record;
+
+    exchange->key_id = arena_copy(arena, key->id);
+    exchange->team = arena_copy(arena, key->team);
+    record->key_name = arena_copy(arena, key->name);
+    record->tags = arena_copy(arena, key->tags);
+    record->key_id = exchange->key_id;
+    record->team = exchange->team;
+    if (!exchange->key_id.data || !exchange->team.data || !record->key_name.data)
+        return false;
+    if (key->model_count == 0)
+        return true;
+    struct text *models = arena_take(arena, key->model_count * sizeof(*models));
+    if (!models)
+        return false;
+    for (size_t i = 0; i < key->model_count; i++) {
+        models[i] = arena_copy(arena, key->models[i]);
+        if (!models[i].data)
+            return false;
+    }
+    exchange->models = models;
+    exchange->model_count = key->model_count;
+    return true;
+}
+
+/* Until when an expired key was good, for its owner. */
+static struct text expiry(struct exchange *exchange, const struct key *key)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    return arena_copy(&exchange->arena, text_of(text, clock_format_rfc3339(key->expires_at, text)));
+}
+
+static enum step_result refuse_key(struct exchange *exchange, enum refusal refusal, struct text sent, const struct key *key)
+{
+    struct refusal_context context = {.seen = arena_copy(&exchange->arena, key_visible_part(sent))};
+
+    exchange->record.key_id = context.seen;
+    if (key) {
+        (void)copy_principal(exchange, key);
+        context.seen = key->id;
+        if (refusal == REFUSAL_KEY_EXPIRED)
+            context.detail = expiry(exchange, key);
+    }
+    return exchange_refuse(exchange, refusal, context);
+}
+
+enum step_result identify_step(struct exchange *exchange)
+{
+    const struct http1_head *head = http_request_head(exchange->request);
+    struct text sent = key_from_authorization(http1_head_value(head, HEADER_AUTHORIZATION));
+    const struct key *key = NULL;
+    enum refusal refusal = key_table_identify(exchange->worker->keys, sent, loop_wall(exchange->worker->loop), &key);
+
+    if (refusal != REFUSAL_NONE)
+        return refuse_key(exchange, refusal, sent, key);
+    if (!copy_principal(exchange, key))
+        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
+                               (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+    return STEP_NEXT;
+}

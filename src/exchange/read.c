@@ -1,0 +1,181 @@
+/* read: the body. JSON is held whole and scanned as it arrives; a form is held until its `model` was seen (Node's SDK sends the file
+ * first) and streams from there; everything else streams at once.
+ *
+ * Nothing is read before the caller is known: until this step runs the server has not been told to go on
+ * (http_request_pause_body in identify), and 100 Continue has not been sent. */
+#include "base/ensure.h"
+#include "exchange/exchange.h"
+
+/* A held JSON body of known length gets its memory at once up to here; a longer one grows as it arrives, so that a caller
+ * cannot make us hold what was never sent. */
+#define BODY_RESERVED_AT_ONCE (256u * 1024u)
+
+static void refuse_now(struct exchange *exchange, enum refusal refusal, struct refusal_context context)
+{
+    (void)exchange_refuse(exchange, refusal, context);
+    exchange_end(exchange, ENDING_OWN);
+    exchange_resume(exchange);
+}
+
+static enum refusal scan_refusal(enum error error, const struct envelope *envelope)
+{
+    if (error == ERROR_MEMORY)
+        return REFUSAL_MEMORY_LIMIT;
+    return envelope->param.length > 0 ? REFUSAL_PARAMETER_INVALID : REFUSAL_JSON_INVALID;
+}
+
+static void refuse_scan(struct exchange *exchange, enum error error)
+{
+    refuse_now(exchange, scan_refusal(error, &exchange->envelope),
+               (struct refusal_context){.detail = exchange->envelope.reason, .param = exchange->envelope.param});
+}
+
+static void take_json(struct exchange *exchange, struct text bytes)
+{
+    if (!buffer_append(&exchange->body, bytes)) {
+        bool full = exchange->body_seen > exchange->body.maximum;
+        refuse_now(exchange, full ? REFUSAL_BODY_TOO_LARGE : REFUSAL_MEMORY_LIMIT,
+                   (struct refusal_context){.limit = exchange->body.maximum});
+        return;
+    }
+    enum error error = envelope_feed(&exchange->envelope, bytes);
+    if (error != ERROR_OK)
+        refuse_scan(exchange, error);
+}
+
+static void refuse_form(struct exchange *exchange)
+{
+    refuse_now(exchange, REFUSAL_FORM_INVALID, (struct refusal_context){.detail = text_from(exchange->form.reason)});
+}
+
+/* A model's name longer than this is none. */
+#define FORM_MODEL_MAXIMUM 1024u
+
+/* The data of the `model` field, which may come in pieces. */
+static bool gather_model(struct exchange *exchange, struct text data)
+{
+    struct text before = exchange->form_model;
+
+    if (before.length + data.length > FORM_MODEL_MAXIMUM)
+        return false;
+    exchange->form_model = arena_format(&exchange->arena, "%.*s%.*s", TEXT_ARG(before), TEXT_ARG(data));
+    return exchange->form_model.data != NULL;
+}
+
+static void scan_form(struct exchange *exchange, struct text bytes)
+{
+    struct multipart_event event;
+
+    do {
+        if (multipart_next(&exchange->form, &bytes, &event) != ERROR_OK) {
+            refuse_form(exchange);
+            return;
+        }
+        if (event.kind == MULTIPART_BEGIN) {
+            exchange->in_model_field = !event.part->has_filename && text_equal(event.part->name, TEXT("model"));
+            if (exchange->in_model_field)
+                exchange->form_model_offset = event.offset;
+        }
+        if (event.kind == MULTIPART_DATA && exchange->in_model_field && !gather_model(exchange, event.data)) {
+            refuse_now(exchange, REFUSAL_PARAMETER_INVALID,
+                       (struct refusal_context){.detail = TEXT("\"model\" is too long"), .param = TEXT("model")});
+            return;
+        }
+        if (event.kind == MULTIPART_END && exchange->in_model_field) {
+            exchange->model_complete = true;
+            return;
+        }
+    } while (event.kind != MULTIPART_MORE && event.kind != MULTIPART_DONE);
+}
+
+/* A form with its `model` field somewhere: held until then. */
+static void take_form(struct exchange *exchange, struct text bytes)
+{
+    const struct config_limits *limits = &exchange->upstreams->config->limits;
+
+    if (exchange->body.length + bytes.length > limits->multipart_hold) {
+        refuse_now(exchange, REFUSAL_BODY_TOO_LARGE,
+                   (struct refusal_context){.limit = limits->multipart_hold,
+                                            .detail = TEXT("its \"model\" field did not come before that; send it first")});
+        return;
+    }
+    if (!buffer_append(&exchange->body, bytes)) {
+        refuse_now(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){.limit = exchange->body.maximum});
+        return;
+    }
+    scan_form(exchange, bytes);
+}
+
+void read_take(struct exchange *exchange, struct text bytes)
+{
+    if (exchange->body_kind == BODY_JSON)
+        take_json(exchange, bytes);
+    else
+        take_form(exchange, bytes);
+    if (exchange->step == STEP_READ && exchange->body_kind == BODY_FORM && exchange->model_complete)
+        exchange_resume(exchange);
+}
+
+void read_end(struct exchange *exchange)
+{
+    if (exchange->body_kind == BODY_JSON && exchange->body.length > 0) {
+        enum error error = envelope_finish(&exchange->envelope);
+        if (error != ERROR_OK) {
+            refuse_scan(exchange, error);
+            return;
+        }
+    }
+    if (exchange->step == STEP_READ)
+        exchange_resume(exchange);
+}
+
+/* Whether routing needs something from the form. */
+static bool form_decides(const struct exchange *exchange)
+{
+    return exchange->body_kind == BODY_FORM && exchange->match.endpoint->routing == ENDPOINT_BY_FORM_MODEL;
+}
+
+static enum step_result open_json(struct exchange *exchange)
+{
+    const struct http1_head *head = http_request_head(exchange->request);
+
+    envelope_open(&exchange->envelope, &exchange->arena);
+    if (head->has_content_length && head->content_length <= BODY_RESERVED_AT_ONCE &&
+        !buffer_reserve(&exchange->body, (size_t)head->content_length))
+        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){.limit = head->content_length});
+    http_request_accept_body(exchange->request);
+    return STEP_WAIT;
+}
+
+static enum step_result open_form(struct exchange *exchange)
+{
+    struct text type = http1_head_value(http_request_head(exchange->request), HEADER_CONTENT_TYPE);
+
+    struct text boundary;
+
+    if (multipart_boundary(type, &boundary) != ERROR_OK)
+        return exchange_refuse(exchange, REFUSAL_FORM_INVALID,
+                               (struct refusal_context){.detail = TEXT("its Content-Type has no usable boundary")});
+    multipart_open(&exchange->form, boundary);
+    exchange->form_open = true;
+    http_request_accept_body(exchange->request);
+    return STEP_WAIT;
+}
+
+enum step_result read_step(struct exchange *exchange)
+{
+    bool first = !exchange->reading;
+
+    exchange->reading = true;
+    if (exchange->body_kind == BODY_NONE)
+        return STEP_NEXT;
+    if (exchange->body_kind == BODY_JSON)
+        return first ? open_json(exchange) : exchange->body_ended ? STEP_NEXT : STEP_WAIT;
+    if (first && form_decides(exchange))
+        return open_form(exchange);
+    if (form_decides(exchange) && !exchange->model_complete && !exchange->body_ended)
+        return STEP_WAIT;
+    if (!exchange->body_ended)
+        http_request_pause_body(exchange->request);
+    return STEP_NEXT;
+}

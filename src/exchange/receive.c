@@ -1,0 +1,127 @@
+/* receive: the head is here: which endpoint is meant, what may its body be, and the first facts of the record. */
+#include "base/number.h"
+#include "exchange/exchange.h"
+
+#define TRACE_ID_OFFSET 3u  /* "00-" TRACE-ID "-" SPAN-ID "-" FLAGS (W3C Trace Context, section 3.2) */
+#define TRACE_ID_LENGTH 32u
+#define TRACEPARENT_LENGTH 55u
+
+static struct text trace_id(struct text traceparent)
+{
+    if (traceparent.length < TRACEPARENT_LENGTH || traceparent.data[2] != '-' || traceparent.data[35] != '-')
+        return text_of(NULL, 0);
+    return text_of(traceparent.data + TRACE_ID_OFFSET, TRACE_ID_LENGTH);
+}
+
+static void note_caller(struct exchange *exchange)
+{
+    struct record *record = &exchange->record;
+    const struct http1_head *head = http_request_head(exchange->request);
+    char source[ADDRESS_TEXT_SIZE];
+    size_t length = address_format_host(http_request_peer(exchange->request), source);
+
+    record->worker = exchange->worker->index;
+    record->listener = exchange->door->name;
+    record->source = arena_copy(&exchange->arena, text_of(source, length));
+    record->started_at = loop_wall(exchange->worker->loop);
+    if (exchange->malformed)
+        return;
+    struct text target = head->target;
+    ptrdiff_t query = text_find_char(target, '?');
+    record->method = http1_method_text(head->method);
+    record->path = arena_copy(&exchange->arena, query < 0 ? target : text_first(target, (size_t)query));
+    record->user_agent = arena_copy(&exchange->arena, http1_head_value(head, HEADER_USER_AGENT));
+    record->trace_id = arena_copy(&exchange->arena, trace_id(http1_head_value(head, HEADER_TRACEPARENT)));
+}
+
+static bool is_type(struct text content_type, struct text wanted)
+{
+    ptrdiff_t end = text_find_char(content_type, ';');
+
+    if (end >= 0)
+        content_type = text_first(content_type, (size_t)end);
+    return text_equal_ignoring_case(text_trim(content_type), wanted);
+}
+
+/* "application/json" and "application/anything+json"; a missing type is taken for JSON, as OpenAI does. */
+static bool is_json(struct text content_type)
+{
+    ptrdiff_t end = text_find_char(content_type, ';');
+    struct text type = text_trim(end < 0 ? content_type : text_first(content_type, (size_t)end));
+
+    return type.length == 0 || text_equal_ignoring_case(type, TEXT("application/json")) || text_ends_with(type, TEXT("+json"));
+}
+
+static const char *const accepted_types[] = {
+    [ENDPOINT_BODY_NONE] = "none",
+    [ENDPOINT_BODY_JSON] = "application/json",
+    [ENDPOINT_BODY_MULTIPART] = "multipart/form-data",
+    [ENDPOINT_BODY_JSON_OR_MULTIPART] = "application/json or multipart/form-data",
+    [ENDPOINT_BODY_ANY] = "anything",
+};
+
+/* How the body will be held; false when the endpoint does not take its type. */
+static bool choose_body(struct exchange *exchange)
+{
+    const struct endpoint *endpoint = exchange->match.endpoint;
+    struct text type = http1_head_value(http_request_head(exchange->request), HEADER_CONTENT_TYPE);
+    bool form = is_type(type, TEXT("multipart/form-data"));
+
+    exchange->body_kind = BODY_NONE;
+    if (!http_request_has_body(exchange->request))
+        return true;
+    switch (endpoint->body) {
+    case ENDPOINT_BODY_NONE:
+    case ENDPOINT_BODY_ANY: exchange->body_kind = BODY_STREAM; return true;
+    case ENDPOINT_BODY_JSON: exchange->body_kind = BODY_JSON; return is_json(type);
+    case ENDPOINT_BODY_MULTIPART: exchange->body_kind = BODY_FORM; return form;
+    case ENDPOINT_BODY_JSON_OR_MULTIPART:
+        exchange->body_kind = form ? BODY_FORM : BODY_JSON;
+        return form || is_json(type);
+    }
+    return false;
+}
+
+static enum step_result check_body(struct exchange *exchange)
+{
+    const struct http1_head *head = http_request_head(exchange->request);
+    const struct config_limits *limits = &exchange->upstreams->config->limits;
+    struct text encoding = http1_head_value(head, HEADER_CONTENT_ENCODING);
+    struct text type = http1_head_value(head, HEADER_CONTENT_TYPE);
+
+    if (!choose_body(exchange))
+        return exchange_refuse(exchange, REFUSAL_CONTENT_TYPE_UNSUPPORTED,
+                               (struct refusal_context){.seen = type,
+                                                        .detail = text_from(accepted_types[exchange->match.endpoint->body])});
+    if (exchange->body_kind == BODY_NONE)
+        return STEP_NEXT;
+    if (encoding.length > 0 && !text_equal_ignoring_case(encoding, TEXT("identity")))
+        return exchange_refuse(exchange, REFUSAL_CONTENT_ENCODING_UNSUPPORTED, (struct refusal_context){.seen = encoding});
+    uint64_t limit = exchange->body_kind == BODY_JSON ? limits->json_body : limits->upload;
+    if (head->has_content_length && head->content_length > limit)
+        return exchange_refuse(exchange, REFUSAL_BODY_TOO_LARGE, (struct refusal_context){.limit = limit});
+    return STEP_NEXT;
+}
+
+enum step_result receive_step(struct exchange *exchange)
+{
+    const struct http1_head *head = http_request_head(exchange->request);
+    enum step_result result;
+
+    note_caller(exchange);
+    if (local_page(exchange, exchange->record.path, &result))
+        return result;
+    if (head->upgrade)
+        return exchange_refuse(exchange, REFUSAL_UPGRADE_UNSUPPORTED,
+                               (struct refusal_context){.seen = http1_head_value(head, HEADER_UPGRADE)});
+    enum refusal refusal = endpoint_find(head->method, head->target, &exchange->arena, &exchange->match);
+    if (refusal != REFUSAL_NONE)
+        return exchange_refuse(exchange, refusal,
+                               (struct refusal_context){
+                                   .seen = refusal == REFUSAL_METHOD_NOT_ALLOWED ? exchange->record.method : exchange->record.path,
+                                   .detail = text_from(refusal == REFUSAL_METHOD_NOT_ALLOWED ? exchange->match.allow
+                                                                                            : exchange->match.detail)});
+    exchange->record.endpoint = exchange->match.endpoint->pattern;
+    exchange->record.object_id = exchange->match.object;
+    return check_body(exchange);
+}

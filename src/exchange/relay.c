@@ -1,0 +1,273 @@
+/* relay: the answer to the caller as it comes.
+ *
+ * The provider's answer object looks at the bytes in passing and says what goes on; that is gathered until what was read is used up, and
+ * goes out in one write with the answer's head where that is still due. The last bytes are not sent here: they wait for
+ * settle, because the record comes first.
+ *
+ * Gathered texts are slices of the loop's read buffer, or copies in the worker's scratch: both live until the flush, which comes before
+ * control returns to the loop. */
+#include "exchange/attempt.h"
+
+#include "base/ensure.h"
+
+static bool in_read_buffer(const struct worker *worker, struct text bytes)
+{
+    const char *start = loop_read_buffer(worker->loop);
+
+    return bytes.data >= start && bytes.data < start + LOOP_READ_BUFFER_SIZE;
+}
+
+/* Frames held back by the provider's answer are not valid for long: copied. */
+static struct text make_lasting(struct worker *worker, struct text bytes)
+{
+    if (in_read_buffer(worker, bytes))
+        return bytes;
+    char *place = buffer_reserve(&worker->scratch, bytes.length);
+    if (!place)
+        return text_of(NULL, 0);
+    memcpy(place, bytes.data, bytes.length);
+    worker->scratch.length += bytes.length;
+    return text_of(place, bytes.length);
+}
+
+static void send_gathered(struct attempt *attempt, bool last);
+
+static bool scratch_has_room(const struct worker *worker, size_t length)
+{
+    return length <= worker->scratch.capacity - worker->scratch.length;
+}
+
+void relay_sink(void *owner, struct text bytes)
+{
+    struct attempt *attempt = owner;
+    struct worker *worker = attempt->exchange->worker;
+
+    if (bytes.length == 0)
+        return;
+    bool lasting = in_read_buffer(worker, bytes);
+    if (attempt->part_count == ATTEMPT_PARTS_MAXIMUM || (!lasting && !scratch_has_room(worker, bytes.length)))
+        send_gathered(attempt, false);
+    if (!lasting && !scratch_has_room(worker, bytes.length)) {
+        /* A frame larger than the scratch: it goes out by itself, now. */
+        attempt->parts[attempt->part_count++] = bytes;
+        send_gathered(attempt, false);
+        return;
+    }
+    attempt->parts[attempt->part_count++] = make_lasting(worker, bytes);
+}
+
+/* ---- to the caller ---- */
+
+static size_t gathered_length(const struct attempt *attempt)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < attempt->part_count; i++)
+        total += attempt->parts[i].length;
+    return total;
+}
+
+static bool respond(struct attempt *attempt, bool last)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct http_answer answer = {
+        .status = attempt->out.status,
+        .headers = attempt->lines,
+        .has_length = attempt->has_length,
+        .length = attempt->length,
+    };
+
+    if (!answer.has_length && last) {
+        answer.has_length = true;
+        answer.length = gathered_length(attempt);
+    }
+    exchange->answered = true;
+    return http_request_respond(exchange->request, &answer, attempt->parts, attempt->part_count, last);
+}
+
+/* A stored object's id may be used by the caller as soon as he sees it. */
+static void record_object(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    const struct answer_facts *facts = provider_answer_facts(attempt->answer);
+
+    if (attempt->object_recorded || facts->id.length == 0 || attempt->status >= 300 ||
+        !endpoint_makes_object(exchange->match.endpoint, attempt->asked.envelope))
+        return;
+    attempt->object_recorded = true;
+    exchange->record.object_id = arena_copy(&exchange->arena, facts->id);
+    relay_record_object(exchange, facts->id);
+}
+
+void relay_record_object(struct exchange *exchange, struct text id)
+{
+    const struct object object = {
+        .id = id,
+        .provider = exchange->attempt->target->provider->name,
+        .team = exchange->team,
+        .key_id = exchange->key_id,
+        .kind = exchange->match.endpoint->pattern,
+        .created_at = loop_wall(exchange->worker->loop),
+    };
+
+    if (journal_write_object(exchange->worker->journal, &exchange->reservation, &object) != ERROR_OK)
+        exchange->record.error = TEXT("object_not_recorded");
+}
+
+/* Everything but the last bytes goes through here; with `last`, from settle. */
+static void send_gathered(struct attempt *attempt, bool last)
+{
+    struct exchange *exchange = attempt->exchange;
+    bool sent;
+
+    if (!exchange->request || (attempt->part_count == 0 && exchange->answered && !last)) {
+        attempt->part_count = 0;
+        return;
+    }
+    if (attempt->out.relay == PROVIDER_RELAY_STREAM)
+        record_object(attempt);
+    exchange->record.bytes_sent += (int64_t)gathered_length(attempt);
+    if (!exchange->answered)
+        sent = respond(attempt, last);
+    else
+        sent = http_request_send(exchange->request, attempt->parts, attempt->part_count, last);
+    attempt->part_count = 0;
+    buffer_clear(&exchange->worker->scratch);
+    if (!sent || last)
+        exchange->request = NULL;
+}
+
+void relay_send_last(struct attempt *attempt)
+{
+    send_gathered(attempt, true);
+}
+
+/* ---- events of the answer ---- */
+
+static void fail(struct attempt *attempt, enum error error, struct text detail)
+{
+    if (attempt->call) {
+        attempt->times = *http_call_times(attempt->call);
+        http_call_cancel(attempt->call);
+        attempt->call = NULL;
+    }
+    attempt->error = error;
+    attempt->detail = detail;
+    relay_failed(attempt);
+}
+
+void relay_head(struct attempt *attempt, const struct http1_head *head)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct buffer *lines = &exchange->worker->lines;
+
+    attempt->status = head->status;
+    attempt->upstream_request_id = arena_copy(&exchange->arena, http1_head_value(head, HEADER_X_REQUEST_ID));
+    if (head->status == 401) {
+        /* The provider refuses the gateway's key, not the caller's; and its message quotes part of the key. */
+        fail(attempt, ERROR_REFUSED, TEXT("the provider refused the gateway's credential"));
+        return;
+    }
+    buffer_clear(lines);
+    enum error error = provider_answer_head(attempt->answer, head, lines, &attempt->out);
+    if (error == ERROR_OK)
+        http1_append_header(lines, TEXT("x-request-id"), text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));
+    attempt->lines = arena_copy(&exchange->arena, buffer_text(lines));
+    if (error != ERROR_OK || lines->failed || !attempt->lines.data) {
+        fail(attempt, error == ERROR_OK ? ERROR_MEMORY : error, TEXT("its headers cannot be passed on"));
+        return;
+    }
+    attempt->has_length = attempt->out.length_kept && head->has_content_length;
+    attempt->length = head->content_length;
+    attempt->state = ATTEMPT_ANSWERING;
+    exchange->record.status = attempt->out.status;
+    exchange->record.streamed = attempt->out.relay == PROVIDER_RELAY_STREAM;
+    exchange_resume(exchange);
+}
+
+static void complete(struct attempt *attempt)
+{
+    bool whole = provider_answer_end(attempt->answer, ERROR_OK, TEXT("upstream_broke_off"),
+                                     TEXT("The provider ended its stream before it was complete."));
+
+    attempt->state = ATTEMPT_COMPLETE;
+    attempt->exchange->ending = whole ? ENDING_RELAY : ENDING_CUT;
+    exchange_resume(attempt->exchange);
+}
+
+void relay_bytes(struct attempt *attempt, struct text bytes, bool last)
+{
+    if (attempt->state != ATTEMPT_ANSWERING)
+        return;
+    enum error error = bytes.length > 0 ? provider_answer_bytes(attempt->answer, bytes) : ERROR_OK;
+    if (error != ERROR_OK)
+        fail(attempt, error, text_from(error_meaning(error)));
+    else if (last)
+        complete(attempt);
+}
+
+void relay_flush(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+
+    if (attempt->state != ATTEMPT_ANSWERING || !exchange->request)
+        return;
+    send_gathered(attempt, false);
+    if (exchange->request && http_request_is_congested(exchange->request) && attempt->call) {
+        attempt->paused = true;
+        http_call_pause(attempt->call);
+    }
+}
+
+void relay_caller_drained(struct exchange *exchange)
+{
+    struct attempt *attempt = exchange->attempt;
+
+    if (!attempt || !attempt->paused || !attempt->call)
+        return;
+    attempt->paused = false;
+    http_call_resume(attempt->call);
+}
+
+/* Before anything was relayed another attempt may follow; after that the caller is told in the stream, or by a cut. */
+void relay_failed(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+
+    if (attempt->state == ATTEMPT_FAILED || attempt->state == ATTEMPT_COMPLETE)
+        return;
+    if (!exchange->answered) {
+        attempt->state = ATTEMPT_FAILED;
+        attempt->part_count = 0;
+        exchange_resume(exchange);
+        return;
+    }
+    const struct refusal_row *row = refusal_row(forward_refusal(attempt));
+    bool told = provider_answer_end(attempt->answer, attempt->error, row->code, text_from(error_meaning(attempt->error)));
+    attempt->state = ATTEMPT_FAILED;
+    exchange->record.error = text_from(error_name(attempt->error));
+    exchange->record.refusal = row->code;
+    exchange->record.outcome = RECORD_OUTCOME_FAILED;
+    exchange->ending = told ? ENDING_RELAY : ENDING_CUT;
+    exchange_resume(exchange);
+}
+
+enum step_result relay_step(struct exchange *exchange)
+{
+    struct attempt *attempt = exchange->attempt;
+
+    switch (attempt->state) {
+    case ATTEMPT_WAITING: break;
+    case ATTEMPT_ANSWERING: return STEP_WAIT;
+    case ATTEMPT_COMPLETE: return STEP_END;
+    case ATTEMPT_FAILED:
+        if (exchange->answered)
+            return STEP_END;
+        /* Its head was here but nothing of it had been sent on: the caller has seen nothing. */
+        exchange->record.error = text_from(error_name(attempt->error));
+        exchange->record.outcome = RECORD_OUTCOME_FAILED;
+        return exchange_refuse(exchange, forward_refusal(attempt), (struct refusal_context){.detail = attempt->detail});
+    }
+    ensure(!"relay before an answer");
+    return STEP_END;
+}

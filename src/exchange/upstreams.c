@@ -1,0 +1,125 @@
+/* upstreams: see upstreams.h. */
+#include "exchange/upstreams.h"
+
+#include "base/buffer.h"
+
+/* Calls that may wait for a connection to one provider, in one worker: with 1,000 connections busy, waiting longer than for as many again
+ * is no service. */
+#define WAITING_CALLS_MAXIMUM 1024u
+#define EXTRA_LINES_MAXIMUM   (64u * 1024u)
+
+static bool make_extra_lines(const struct config_provider *provider, struct secret **out)
+{
+    struct buffer lines;
+
+    *out = NULL;
+    if (provider->header_count == 0)
+        return true;
+    buffer_open(&lines, EXTRA_LINES_MAXIMUM);
+    for (size_t i = 0; i < provider->header_count; i++) {
+        const struct config_header *header = &provider->headers[i];
+        http1_append_header(&lines, header->name, header->secret ? secret_expose(header->secret) : header->value);
+    }
+    if (!lines.failed)
+        *out = secret_make(buffer_text(&lines));
+    secret_wipe(lines.data, lines.length);
+    buffer_close(&lines);
+    return *out != NULL;
+}
+
+static struct http_origin *make_origin(struct loop *loop, struct resolver *resolver, const struct config_provider *provider,
+                                       const struct upstream_trust *trust, int (*open_internal)(void *owner),
+                                       void *open_owner)
+{
+    const struct config_endpoint *endpoint = &provider->endpoint;
+    const struct config_proxy *proxy = provider->proxy;
+    bool internal = endpoint->host.length == 0;
+    struct http_origin_settings settings = {
+        .host = endpoint->host,
+        .port = endpoint->port,
+        .authority = internal ? TEXT("demo") : endpoint->host_header,
+        .tls = trust->tls,
+        .server_name = endpoint->host.data,
+        .connections = provider->limits.connections,
+        .waiting = WAITING_CALLS_MAXIMUM,
+        .idle_connections = provider->limits.idle_connections,
+        .idle_time = provider->limits.idle_time,
+        .limits = http1_limits_default,
+        .open_internal = internal ? open_internal : NULL,
+        .open_owner = open_owner,
+    };
+
+    if (proxy) {
+        settings.proxy_host = proxy->host;
+        settings.proxy_port = proxy->port;
+        settings.proxy_authorization = proxy->authorization ? secret_expose(proxy->authorization) : text_of(NULL, 0);
+    }
+    return http_origin_create(loop, resolver, &settings);
+}
+
+static bool fill_row(struct upstream *row, struct secret **extra, const struct config_provider *provider)
+{
+    const struct config_provider_timeouts *timeouts = &provider->timeouts;
+
+    if (!make_extra_lines(provider, extra))
+        return false;
+    row->config = provider;
+    row->extra_lines = *extra ? secret_expose(*extra) : text_of(NULL, 0);
+    row->settings = (struct provider_settings){
+        .provider = provider_find(provider->type),
+        .base_path = provider->endpoint.path,
+        .credential = provider->api_key,
+        .organization = provider->organization,
+        .project = provider->project,
+    };
+    row->timeouts = (struct http_timeouts){timeouts->connect, timeouts->tls, timeouts->first_byte, timeouts->idle,
+                                           timeouts->total};
+    return row->settings.provider != NULL;
+}
+
+struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver, struct config *config,
+                                   const struct upstream_trust *trust, int (*open_internal)(void *owner), void *open_owner)
+{
+    struct upstreams *upstreams = calloc(1, sizeof(*upstreams));
+
+    if (!upstreams)
+        return NULL;
+    upstreams->config = config_hold(config);
+    upstreams->holders = 1;
+    upstreams->rows = calloc(config->provider_count, sizeof(*upstreams->rows));
+    upstreams->extra = calloc(config->provider_count, sizeof(struct secret *));
+    bool complete = upstreams->rows && upstreams->extra;
+    for (size_t i = 0; complete && i < config->provider_count; i++) {
+        const struct config_provider *provider = &config->providers[i];
+        complete = fill_row(&upstreams->rows[i], &upstreams->extra[i], provider);
+        if (complete)
+            upstreams->rows[i].origin = make_origin(loop, resolver, provider, &trust[i], open_internal, open_owner);
+        complete = complete && upstreams->rows[i].origin;
+    }
+    if (complete)
+        return upstreams;
+    upstreams_release(upstreams);
+    return NULL;
+}
+
+struct upstreams *upstreams_hold(struct upstreams *upstreams)
+{
+    upstreams->holders++;
+    return upstreams;
+}
+
+void upstreams_release(struct upstreams *upstreams)
+{
+    if (!upstreams || --upstreams->holders > 0)
+        return;
+    for (size_t i = 0; i < upstreams->config->provider_count; i++) {
+        if (upstreams->rows && upstreams->rows[i].origin)
+            http_origin_release(upstreams->rows[i].origin);
+        if (upstreams->extra)
+            secret_free(upstreams->extra[i]);
+    }
+    free(upstreams->rows);
+    free(upstreams->extra);
+    config_release(upstreams->config);
+    free(upstreams);
+}

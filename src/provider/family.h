@@ -1,7 +1,7 @@
 /* family: what a provider family implements; only files of this room include it.
  *
  * The calls of provider.h check, count and dispatch; a family fills in these. The dialect-sharing
- * families use the pieces of provider/relay.h. */
+ * families use provider/dialect.h. */
 #ifndef PROVIDER_FAMILY_H
 #define PROVIDER_FAMILY_H
 
@@ -31,7 +31,7 @@ struct provider_answer {
     const struct provider_answer_methods *methods;
     const struct provider_sink *sink;
     const struct provider_call *call;
-    struct answer_facts facts;
+    struct answer_facts *facts; /* the object's own */
     bool has_content;
 };
 

@@ -74,7 +74,8 @@ struct provider_answer_out {
     bool length_kept; /* as many bytes come out as go in: the head's content length holds */
 };
 
-/* Where an answer's bytes go. Texts are valid until the next call on the answer. */
+/* Where an answer's bytes go. What lies within the bytes given to provider_answer_bytes stays valid
+ * as long as those do; everything else only during the write. */
 struct provider_sink {
     void (*write)(void *owner, struct text bytes);
     void *owner;
@@ -102,11 +103,10 @@ must_handle enum error provider_answer_head(struct provider_answer *answer,
 /* ERROR_LIMIT: a frame is larger than may be held; ERROR_MEMORY; ERROR_SYNTAX: what a translator
  * cannot read. The exchange ends the answer then as one that broke. */
 must_handle enum error provider_answer_bytes(struct provider_answer *answer, struct text bytes);
-/* The answer's last byte was given (ERROR_OK) or the upstream failed. A stream that has no proper
- * end gets an error event the SDKs raise. Returns whether the answer is complete now for the
- * caller: false means that only a cut connection can tell him (a broken body that is no stream).
- * `code` and `message` tell of the failure (tables/refusals.def); unused with ERROR_OK and a
- * proper end. */
+/* The answer's last byte was given (ERROR_OK), or the upstream failed, or the call was given up. A
+ * stream without a proper end gets an error event that the SDKs raise, made of `code` and `message`
+ * (tables/refusals.def). Returns whether the answer is complete for the caller now: false means
+ * that only a cut connection can tell him (a broken body that is no stream). */
 bool provider_answer_end(struct provider_answer *answer, enum error error, struct text code,
                          struct text message);
 /* What was learned so far; complete after provider_answer_end. Valid while the answer is. */

@@ -1,0 +1,21 @@
+/* dialect: what the families that speak OpenAI's own dialect have in common.
+ *
+ * Only files of this room include it. Requests keep their body but for splices; answers pass
+ * byte-exact with taps beside them, but for the usage chunk that only the gateway asked for. */
+#ifndef PROVIDER_DIALECT_H
+#define PROVIDER_DIALECT_H
+
+#include "provider/family.h"
+
+/* Target, edits, and the caller's headers that may go upstream. The family adds its credential. */
+must_handle enum error dialect_prepare(const struct provider_call *call, struct buffer *lines,
+                                       struct provider_request *request);
+/* "name: PREFIXsecret\r\n"; nothing without a secret. */
+void dialect_write_credential(struct buffer *lines, const char *name, const char *prefix,
+                              const struct secret *credential);
+/* For struct provider. */
+enum error dialect_answer_open(const struct provider_call *call,
+                               const struct provider_request *request,
+                               const struct provider_sink *sink, struct provider_answer **answer);
+
+#endif

@@ -1,4 +1,4 @@
-/* output: tables and words for people on stdout, JSON for programs. Main thread.
+/* output: tables and words for people on stdout. Main thread.
  *
  * Colour only where stdout is a terminal, NO_COLOR is unset or empty (no-color.org) and TERM is not
  * "dumb". */
@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/text.h"
 
 enum output_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARNING, STYLE_BAD };
@@ -43,8 +42,5 @@ void output_table_print(struct output_table *table);
 /* "3 days ago", "in 2 hours", "now"; 24 bytes hold any. Times are wall-clock nanoseconds. */
 #define OUTPUT_AGE_SIZE 32u
 const char *output_age(uint64_t time, uint64_t now, char out[OUTPUT_AGE_SIZE]);
-
-/* Appends `text` as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
-void output_json_string(struct buffer *out, struct text text);
 
 #endif

@@ -7,7 +7,7 @@
  * long as the metrics are. A slot has room for METRICS_SERIES_MAX of them: further sets are counted
  * with every label "other", and turnpike_metrics_overflows_total tells.
  *
- * Durations are nanoseconds, times wall-clock nanoseconds. */
+ * Durations are nanoseconds, times wall-clock nanoseconds, label values UTF-8. */
 #ifndef OBSERVE_METRICS_H
 #define OBSERVE_METRICS_H
 

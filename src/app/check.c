@@ -1,0 +1,84 @@
+/* turnpike check FILE: says everything that is wrong with a configuration, without starting anything. */
+#include <unistd.h>
+
+#include "app/verb.h"
+#include "config/load.h"
+
+#define UNREADABLE 2 /* exit code: there was nothing to check */
+
+#define OUTPUT_MAXIMUM 1048576u /* bytes; 50 problems with their lines are a fraction */
+
+struct check_options {
+    bool json;
+};
+
+static const struct option check_option_rows[] = {
+    OPTION_FLAG_ROW("json", struct check_options, json, "print the problems as JSON"),
+    OPTION_END,
+};
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void summarize(const struct config *config, const struct config_problems *problems,
+                      struct buffer *out)
+{
+    buffer_append(out, problems->source);
+    if (problems->error_count + problems->warning_count > 0)
+        buffer_append_format(out, ": %zu problem%s", problems->error_count,
+                             plural(problems->error_count));
+    else
+        buffer_append(out, TEXT(": good"));
+    if (problems->warning_count > 0)
+        buffer_append_format(out, ", %zu warning%s", problems->warning_count,
+                             plural(problems->warning_count));
+    if (config)
+        buffer_append_format(out, " (%zu listener%s, %zu provider%s, %zu model%s)",
+                             config->listener_count, plural(config->listener_count),
+                             config->provider_count, plural(config->provider_count),
+                             config->model_count, plural(config->model_count));
+    buffer_append_char(out, '\n');
+}
+
+static int check_run(const struct verb_call *call)
+{
+    const struct check_options *options = call->options;
+    struct config *config = NULL;
+    struct config_problems problems;
+    struct buffer out;
+    config_problems_open(&problems);
+    buffer_open(&out, OUTPUT_MAXIMUM);
+    enum error error = config_load(call->operands[0], &config, &problems);
+    if (options->json) {
+        config_problems_write_json(&problems, &out);
+    } else {
+        config_problems_write(&problems, isatty(STDOUT_FILENO), &out);
+        summarize(config, &problems, &out);
+    }
+    fwrite(out.data, 1, out.length, stdout);
+    config_release(config);
+    config_problems_close(&problems);
+    buffer_close(&out);
+    if (error == ERROR_OK)
+        return VERB_OK;
+    return error == ERROR_SYNTAX ? VERB_FAILED : UNREADABLE;
+}
+
+const struct verb verb_check = {
+    .name = "check",
+    .summary = "Check a configuration file",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = check_option_rows,
+    .options_size = sizeof(struct check_options),
+    .description =
+        "Reads FILE as `turnpike serve --config FILE` would, with the environment variables and files\n"
+        "that its secrets refer to, and prints every problem with its line and column. Exits with 0\n"
+        "when the file is good (there may be warnings), 1 when it is not, 2 when it cannot be read.",
+    .examples = "turnpike check turnpike.yaml\n"
+                "turnpike check --json turnpike.yaml  # for programs",
+    .run = check_run,
+};

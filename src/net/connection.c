@@ -104,6 +104,13 @@ static void connection_defer(struct connection *connection)
     loop_defer(connection->loop, &connection->deferred, connection_settle, connection);
 }
 
+/* What lies inside TLS wakes nobody. */
+static void connection_read_later(struct connection *connection)
+{
+    connection->work_waits = true;
+    connection_defer(connection);
+}
+
 /* ---- ends ---- */
 
 static void connection_release(struct connection *connection)
@@ -223,10 +230,8 @@ static void connection_read(struct connection *connection)
         if (count < LOOP_READ_BUFFER_SIZE && !connection->failure)
             return;
     }
-    if (connection->tls) { /* what lies inside TLS wakes nobody */
-        connection->work_waits = true;
-        connection_defer(connection);
-    }
+    if (connection->tls)
+        connection_read_later(connection);
 }
 
 static void connection_linger_on(struct connection *connection)
@@ -650,10 +655,8 @@ void connection_resume(struct connection *connection)
         return;
     connection->muted = false;
     connection_watch(connection, LOOP_READABLE, 0);
-    if (connection->tls && tls_session_has_pending(connection->tls)) {
-        connection->work_waits = true;
-        connection_defer(connection);
-    }
+    if (connection->tls && tls_session_has_pending(connection->tls))
+        connection_read_later(connection);
 }
 
 bool connection_is_stale(struct connection *connection)
@@ -662,8 +665,12 @@ bool connection_is_stale(struct connection *connection)
         return true;
     char byte;
     ssize_t got = recv(connection->descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (connection->tls && (got > 0 || tls_session_has_pending(connection->tls)))
-        return tls_session_is_stale(connection->tls);
+    if (connection->tls && (got > 0 || tls_session_has_pending(connection->tls))) {
+        if (!tls_session_is_stale(connection->tls))
+            return false;
+        connection_read_later(connection);
+        return true;
+    }
     return got >= 0 || errno != EAGAIN;
 }
 

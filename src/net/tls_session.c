@@ -19,6 +19,7 @@ struct tls_session {
     struct tls_context *context;
     char *peer;    /* client: the key of kept sessions; NULL on the server side */
     uint8_t error; /* enum error */
+    bool open; /* the handshake is done */
     bool ended;
     char detail[TLS_REASON_SIZE];
 };
@@ -146,7 +147,7 @@ static enum error session_judge(const struct tls_session *session, unsigned long
         return ERROR_TLS_CERTIFICATE;
     if (kind == SSL_ERROR_SYSCALL || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         return ERROR_RESET;
-    return SSL_in_init(session->ssl) ? ERROR_TLS_HANDSHAKE : ERROR_TLS_PROTOCOL;
+    return session->open ? ERROR_TLS_PROTOCOL : ERROR_TLS_HANDSHAKE;
 }
 
 static enum tls_outcome session_fail(struct tls_session *session, int kind, int number)
@@ -192,7 +193,9 @@ enum tls_outcome tls_session_handshake(struct tls_session *session)
 {
     if (!session_ready(session))
         return TLS_FAILED;
-    return session_outcome(session, SSL_do_handshake(session->ssl));
+    enum tls_outcome outcome = session_outcome(session, SSL_do_handshake(session->ssl));
+    session->open = outcome == TLS_DONE;
+    return outcome;
 }
 
 enum tls_outcome tls_session_read(struct tls_session *session, char *out, size_t size,
@@ -223,7 +226,7 @@ enum tls_outcome tls_session_write(struct tls_session *session, struct text byte
 
 enum tls_outcome tls_session_end(struct tls_session *session)
 {
-    if (!session_ready(session) || SSL_in_init(session->ssl))
+    if (!session_ready(session) || !session->open)
         return TLS_FAILED;
     int result = SSL_shutdown(session->ssl);
     return result >= 0 ? TLS_DONE : session_outcome(session, result);

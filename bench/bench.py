@@ -31,6 +31,7 @@ RESULTS = BENCH / "RESULTS.md"
 CONNECTIONS = 64
 STREAM_CONNECTIONS = 32
 STREAM_FRAMES = 200
+FRAME_BYTES = 384  # upstream.conf writes that many at a time, so each frame is a write and a chunk of its own
 WARM_UP_SECONDS = 1
 START_SECONDS = 10  # until a server must accept; a healthy one needs 0.05
 COLD_STARTS = 20
@@ -123,7 +124,7 @@ def chat_answer():
 
 
 def stream_answer():
-    """STREAM_FRAMES chunks, then the chunk with usage and the end, as OpenAI sends them."""
+    """STREAM_FRAMES chunks, then the chunk with usage and the end, as OpenAI sends them: padded to one size."""
 
     def chunk(**fields):
         common = {
@@ -134,7 +135,8 @@ def stream_answer():
             "service_tier": "default",
             "system_fingerprint": "fp_560af6e559",
         }
-        return "data: " + json.dumps(common | fields, separators=(",", ":")) + "\n\n"
+        line = "data: " + json.dumps(common | fields | {"obfuscation": ""}, separators=(",", ":"))
+        return line[:-2] + "x" * (FRAME_BYTES - len(line) - 2) + line[-2:] + "\n\n"
 
     def choice(delta, reason=None):
         return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]
@@ -309,7 +311,7 @@ def recorded_calls(data):
 def run(options, folder):
     names = ["CHAT_PORT", "STREAM_PORT", "YARDSTICK_PORT", "YARDSTICK_STREAM_PORT", "TURNPIKE_PORT"]
     values = dict(zip(names, free_ports(len(names))))
-    values |= {"FOLDER": str(folder), "USER": "user root;" if os.geteuid() == 0 else ""}
+    values |= {"FOLDER": str(folder), "FRAME_BYTES": FRAME_BYTES, "USER": "user root;" if os.geteuid() == 0 else ""}
     cpus = sorted(os.sched_getaffinity(0))
     proxy_cpus, other_cpus = cpus[:1], cpus[1:] or cpus
 

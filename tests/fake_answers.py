@@ -69,15 +69,18 @@ async def respond(call):
 # -- chat -----------------------------------------------------------------------------------------
 
 
-def sample(schema):
+def sample(schema, names=None):
     """A value that fits a JSON schema of the simple kind that SDKs make from classes."""
+    names = names or schema.get("$defs", {})
+    if "$ref" in schema:
+        return sample(names[schema["$ref"].rpartition("/")[2]], names)
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema.get("type")
     if kind == "object":
-        return {name: sample(inner) for name, inner in schema.get("properties", {}).items()}
+        return {name: sample(inner, names) for name, inner in schema.get("properties", {}).items()}
     if kind == "array":
-        return [sample(schema["items"])]
+        return [sample(schema["items"], names)]
     return {"integer": 42, "number": 1.5, "boolean": True}.get(kind, "sample")
 
 
@@ -228,8 +231,8 @@ async def responses(call):
 def response_frames(answer):
     number = iter(range(10_000))
 
-    def event(name, **fields):
-        return frame({"type": name, "sequence_number": next(number), **fields}, name)
+    def event(kind, **fields):
+        return frame({"type": kind, "sequence_number": next(number), **fields}, kind)
 
     begun = {**answer, "status": "in_progress", "output": [], "usage": None}
     item = answer["output"][0]

@@ -4,30 +4,21 @@ The scripts get the gateway's address and a key in the environment, as an applic
 """
 
 import os
-import pathlib
 import subprocess
 
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent / "node"
-
-
-def node():
-    """The pinned Node of package.json (the SDK wants 22, distributions have older ones), else the system's."""
-    for pinned in sorted(HERE.glob("node_modules/node-linux-*/bin/node")):
-        return str(pinned)
-    return "node"
-
+from node_runtime import DIRECTORY, node
 
 def scripts():
-    return sorted(HERE.glob("*.test.mjs"))
+    return sorted(DIRECTORY.glob("*.test.mjs"))
 
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.name.removesuffix(".test.mjs"))
 def test_node(gateway, fake, script):
-    assert (HERE / "node_modules" / "openai").exists(), "npm ci in tests/e2e/node first; ./dev test does it"
+    assert (DIRECTORY / "node_modules" / "openai").exists(), "npm ci in tests/e2e/node first; ./dev test does it"
     done = subprocess.run(
-        [node(), "--test", "--test-reporter=spec", "--test-timeout=60000", script.name], cwd=HERE,
+        [node(), "--test", "--test-reporter=spec", "--test-timeout=60000", script.name], cwd=DIRECTORY,
         env={**os.environ, "OPENAI_BASE_URL": gateway.url + "/v1", "OPENAI_API_KEY": gateway.key}, capture_output=True,
         text=True, timeout=110)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

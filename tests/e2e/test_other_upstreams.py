@@ -12,7 +12,7 @@ import pytest
 
 from fake_answers import CONTENT, chat_frames
 from gateway import Gateway, free_port, plain_config, wait_until
-from test_node_sdk import HERE as NODE_DIRECTORY, node
+from node_runtime import DIRECTORY, node
 from wire_client import Wire, call_once
 
 AIMOCK_CONTENT = "Hello from aimock — 你好."
@@ -23,7 +23,7 @@ WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters":
 
 @pytest.fixture(scope="module")
 def aimock():
-    process = subprocess.Popen([node(), "aimock_server.mjs"], cwd=NODE_DIRECTORY, stdin=subprocess.PIPE,
+    process = subprocess.Popen([node(), "aimock_server.mjs"], cwd=DIRECTORY, stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     yield process.stdout.readline().strip()
     process.stdin.close()
@@ -117,9 +117,9 @@ http {{
   server {{
     listen 127.0.0.1:{port}; keepalive_requests {keepalive_requests}; keepalive_timeout {keepalive_timeout};
     client_max_body_size 100m;
-    location = /v1/chat/completions {{ error_page 405 =200 /chat.json; default_type application/json; root {directory}; }}
+    location = /v1/chat/completions {{ error_page 404 405 =200 /chat.json; default_type application/json; root {directory}; }}
     location = /chat.json {{ root {directory}; default_type application/json; }}
-    location = /v1/responses {{ error_page 405 =200 /stream.sse; root {directory}; }}
+    location = /v1/responses {{ error_page 404 405 =200 /stream.sse; root {directory}; }}
     location = /stream.sse {{ root {directory}; default_type text/event-stream; types {{ }} }}
   }}
 }}

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from certificates import Authority
 from fake_answers import respond
 from fake_network import A, AAAA, ConnectProxy, NameServer
 from fake_upstream import FakeUpstream

@@ -9,10 +9,11 @@
 
 struct importer;
 
-#define IMPORTER_BATCH       4096u /* entries in a transaction: some 20 ms of work */
-#define IMPORTER_PATIENCE    100u  /* milliseconds that a step waits for another process's lock */
-#define IMPORTER_BACKOFF_MIN 100000000ull /* nanoseconds between attempts at a store that failed \
-                                           */
+#define IMPORTER_BATCH    4096u /* entries in a transaction: some 20 ms of work */
+#define IMPORTER_PATIENCE 100u  /* milliseconds that a step waits for another process's lock */
+#define IMPORTER_BACKOFF_MIN                                            \
+    100000000ull /* nanoseconds between attempts at a store that failed \
+                  */
 #define IMPORTER_BACKOFF_MAX 5000000000ull
 
 /* `store_path` is copied. Opens nothing yet. */

@@ -17,6 +17,7 @@ struct ledger {
     unsigned workers;
     int directory;
     int lock;
+    unsigned tail_lane;             /* where the access log reads first next time */
     _Atomic uint64_t lines_written; /* by the access log */
 };
 

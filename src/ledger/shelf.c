@@ -178,11 +178,13 @@ enum error shelf_open(struct shelf *shelf, int directory, unsigned workers, size
 void shelf_finish(struct shelf *shelf)
 {
     /* Segments that were made ahead and never used are complete too, and empty. */
+    pthread_mutex_lock(&shelf->lock);
     for (unsigned lane = 0; lane + 1 < shelf->lanes_count; lane++) {
         for (struct shelf_segment *at = shelf->lanes[lane].oldest; at; at = at->next)
             atomic_store_explicit(&segment_header_of(&at->segment)->closed, 1,
                                   memory_order_release);
     }
+    pthread_mutex_unlock(&shelf->lock);
 }
 
 void shelf_close(struct shelf *shelf)

@@ -68,13 +68,14 @@ must_handle enum error shelf_open(struct shelf *shelf, int directory, unsigned w
                                   size_t segment_size, uint64_t limit, uint64_t sync_interval);
 /* Closes the mappings; files with entries stay. */
 void shelf_close(struct shelf *shelf);
-/* No worker writes any more: their current segments are complete. */
+/* No worker writes and no keeper works any more: all segments are complete. */
 void shelf_finish(struct shelf *shelf);
 
 /* The keeper's turn: makes segments that are wanted, faults in pages ahead of the writers, syncs at
  * the interval. May block. Call about every SHELF_TURN. */
-#define SHELF_TURN 20000000ull /* nanoseconds; a worker would have to write 2 MiB in it to notice \
-                                */
+#define SHELF_TURN                                                                 \
+    20000000ull /* nanoseconds; a worker would have to write 2 MiB in it to notice \
+                 */
 void shelf_keep(struct shelf *shelf);
 
 /* The first segment of a lane, or the one behind `previous` (held by the caller, let go here);

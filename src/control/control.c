@@ -85,6 +85,37 @@ void control_stop(struct control *control)
     free(control);
 }
 
+/* ---- facts from the main thread ---- */
+
+struct facts_message {
+    struct control *control;
+    struct control_config_facts facts;
+};
+
+static void take_facts(void *owner)
+{
+    struct facts_message *message = owner;
+    struct metrics_worker *process = metrics_process(message->control->settings.metrics);
+    const struct control_config_facts *facts = &message->facts;
+    const struct text success = TEXT("success"), failure = TEXT("failure");
+
+    metrics_set(process, METRIC_CONFIG_GENERATION, facts->generation);
+    metrics_set(process, METRIC_CONFIG_LOADED_AT, facts->loaded_at);
+    metrics_set(process, METRIC_CONFIG_FAILED_AT, facts->refused_at);
+    metric_series_set(metrics_series(process, METRIC_CONFIG_LOADS, &success), facts->loads);
+    metric_series_set(metrics_series(process, METRIC_CONFIG_LOADS, &failure), facts->refused);
+    free(message);
+}
+
+void control_set_config_facts(struct control *control, const struct control_config_facts *facts)
+{
+    struct facts_message *message = ensure_memory(malloc(sizeof(*message)));
+
+    message->control = control;
+    message->facts = *facts;
+    loop_post(control->loop, take_facts, message);
+}
+
 /* ---- look-ups ---- */
 
 struct search {

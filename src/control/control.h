@@ -22,6 +22,12 @@ must_handle enum error control_start(const struct control_settings *settings, st
 /* After the workers have stopped. */
 void control_stop(struct control *control);
 
+/* For the metrics; copied. Times are wall-clock nanoseconds, 0: never. */
+struct control_config_facts {
+    uint64_t generation, loaded_at, refused_at, loads, refused;
+};
+void control_set_config_facts(struct control *control, const struct control_config_facts *facts);
+
 /* Answers on `loop`'s thread. `object` is valid during `done`. */
 void control_find_object(struct control *control, struct loop *loop, struct text id,
                          void (*done)(void *ticket, enum error error, const struct object *object), void *ticket);

@@ -1,0 +1,483 @@
+/* gateway: see gateway.h.
+ *
+ * Starting goes bottom up (ledger, keys, metrics, threads beside the road, workers, doors); ending the other way round: doors close,
+ * workers finish, then control, then the ledger's threads import what is left. */
+#include "app/gateway.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/worker.h"
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/note.h"
+#include "control/control.h"
+#include "control/key_refresher.h"
+#include "control/ledger_thread.h"
+#include "identity/key_table.h"
+#include "ledger/ledger.h"
+#include "net/listener.h"
+#include "observe/metrics.h"
+
+/* Connections that the kernel holds for us while a worker is busy; it caps this at net.core.somaxconn. */
+#define LISTEN_BACKLOG 4096
+/* At the end: how long the store and the reader of the access log may take for what is left. */
+#define IMPORT_PATIENCE (10u * NANOSECONDS_PER_SECOND)
+
+struct gateway {
+    struct gateway_settings settings;
+    struct config *config;
+    struct ledger *ledger;
+    struct ledger_thread *ledger_thread;
+    struct key_table *keys;
+    struct key_refresher *key_refresher;
+    struct metrics *metrics;
+    struct control *control;
+    struct worker_thread **workers;
+    unsigned worker_count, started_count;
+    unsigned drained_count;
+    struct tls_context **door_tls; /* a row for each listener of the configuration in force; NULL: plain */
+    struct loop_timer drain_timer;
+    int access_log;
+    uint64_t loaded_at, refused_at, loads, refused;
+    bool draining; /* read by workers: is_ready */
+};
+
+/* ---- services for the workers (any thread) ---- */
+
+static void find_object(void *owner, struct loop *loop, struct text id,
+                        void (*done)(void *ticket, enum error error, const struct object *object), void *ticket)
+{
+    struct gateway *gateway = owner;
+
+    control_find_object(gateway->control, loop, id, done, ticket);
+}
+
+static bool is_ready(void *owner, struct text *why_not)
+{
+    struct gateway *gateway = owner;
+    struct ledger_counters counters;
+
+    if (__atomic_load_n(&gateway->draining, __ATOMIC_RELAXED)) {
+        *why_not = TEXT("draining");
+        return false;
+    }
+    ledger_read_counters(gateway->ledger, &counters);
+    if (!counters.accepting) {
+        *why_not = TEXT("the ledger has no room");
+        return false;
+    }
+    return true;
+}
+
+static bool write_metrics(void *owner, struct buffer *out)
+{
+    struct gateway *gateway = owner;
+
+    return metrics_write(gateway->metrics, out);
+}
+
+/* ---- what a configuration needs from the system ---- */
+
+/* Everything that can fail is done here, on the main thread, before any worker hears of it. */
+struct preparation {
+    struct tls_context **provider_tls; /* a row for each provider */
+    struct tls_context **door_tls;     /* a row for each listener */
+    int *descriptors;                  /* listener * workers; -1: stays open */
+    const struct config *config;
+    unsigned workers;
+};
+
+static void discard(struct preparation *preparation)
+{
+    const struct config *config = preparation->config;
+
+    for (size_t i = 0; preparation->provider_tls && i < config->provider_count; i++)
+        tls_context_release(preparation->provider_tls[i]);
+    for (size_t i = 0; preparation->door_tls && i < config->listener_count; i++)
+        tls_context_release(preparation->door_tls[i]);
+    for (size_t i = 0; preparation->descriptors && i < config->listener_count * preparation->workers; i++) {
+        if (preparation->descriptors[i] >= 0)
+            close(preparation->descriptors[i]);
+    }
+    free(preparation->provider_tls);
+    free(preparation->door_tls);
+    free(preparation->descriptors);
+}
+
+static enum error prepare_providers(struct preparation *preparation, char *problem)
+{
+    const struct config *config = preparation->config;
+    char reason[TLS_REASON_SIZE];
+
+    for (size_t i = 0; i < config->provider_count; i++) {
+        const struct config_provider *provider = &config->providers[i];
+        if (!provider->endpoint.tls)
+            continue;
+        enum error error = tls_client_context_create(&provider->tls, &preparation->provider_tls[i], reason);
+        if (error != ERROR_OK) {
+            snprintf(problem, GATEWAY_PROBLEM_SIZE, "provider %.*s: %s", TEXT_ARG(provider->name), reason);
+            return error;
+        }
+    }
+    return ERROR_OK;
+}
+
+/* The listener of the configuration in force that is the same door: same name, same address. */
+static const struct config_listener *same_door(const struct config *old, const struct config_listener *wanted, size_t *index)
+{
+    for (size_t i = 0; old && i < old->listener_count; i++) {
+        const struct config_listener *listener = &old->listeners[i];
+        if (text_equal(listener->name, wanted->name) && text_equal(listener->address_text, wanted->address_text)) {
+            *index = i;
+            return listener;
+        }
+    }
+    return NULL;
+}
+
+static enum error bind_door(struct preparation *preparation, size_t index, char *problem)
+{
+    const struct config_listener *listener = &preparation->config->listeners[index];
+    bool local = listener->address.any.sa_family == AF_UNIX;
+    int *descriptors = &preparation->descriptors[index * preparation->workers];
+    enum error error = ERROR_OK;
+
+    for (unsigned i = 0; i < preparation->workers && error == ERROR_OK; i++) {
+        if (local && i > 0)
+            descriptors[i] = fcntl(descriptors[0], F_DUPFD_CLOEXEC, 0);
+        else
+            error = listener_bind(&listener->address, !local, LISTEN_BACKLOG, &descriptors[i]);
+        if (local && i > 0 && descriptors[i] < 0)
+            error = ERROR_TOO_MANY_FILES;
+    }
+    if (error != ERROR_OK)
+        snprintf(problem, GATEWAY_PROBLEM_SIZE,
+                 "listener %.*s: cannot listen on %.*s: %s. Is another process using it? Set listeners.%.*s.address to a free one.",
+                 TEXT_ARG(listener->name), TEXT_ARG(listener->address_text), error_meaning(error), TEXT_ARG(listener->name));
+    return error;
+}
+
+static enum error prepare_doors(struct gateway *gateway, struct preparation *preparation, char *problem)
+{
+    const struct config *config = preparation->config;
+    char reason[TLS_REASON_SIZE];
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        size_t before = 0;
+        bool stays = same_door(gateway->config, listener, &before) != NULL;
+        if (listener->tls_enabled) {
+            const struct tls_context *previous = stays ? gateway->door_tls[before] : NULL;
+            enum error error = tls_server_context_create(&listener->tls, previous, &preparation->door_tls[i], reason);
+            if (error != ERROR_OK) {
+                snprintf(problem, GATEWAY_PROBLEM_SIZE, "listener %.*s: %s", TEXT_ARG(listener->name), reason);
+                return error;
+            }
+        }
+        if (stays)
+            continue;
+        enum error error = bind_door(preparation, i, problem);
+        if (error != ERROR_OK)
+            return error;
+    }
+    return ERROR_OK;
+}
+
+static enum error prepare(struct gateway *gateway, const struct config *config, struct preparation *preparation, char *problem)
+{
+    size_t descriptors = config->listener_count * gateway->worker_count;
+
+    *preparation = (struct preparation){.config = config, .workers = gateway->worker_count};
+    preparation->provider_tls = ensure_memory(calloc(config->provider_count, sizeof(struct tls_context *)));
+    preparation->door_tls = ensure_memory(calloc(config->listener_count, sizeof(struct tls_context *)));
+    preparation->descriptors = ensure_memory(malloc(descriptors * sizeof(int)));
+    for (size_t i = 0; i < descriptors; i++)
+        preparation->descriptors[i] = -1;
+    enum error error = prepare_providers(preparation, problem);
+    if (error == ERROR_OK)
+        error = prepare_doors(gateway, preparation, problem);
+    if (error != ERROR_OK)
+        discard(preparation);
+    return error;
+}
+
+static struct tls_context *hold(struct tls_context *context)
+{
+    return context ? tls_context_hold(context) : NULL;
+}
+
+/* Each worker gets its own copy of what was prepared. */
+static void put_into_force(struct gateway *gateway, struct config *config, struct preparation *preparation)
+{
+    for (unsigned i = 0; i < gateway->worker_count; i++) {
+        struct worker_plan *plan = worker_plan_create(config);
+        for (size_t j = 0; j < config->provider_count; j++)
+            plan->trust[j].tls = hold(preparation->provider_tls[j]);
+        for (size_t j = 0; j < config->listener_count; j++) {
+            int *descriptor = &preparation->descriptors[j * gateway->worker_count + i];
+            plan->doors[j] = (struct worker_door_plan){
+                .name = config->listeners[j].name,
+                .descriptor = *descriptor,
+                .tls = hold(preparation->door_tls[j]),
+                .metrics = config->listeners[j].metrics,
+            };
+            *descriptor = -1;
+        }
+        plan->door_count = config->listener_count;
+        worker_adopt(gateway->workers[i], plan);
+    }
+    for (size_t i = 0; gateway->config && i < gateway->config->listener_count; i++)
+        tls_context_release(gateway->door_tls[i]);
+    free(gateway->door_tls);
+    gateway->door_tls = preparation->door_tls;
+    preparation->door_tls = NULL;
+    config_release(gateway->config);
+    gateway->config = config_hold(config);
+    discard(preparation);
+}
+
+static void tell_control(struct gateway *gateway)
+{
+    const struct control_config_facts facts = {
+        .generation = gateway->config ? gateway->config->generation : 0,
+        .loaded_at = gateway->loaded_at,
+        .refused_at = gateway->refused_at,
+        .loads = gateway->loads,
+        .refused = gateway->refused,
+    };
+
+    control_set_config_facts(gateway->control, &facts);
+}
+
+void gateway_count_refused_reload(struct gateway *gateway)
+{
+    gateway->refused++;
+    gateway->refused_at = clock_wall();
+    tell_control(gateway);
+}
+
+enum error gateway_reload(struct gateway *gateway, struct config *config, char problem[GATEWAY_PROBLEM_SIZE])
+{
+    struct preparation preparation;
+    enum error error = prepare(gateway, config, &preparation, problem);
+
+    if (error != ERROR_OK) {
+        gateway_count_refused_reload(gateway);
+        return error;
+    }
+    put_into_force(gateway, config, &preparation);
+    gateway->loads++;
+    gateway->loaded_at = clock_wall();
+    tell_control(gateway);
+    return ERROR_OK;
+}
+
+/* ---- starting ---- */
+
+static enum error open_access_log(struct gateway *gateway, const struct config *config, char *problem)
+{
+    gateway->access_log = -1;
+    if (config->access_log == CONFIG_ACCESS_LOG_STDOUT) {
+        gateway->access_log = STDOUT_FILENO;
+    } else if (config->access_log == CONFIG_ACCESS_LOG_FILE) {
+        gateway->access_log = open(config->access_log_path.data, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        if (gateway->access_log < 0) {
+            snprintf(problem, GATEWAY_PROBLEM_SIZE, "access_log: cannot open %s: %s", config->access_log_path.data,
+                     error_meaning(error_from_errno(errno)));
+            return ERROR_SYSTEM;
+        }
+    }
+    return ERROR_OK;
+}
+
+static enum error open_ledger(struct gateway *gateway, const struct config *config, char *problem)
+{
+    const struct ledger_options options = {
+        .data = gateway->settings.data,
+        .workers = config->workers,
+        .segment_size = config->ledger.segment_size,
+        .journal_limit = config->ledger.journal_limit,
+        .sync_interval = config->ledger.sync_interval,
+    };
+
+    return ledger_open(&options, &gateway->ledger, problem);
+}
+
+static enum error start_beside(struct gateway *gateway, const struct config *config, char *problem)
+{
+    gateway->keys = ensure_memory(key_table_create());
+    gateway->metrics = ensure_memory(metrics_create(config->workers));
+    enum error error = key_refresher_create(gateway->settings.data, gateway->keys, &gateway->key_refresher);
+    const struct control_settings control = {
+        .ledger = gateway->ledger, .keys = gateway->key_refresher, .metrics = gateway->metrics};
+    const struct ledger_thread_options threads = {.access_log = gateway->access_log};
+
+    if (error == ERROR_OK)
+        error = ledger_thread_start(gateway->ledger, &threads, &gateway->ledger_thread);
+    if (error == ERROR_OK)
+        error = control_start(&control, &gateway->control);
+    if (error != ERROR_OK)
+        snprintf(problem, GATEWAY_PROBLEM_SIZE, "the threads beside the workers cannot be started: %s", error_meaning(error));
+    return error;
+}
+
+static void on_drained(void *owner, struct worker_thread *thread);
+
+static enum error start_workers(struct gateway *gateway, const struct config *config, char *problem)
+{
+    for (unsigned i = 0; i < gateway->worker_count; i++) {
+        const struct worker_settings settings = {
+            .index = i,
+            .journal = ledger_journal(gateway->ledger, i),
+            .keys = gateway->keys,
+            .metrics = metrics_worker(gateway->metrics, i),
+            .services = {find_object, is_ready, write_metrics, gateway},
+            .dns_servers = config->dns.servers,
+            .dns_timeout = config->dns.timeout,
+            .on_drained = on_drained,
+        };
+        gateway->workers[i] = worker_create(&settings);
+        if (!gateway->workers[i] || worker_start(gateway->workers[i]) != ERROR_OK) {
+            if (gateway->workers[i])
+                worker_free(gateway->workers[i]);
+            snprintf(problem, GATEWAY_PROBLEM_SIZE, "worker %u cannot be started: memory or descriptors are short", i);
+            return ERROR_SYSTEM;
+        }
+        gateway->started_count++;
+    }
+    return ERROR_OK;
+}
+
+static void end_threads(struct gateway *gateway);
+
+enum error gateway_start(const struct gateway_settings *settings, struct gateway **out, char problem[GATEWAY_PROBLEM_SIZE])
+{
+    struct gateway *gateway = ensure_memory(calloc(1, sizeof(*gateway)));
+    const struct config *config = settings->config;
+
+    gateway->settings = *settings;
+    gateway->worker_count = config->workers;
+    gateway->workers = ensure_memory(calloc(config->workers, sizeof(struct worker_thread *)));
+    enum error error = open_access_log(gateway, config, problem);
+    if (error == ERROR_OK)
+        error = open_ledger(gateway, config, problem);
+    if (error == ERROR_OK)
+        error = start_beside(gateway, config, problem);
+    if (error == ERROR_OK)
+        error = start_workers(gateway, config, problem);
+    if (error == ERROR_OK)
+        error = gateway_reload(gateway, settings->config, problem);
+    if (error == ERROR_OK) {
+        *out = gateway;
+        return ERROR_OK;
+    }
+    for (unsigned i = 0; i < gateway->started_count; i++)
+        worker_drain(gateway->workers[i]);
+    end_threads(gateway);
+    gateway_free(gateway);
+    return error;
+}
+
+/* ---- ending ---- */
+
+static void end_threads(struct gateway *gateway)
+{
+    for (unsigned i = 0; i < gateway->started_count; i++) {
+        worker_join(gateway->workers[i]);
+        worker_free(gateway->workers[i]);
+    }
+    gateway->started_count = 0;
+    if (gateway->control)
+        control_stop(gateway->control);
+    if (gateway->ledger_thread)
+        ledger_thread_stop(gateway->ledger_thread, IMPORT_PATIENCE);
+    if (gateway->key_refresher)
+        key_refresher_destroy(gateway->key_refresher);
+    if (gateway->ledger)
+        ledger_close(gateway->ledger);
+    metrics_destroy(gateway->metrics);
+    key_table_destroy(gateway->keys);
+    if (gateway->access_log > STDERR_FILENO)
+        close(gateway->access_log);
+}
+
+/* A socket file outlives its socket: nobody would answer on it. */
+static void remove_socket_files(const struct config *config)
+{
+    for (size_t i = 0; config && i < config->listener_count; i++) {
+        const struct address *address = &config->listeners[i].address;
+        if (address->any.sa_family == AF_UNIX && address->local.sun_path[0] != '\0')
+            (void)unlink(address->local.sun_path);
+    }
+}
+
+static void note_drained(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    if (++gateway->drained_count < gateway->worker_count)
+        return;
+    loop_timer_clear(gateway->settings.loop, &gateway->drain_timer);
+    end_threads(gateway);
+    remove_socket_files(gateway->config);
+    gateway->settings.on_ended(gateway->settings.owner);
+}
+
+static void on_drained(void *owner, struct worker_thread *thread)
+{
+    struct gateway *gateway = owner;
+
+    (void)thread;
+    if (gateway->draining)
+        loop_post(gateway->settings.loop, note_drained, gateway);
+}
+
+static void cut(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    note_warning("serve", "the drain's time is up: calls still open are cut and recorded as such");
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_cut(gateway->workers[i]);
+}
+
+void gateway_drain(struct gateway *gateway)
+{
+    if (gateway->draining) {
+        cut(gateway);
+        return;
+    }
+    __atomic_store_n(&gateway->draining, true, __ATOMIC_RELAXED);
+    loop_timer_open(&gateway->drain_timer, cut, gateway);
+    loop_timer_set(gateway->settings.loop, &gateway->drain_timer, gateway->config->drain_timeout);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_drain(gateway->workers[i]);
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    for (size_t i = 0; gateway->config && i < gateway->config->listener_count; i++)
+        tls_context_release(gateway->door_tls[i]);
+    free(gateway->door_tls);
+    config_release(gateway->config);
+    free(gateway->workers);
+    free(gateway);
+}
+
+struct config *gateway_config(const struct gateway *gateway)
+{
+    return gateway->config;
+}
+
+void gateway_describe_addresses(const struct gateway *gateway, struct buffer *out)
+{
+    for (size_t i = 0; i < gateway->config->listener_count; i++) {
+        const struct config_listener *listener = &gateway->config->listeners[i];
+        bool local = listener->address.any.sa_family == AF_UNIX;
+        buffer_append_format(out, "%s%s%.*s", i ? ", " : "", local ? "" : listener->tls_enabled ? "https://" : "http://",
+                             TEXT_ARG(listener->address_text));
+    }
+}

@@ -1,0 +1,351 @@
+/* turnpike serve: runs the gateway in the foreground.
+ *
+ * The main thread waits for signals, for changes of the configuration's files and for the end: SIGHUP reloads, SIGTERM and
+ * SIGINT drain, a second one ends the drain at once. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/gateway.h"
+#include "app/paths.h"
+#include "app/quick_start.h"
+#include "app/verb.h"
+#include "app/watch.h"
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/note.h"
+#include "config/load.h"
+#include "identity/key.h"
+#include "store/keys.h"
+
+#define CONFIG_DEFAULT         "./turnpike.yaml"
+#define QUICK_START_ADDRESS    "127.0.0.1:8080"
+#define QUICK_START_KEY_DAYS   30u
+#define OUTPUT_MAXIMUM         (1024u * 1024u)
+#define STORE_PATIENCE_MILLISECONDS 5000u
+/* One for each caller, one for each call to a provider, and the rest. */
+#define DESCRIPTORS_WANTED 65536u
+
+struct serve_options {
+    const char *config;
+    const char *data;
+    bool quick_start;
+    const char *listen;
+};
+
+static const struct option serve_option_rows[] = {
+    OPTION_TEXT_ROW("config", struct serve_options, config, "FILE",
+                    "configuration file [./turnpike.yaml; without one: quick start]", OPTION_FILE),
+    OPTION_TEXT_ROW("data", struct serve_options, data, "DIR", "data directory [./data]", OPTION_DIRECTORY),
+    OPTION_FLAG_ROW("quick-start", struct serve_options, quick_start,
+                    "configure from the environment, make a key, print how to call"),
+    OPTION_TEXT_ROW("listen", struct serve_options, listen, "ADDRESS", "with --quick-start: where to listen [127.0.0.1:8080]",
+                    OPTION_ANY),
+    OPTION_END,
+};
+
+struct serve {
+    const struct serve_options *options;
+    const char *data;
+    const char *config_path; /* NULL: quick start */
+    struct loop *loop;
+    struct gateway *gateway;
+    struct watch *watch;
+    struct loop_watch *signals;
+    int signal_descriptor;
+    bool ending;
+};
+
+/* ---- the configuration ---- */
+
+static void print_problems(const struct config_problems *problems)
+{
+    struct buffer out;
+
+    buffer_open(&out, OUTPUT_MAXIMUM);
+    config_problems_write(problems, isatty(STDERR_FILENO), &out);
+    fwrite(out.data, 1, out.length, stderr);
+    buffer_close(&out);
+}
+
+static enum error load_quick_start(const struct serve *serve, struct config **out, struct config_problems *problems)
+{
+    struct buffer yaml, found;
+    const char *listen = serve->options->listen ? serve->options->listen : QUICK_START_ADDRESS;
+
+    buffer_open(&yaml, OUTPUT_MAXIMUM);
+    buffer_open(&found, OUTPUT_MAXIMUM);
+    enum error error = ERROR_LIMIT;
+    if (quick_start_config(text_from(listen), &yaml, &found))
+        error = config_load_text(TEXT("quick start"), buffer_text(&yaml), out, problems);
+    if (error == ERROR_OK)
+        printf("%.*s", TEXT_ARG(buffer_text(&found)));
+    buffer_close(&found);
+    buffer_close(&yaml);
+    return error;
+}
+
+static enum error load(const struct serve *serve, struct config **out)
+{
+    struct config_problems problems;
+
+    config_problems_open(&problems);
+    enum error error = serve->config_path ? config_load(serve->config_path, out, &problems) : load_quick_start(serve, out, &problems);
+    print_problems(&problems);
+    config_problems_close(&problems);
+    return error;
+}
+
+static void note_difference(const struct config *old, const struct config *new)
+{
+    struct buffer out;
+    struct text rest, line;
+
+    buffer_open(&out, OUTPUT_MAXIMUM);
+    config_describe_difference(old, new, &out);
+    rest = buffer_text(&out);
+    if (rest.length == 0)
+        note_info("reload", "nothing in the configuration has changed; certificates and secrets were read again");
+    while (rest.length > 0) {
+        line = text_split(&rest, '\n');
+        if (line.length > 0)
+            note_info("reload", "%.*s", TEXT_ARG(line));
+    }
+    buffer_close(&out);
+}
+
+static void reload(struct serve *serve)
+{
+    struct config *config = NULL;
+    char problem[GATEWAY_PROBLEM_SIZE] = "";
+
+    if (serve->ending)
+        return;
+    if (load(serve, &config) != ERROR_OK) {
+        gateway_count_refused_reload(serve->gateway);
+        note_error("reload", "%s has errors: the configuration in force stays", serve->config_path);
+        return;
+    }
+    struct config *old = config_hold(gateway_config(serve->gateway));
+    if (gateway_reload(serve->gateway, config, problem) != ERROR_OK) {
+        note_error("reload", "%s: the configuration in force stays", problem);
+    } else {
+        note_difference(old, config);
+        note_info("reload", "configuration %llu is in force", (unsigned long long)config->generation);
+        watch_set(serve->watch, serve->config_path, config);
+    }
+    config_release(old);
+    config_release(config);
+}
+
+static void on_files_changed(void *owner)
+{
+    reload(owner);
+}
+
+/* ---- signals ---- */
+
+static void end_serving(struct serve *serve, const char *signal_name)
+{
+    note_info("serve", serve->ending ? "%s again: ending now" : "%s: draining", signal_name);
+    serve->ending = true;
+    gateway_drain(serve->gateway);
+}
+
+static void on_signal(void *owner, unsigned events)
+{
+    struct serve *serve = owner;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(serve->signal_descriptor, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGHUP: reload(serve); break;
+        case SIGTERM: end_serving(serve, "SIGTERM"); break;
+        case SIGINT: end_serving(serve, "SIGINT"); break;
+        default: break;
+        }
+    }
+}
+
+/* Before any thread is started, so that all of them have the signals blocked and only the main loop reads them. */
+static bool take_signals(struct serve *serve)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return false;
+    serve->signal_descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return serve->signal_descriptor >= 0 &&
+           loop_watch_open(serve->loop, serve->signal_descriptor, on_signal, serve, &serve->signals) == ERROR_OK;
+}
+
+static void on_ended(void *owner)
+{
+    struct serve *serve = owner;
+
+    loop_stop(serve->loop);
+}
+
+/* ---- the process ---- */
+
+/* Provider keys are in this memory: no core dumps, no attaching by other processes of this user. */
+static void protect_memory(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_WANTED)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < DESCRIPTORS_WANTED)
+        note_warning("serve", "only %llu files may be open: that many callers and calls to providers; raise the limit (ulimit -n, LimitNOFILE=)",
+                     (unsigned long long)limit.rlim_cur);
+}
+
+/* ---- the quick start's key ---- */
+
+static bool store_new_key(const char *data, struct secret **key)
+{
+    char path[PATH_SIZE], problem[STORE_PROBLEM_SIZE], id[KEY_ID_LENGTH];
+    struct store *store = NULL;
+    struct key_hash hash;
+    uint64_t now = clock_wall();
+
+    key_make_id(id);
+    if (!data_directory_enter(data, true) || !data_path(data, STORE_FILE, path))
+        return false;
+    if (key_make(text_of(id, sizeof(id)), key) != ERROR_OK)
+        return false;
+    key_compute_hash(secret_expose(*key), &hash);
+    struct stored_key row = {
+        .id = text_of(id, sizeof(id)),
+        .name = TEXT("quick-start"),
+        .created_at = now,
+        .expires_at = now + QUICK_START_KEY_DAYS * 86400ull * NANOSECONDS_PER_SECOND,
+    };
+    memcpy(row.hash, hash.bytes, sizeof(row.hash));
+    enum error error = store_open(path, STORE_WRITE, STORE_PATIENCE_MILLISECONDS, &store, problem);
+    if (error == ERROR_OK)
+        error = keys_insert(store, &row);
+    else
+        (void)verb_fail("%s", problem);
+    store_close(store);
+    return error == ERROR_OK;
+}
+
+static void print_welcome(const struct serve *serve, const struct secret *key)
+{
+    const struct config_listener *listener = &gateway_config(serve->gateway)->listeners[0];
+    struct text key_text = secret_expose(key);
+
+    printf("\nBase URL  http://%.*s/v1\n"
+           "Key       %.*s   (shown once; valid for %u days)\n\n"
+           "Try it:\n\n"
+           "curl http://%.*s/v1/chat/completions \\\n"
+           "  -H 'Authorization: Bearer %.*s' \\\n"
+           "  -H 'Content-Type: application/json' \\\n"
+           "  -d '{\"model\": \"demo\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}]}'\n\n"
+           "Stop with Ctrl-C. Every call appears below, one line of JSON each.\n\n",
+           TEXT_ARG(listener->address_text), TEXT_ARG(key_text), QUICK_START_KEY_DAYS, TEXT_ARG(listener->address_text),
+           TEXT_ARG(key_text));
+}
+
+static void print_ready(const struct serve *serve)
+{
+    struct buffer addresses;
+
+    buffer_open(&addresses, OUTPUT_MAXIMUM);
+    gateway_describe_addresses(serve->gateway, &addresses);
+    printf("turnpike %s listening on %.*s\n", TURNPIKE_VERSION, TEXT_ARG(buffer_text(&addresses)));
+    buffer_close(&addresses);
+}
+
+/* ---- the verb ---- */
+
+static int start_and_run(struct serve *serve, struct config *config, const struct secret *key)
+{
+    char problem[GATEWAY_PROBLEM_SIZE] = "";
+    const struct gateway_settings settings = {
+        .loop = serve->loop, .config = config, .data = serve->data, .on_ended = on_ended, .owner = serve};
+
+    if (gateway_start(&settings, &serve->gateway, problem) != ERROR_OK)
+        return verb_fail("%s", problem);
+    serve->watch = ensure_memory(watch_create(serve->loop, on_files_changed, serve));
+    watch_set(serve->watch, serve->config_path, config);
+    loop_watch_set(serve->signals, LOOP_READABLE);
+    print_ready(serve);
+    if (key)
+        print_welcome(serve, key);
+    fflush(stdout);
+    loop_run(serve->loop);
+    watch_destroy(serve->watch);
+    gateway_free(serve->gateway);
+    return VERB_OK;
+}
+
+static bool file_exists(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0;
+}
+
+static int serve_run(const struct verb_call *call)
+{
+    const struct serve_options *options = call->options;
+    struct serve serve = {.options = options, .data = options->data ? options->data : DATA_DEFAULT};
+    struct config *config = NULL;
+    struct secret *key = NULL;
+    int code = VERB_FAILED;
+
+    if (options->quick_start && options->config)
+        return verb_misused(call->verb, "--quick-start makes its own configuration: leave out --config");
+    serve.config_path = options->config;
+    if (!options->config && !options->quick_start && file_exists(CONFIG_DEFAULT))
+        serve.config_path = CONFIG_DEFAULT;
+    protect_memory();
+    raise_descriptor_limit();
+    serve.loop = ensure_memory(loop_create());
+    if (!take_signals(&serve))
+        code = verb_fail("signals cannot be taken: %s", error_meaning(error_from_errno(errno)));
+    else if (load(&serve, &config) == ERROR_OK && (!options->quick_start || store_new_key(serve.data, &key)))
+        code = start_and_run(&serve, config, key);
+    secret_free(key);
+    config_release(config);
+    if (serve.signals)
+        loop_watch_close(serve.signals);
+    if (serve.signal_descriptor > 0)
+        close(serve.signal_descriptor);
+    loop_destroy(serve.loop);
+    return code;
+}
+
+const struct verb verb_serve = {
+    .name = "serve",
+    .summary = "Run the gateway",
+    .options = serve_option_rows,
+    .options_size = sizeof(struct serve_options),
+    .description =
+        "Runs in the foreground and prints one line with its addresses once it accepts calls. The\n"
+        "access log follows on stdout (see access_log in the configuration), notes go to stderr.\n\n"
+        "SIGHUP, or a change of the file, reloads the configuration; a file with errors leaves the one\n"
+        "in force. SIGTERM and SIGINT take no new calls, let open ones finish (drain_timeout), and end\n"
+        "with exit code 0; a second one ends at once.",
+    .examples = "turnpike serve --config turnpike.yaml --data /var/lib/turnpike\n"
+                "turnpike serve --quick-start  # no file, no account: try it out\n",
+    .run = serve_run,
+};

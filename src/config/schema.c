@@ -274,28 +274,38 @@ static void write_row(const struct config_key *row, struct buffer *out)
     buffer_append(out, TEXT(" |\n"));
 }
 
-static bool is_container(size_t key)
+static const char table_head[] =
+    "| key | value | default | meaning |\n|---|---|---|---|\n";
+
+/* A section of the top, with all that is below it up to the next key of the top. */
+static void write_section(size_t key, struct buffer *out)
 {
-    return text_equal(config_key_name(key), TEXT("*")) || text_equal(config_key_name(key), TEXT("[]"));
+    const struct config_key *section = &config_keys[key];
+    buffer_append_format(out, "\n## %.*s\n\n%s.\n\n%s", TEXT_ARG(section->path),
+                         section->description, table_head);
+    if (section->type != CONFIG_TYPE_SECTION)
+        write_row(section, out);
+    for (key++; key < config_key_count; key++) {
+        const struct config_key *row = &config_keys[key];
+        struct text name = config_key_name(key);
+        bool element = text_equal(name, TEXT("*")) || text_equal(name, TEXT("[]"));
+        if (text_find_char(row->path, '.') < 0)
+            return;
+        if (!element || row->type != CONFIG_TYPE_SECTION)
+            write_row(row, out);
+    }
 }
 
 void schema_write_markdown(struct buffer *out)
 {
     buffer_append(out, text_from(introduction));
-    bool table = false;
-    for (size_t key = 0; key < config_key_count; key++) {
-        const struct config_key *row = &config_keys[key];
-        bool top = text_find_char(row->path, '.') < 0;
-        bool has_children = config_key_next(key, CONFIG_NO_KEY) != CONFIG_NO_KEY;
-        if (top && has_children)
-            buffer_append_format(out, "\n## %.*s\n\n%s.\n\n", TEXT_ARG(row->path), row->description);
-        else if (top && !table)
-            buffer_append_format(out, "\n## Top level\n\n");
-        if (top && (has_children || !table))
-            buffer_append(out, TEXT("| key | value | default | meaning |\n|---|---|---|---|\n"));
-        table = top ? !has_children : table;
-        bool section_of_items = is_container(key) && row->type == CONFIG_TYPE_SECTION;
-        if (!section_of_items && !(top && row->type == CONFIG_TYPE_SECTION))
-            write_row(row, out);
-    }
+    buffer_append_format(out, "\n## Top level\n\n%s", table_head);
+    size_t key = config_key_next(CONFIG_TOP, CONFIG_NO_KEY);
+    for (; key != CONFIG_NO_KEY; key = config_key_next(CONFIG_TOP, key))
+        if (config_key_next(key, CONFIG_NO_KEY) == CONFIG_NO_KEY)
+            write_row(&config_keys[key], out);
+    key = config_key_next(CONFIG_TOP, CONFIG_NO_KEY);
+    for (; key != CONFIG_NO_KEY; key = config_key_next(CONFIG_TOP, key))
+        if (config_key_next(key, CONFIG_NO_KEY) != CONFIG_NO_KEY)
+            write_section(key, out);
 }

@@ -1,0 +1,319 @@
+/* Numbers are compared by the table of keys: a row below `limits`, `timeouts` or `ledger` is bound to
+ * a member of the structure of the same section. The rest has few members and is compared by hand. */
+#include "base/clock.h"
+#include "config/settings.h"
+#include "tables/config.h"
+
+#define NAMES_SHOWN 5u /* of many that changed alike; the rest is a number */
+
+struct binding {
+    size_t offset;
+    bool number; /* in a structure that the snapshot has as it is */
+};
+
+static const struct binding bindings[] = {
+#define AT(structure, member)                   offsetof(struct structure, member)
+#define MANY(structure, member, count, element) 0
+#define NONE                                    0
+#define CONFIG(path, type, binding, standard, minimum, maximum, detail, flags, description) \
+    {binding, CONFIG_TYPE_##type == CONFIG_TYPE_COUNT || CONFIG_TYPE_##type == CONFIG_TYPE_SIZE || \
+                  CONFIG_TYPE_##type == CONFIG_TYPE_DURATION},
+#include "tables/config.def"
+#undef CONFIG
+};
+
+static const struct section {
+    struct text prefix;
+    size_t offset; /* in struct config */
+} sections[] = {
+    {TEXT_INIT("limits."), offsetof(struct config, limits)},
+    {TEXT_INIT("timeouts."), offsetof(struct config, timeouts)},
+    {TEXT_INIT("ledger."), offsetof(struct config, ledger)},
+};
+
+static void append_scaled(struct buffer *out, uint64_t number, const uint64_t *factors,
+                          const char *const *units, size_t count)
+{
+    size_t i = 0;
+    while (i + 1 < count && (number == 0 || number % factors[i] != 0))
+        i++;
+    buffer_append_unsigned(out, number / factors[i]);
+    buffer_append(out, text_from(units[i]));
+}
+
+static void append_number(struct buffer *out, enum config_type type, uint64_t number)
+{
+    static const uint64_t durations[] = {3600 * NANOSECONDS_PER_SECOND, 60 * NANOSECONDS_PER_SECOND,
+                                         NANOSECONDS_PER_SECOND, NANOSECONDS_PER_MILLISECOND};
+    static const char *const duration_units[] = {"h", "m", "s", "ms"};
+    static const uint64_t sizes[] = {1u << 30, 1u << 20, 1u << 10, 1};
+    static const char *const size_units[] = {"GiB", "MiB", "KiB", ""};
+    if (type == CONFIG_TYPE_DURATION)
+        append_scaled(out, number, durations, duration_units, ARRAY_LENGTH(durations));
+    else if (type == CONFIG_TYPE_SIZE)
+        append_scaled(out, number, sizes, size_units, ARRAY_LENGTH(sizes));
+    else
+        buffer_append_unsigned(out, number);
+}
+
+static void compare_number(struct buffer *out, const struct config_key *row, uint64_t old,
+                           uint64_t new)
+{
+    if (old == new)
+        return;
+    buffer_append(out, row->path);
+    buffer_append(out, TEXT(": "));
+    append_number(out, row->type, old);
+    buffer_append(out, TEXT(" is now "));
+    append_number(out, row->type, new);
+    if (row->flags & CONFIG_FLAG_RESTART)
+        buffer_append(out, TEXT(", from the next start on"));
+    buffer_append_char(out, '\n');
+}
+
+static void compare_sections(struct buffer *out, const struct config *old, const struct config *new)
+{
+    for (size_t key = 0; key < config_key_count; key++)
+        for (size_t i = 0; i < ARRAY_LENGTH(sections); i++) {
+            if (!bindings[key].number ||
+                !text_starts_with(config_keys[key].path, sections[i].prefix))
+                continue;
+            size_t offset = sections[i].offset + bindings[key].offset;
+            compare_number(out, &config_keys[key],
+                           *(const uint64_t *)((const char *)old + offset),
+                           *(const uint64_t *)((const char *)new + offset));
+        }
+}
+
+static bool same_path(const char *a, const char *b)
+{
+    return text_equal(text_from(a), text_from(b));
+}
+
+static bool same_secret(const struct secret *a, const struct secret *b)
+{
+    if (!a || !b)
+        return a == b;
+    return secret_equal(a, secret_expose(b));
+}
+
+/* What differs, as words. `changes` collects "a, b". */
+static void add_change(struct buffer *changes, bool same, const char *what)
+{
+    if (same)
+        return;
+    if (changes->length > 0)
+        buffer_append(changes, TEXT(", "));
+    buffer_append(changes, text_from(what));
+}
+
+static void compare_listener(const void *old_item, const void *new_item, struct buffer *changes)
+{
+    const struct config_listener *old = old_item;
+    const struct config_listener *new = new_item;
+    bool same_files = old->tls.certificate_count == new->tls.certificate_count;
+    for (size_t i = 0; same_files && i < new->tls.certificate_count; i++)
+        same_files = same_path(old->tls.certificates[i].certificate_path,
+                               new->tls.certificates[i].certificate_path) &&
+                     same_path(old->tls.certificates[i].key_path, new->tls.certificates[i].key_path);
+    add_change(changes, text_equal(old->address_text, new->address_text), "address");
+    add_change(changes, same_files, "certificates");
+    add_change(changes, same_path(old->tls.client_authority_path, new->tls.client_authority_path),
+               "client_authority");
+    add_change(changes, old->client_certificate == new->client_certificate, "client_certificate");
+    add_change(changes, old->metrics == new->metrics, "metrics");
+}
+
+static bool same_headers(const struct config_provider *old, const struct config_provider *new)
+{
+    bool same = old->header_count == new->header_count;
+    for (size_t i = 0; same && i < new->header_count; i++)
+        same = text_equal(old->headers[i].name, new->headers[i].name) &&
+               text_equal(old->headers[i].value, new->headers[i].value) &&
+               same_secret(old->headers[i].secret, new->headers[i].secret);
+    return same;
+}
+
+static bool same_proxy(const struct config_proxy *old, const struct config_proxy *new)
+{
+    if (!old || !new)
+        return old == new;
+    return text_equal(old->text, new->text) && same_secret(old->authorization, new->authorization);
+}
+
+static void compare_provider(const void *old_item, const void *new_item, struct buffer *changes)
+{
+    const struct config_provider *old = old_item;
+    const struct config_provider *new = new_item;
+    add_change(changes, text_equal(old->type, new->type), "type");
+    add_change(changes, text_equal(old->endpoint.text, new->endpoint.text), "base_url");
+    add_change(changes, same_secret(old->api_key, new->api_key), "api_key");
+    add_change(changes, text_equal(old->organization, new->organization), "organization");
+    add_change(changes, text_equal(old->project, new->project), "project");
+    add_change(changes, same_headers(old, new), "headers");
+    add_change(changes, memcmp(&old->timeouts, &new->timeouts, sizeof(old->timeouts)) == 0,
+               "timeouts");
+    add_change(changes, memcmp(&old->limits, &new->limits, sizeof(old->limits)) == 0, "limits");
+    add_change(changes, same_proxy(old->proxy, new->proxy), "proxy");
+    add_change(changes,
+               same_path(old->tls.authority_path, new->tls.authority_path) &&
+                   same_path(old->tls.certificate_path, new->tls.certificate_path) &&
+                   same_path(old->tls.key_path, new->tls.key_path),
+               "tls");
+}
+
+static void compare_model(const void *old_item, const void *new_item, struct buffer *changes)
+{
+    const struct config_model *old = old_item;
+    const struct config_model *new = new_item;
+    bool aliases = old->alias_count == new->alias_count;
+    for (size_t i = 0; aliases && i < new->alias_count; i++)
+        aliases = text_equal(old->aliases[i], new->aliases[i]);
+    bool targets = old->target_count == new->target_count;
+    for (size_t i = 0; targets && i < new->target_count; i++)
+        targets = text_equal(old->targets[i].model, new->targets[i].model) &&
+                  text_equal(old->targets[i].provider->name, new->targets[i].provider->name);
+    add_change(changes, aliases, "aliases");
+    add_change(changes, targets, "targets");
+}
+
+/* An array of things that begin with their name. */
+struct things {
+    const char *what; /* "provider" */
+    const void *items;
+    size_t count;
+    size_t size; /* of one */
+    void (*compare)(const void *old, const void *new, struct buffer *changes);
+};
+
+_Static_assert(offsetof(struct config_listener, name) == 0 &&
+                   offsetof(struct config_provider, name) == 0 &&
+                   offsetof(struct config_model, name) == 0,
+               "things begin with their name");
+
+static const struct text *thing_at(const struct things *things, size_t index)
+{
+    return (const struct text *)((const char *)things->items + index * things->size);
+}
+
+/* Ten thousand models are searched by name ten thousand times: usually they are where they were. */
+static const struct text *find_thing(const struct things *things, struct text name, size_t hint)
+{
+    for (size_t i = 0; i < things->count; i++) {
+        const struct text *thing = thing_at(things, (i + hint) % things->count);
+        if (text_equal(*thing, name))
+            return thing;
+    }
+    return NULL;
+}
+
+/* "provider a, b and 3 more" in `names`, which is emptied. */
+static void write_names(struct buffer *out, const char *what, struct buffer *names, size_t count,
+                        const char *verb)
+{
+    if (count == 0)
+        return;
+    buffer_append_format(out, "%s%s %.*s", what, count > 1 ? "s" : "",
+                         TEXT_ARG(buffer_text(names)));
+    if (count > NAMES_SHOWN)
+        buffer_append_format(out, " and %zu more", count - NAMES_SHOWN);
+    buffer_append_format(out, " %s\n", verb);
+    buffer_clear(names);
+}
+
+static void add_name(struct buffer *names, size_t count, struct text name)
+{
+    if (count < NAMES_SHOWN)
+        buffer_append_format(names, "%s%.*s", count > 0 ? ", " : "", TEXT_ARG(name));
+}
+
+/* Names of `things` that `others` does not have. */
+static void write_missing(struct buffer *out, const struct things *things,
+                          const struct things *others, const char *verb)
+{
+    struct buffer names;
+    buffer_open(&names, 4096);
+    size_t count = 0;
+    for (size_t i = 0; i < things->count; i++)
+        if (!find_thing(others, *thing_at(things, i), i))
+            add_name(&names, count++, *thing_at(things, i));
+    write_names(out, things->what, &names, count, verb);
+    buffer_close(&names);
+}
+
+static void write_changed(struct buffer *out, const struct things *old, const struct things *new)
+{
+    size_t shown = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < new->count; i++) {
+        const struct text *before = find_thing(old, *thing_at(new, i), i);
+        struct buffer changes;
+        buffer_open(&changes, 1024);
+        if (before)
+            new->compare(before, thing_at(new, i), &changes);
+        count += changes.length > 0;
+        if (changes.length > 0 && shown < NAMES_SHOWN) {
+            buffer_append_format(out, "%s %.*s: %.*s changed\n", new->what,
+                                 TEXT_ARG(*thing_at(new, i)), TEXT_ARG(buffer_text(&changes)));
+            shown++;
+        }
+        buffer_close(&changes);
+    }
+    if (count > shown)
+        buffer_append_format(out, "%zu more %ss changed\n", count - shown, new->what);
+}
+
+static void compare_things(struct buffer *out, const struct things *old, const struct things *new)
+{
+    write_missing(out, new, old, "added");
+    write_missing(out, old, new, "removed");
+    write_changed(out, old, new);
+}
+
+static struct things listeners_of(const struct config *config)
+{
+    return (struct things){"listener", config->listeners, config->listener_count,
+                           sizeof(*config->listeners), compare_listener};
+}
+
+static struct things providers_of(const struct config *config)
+{
+    return (struct things){"provider", config->providers, config->provider_count,
+                           sizeof(*config->providers), compare_provider};
+}
+
+static struct things models_of(const struct config *config)
+{
+    return (struct things){"model", config->models, config->model_count, sizeof(*config->models),
+                           compare_model};
+}
+
+static void compare_key(struct buffer *out, const char *path, uint64_t old, uint64_t new)
+{
+    size_t key = 0;
+    while (key < config_key_count && !text_equal(config_keys[key].path, text_from(path)))
+        key++;
+    if (key < config_key_count)
+        compare_number(out, &config_keys[key], old, new);
+}
+
+void config_describe_difference(const struct config *old, const struct config *new,
+                                struct buffer *out)
+{
+    struct things before[] = {listeners_of(old), providers_of(old), models_of(old)};
+    struct things after[] = {listeners_of(new), providers_of(new), models_of(new)};
+    compare_key(out, "workers", old->workers, new->workers);
+    for (size_t i = 0; i < ARRAY_LENGTH(after); i++)
+        compare_things(out, &before[i], &after[i]);
+    if (!text_equal(old->default_provider->name, new->default_provider->name))
+        buffer_append_format(out, "calls without a model go to provider %.*s\n",
+                             TEXT_ARG(new->default_provider->name));
+    compare_sections(out, old, new);
+    compare_key(out, "drain_timeout", old->drain_timeout, new->drain_timeout);
+    compare_key(out, "dns.timeout", old->dns.timeout, new->dns.timeout);
+    if (!same_path(old->dns.servers, new->dns.servers))
+        buffer_append(out, TEXT("dns.servers changed, from the next start on\n"));
+    if (old->access_log != new->access_log ||
+        !text_equal(old->access_log_path, new->access_log_path))
+        buffer_append(out, TEXT("access_log changed\n"));
+}

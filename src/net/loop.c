@@ -8,6 +8,7 @@
  * run for ever; the clock does not move within a turn. */
 #include "net/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/ensure.h"
@@ -15,6 +16,9 @@
 
 bool loop_common_open(struct loop *loop, const struct loop_backend *backend)
 {
+    /* A write to a closed socket is an error code, never a signal (OpenSSL writes without
+     * MSG_NOSIGNAL). */
+    signal(SIGPIPE, SIG_IGN);
     loop->backend = backend;
     loop->read_buffer = malloc(LOOP_READ_BUFFER_SIZE);
     loop->deferred_last = &loop->deferred_first;

@@ -7,7 +7,6 @@
  *
  * All our timers live in the loop's heap; one uv_timer bounds the wait. It is armed only for an
  * earlier time than it stands at: when it fires too early, the heap just has nothing due. */
-#include <signal.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -218,9 +217,6 @@ struct loop *loop_create(void)
         free(loop);
         return NULL;
     }
-    /* A write to a closed socket is an error code, never a signal (OpenSSL writes without
-     * MSG_NOSIGNAL). */
-    signal(SIGPIPE, SIG_IGN);
     if (uv_async_init(&loop->uv, &loop->async, uv_woken) != 0) {
         free(loop->common.read_buffer);
         uv_loop_close(&loop->uv);

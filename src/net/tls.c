@@ -141,7 +141,8 @@ static int tls_ticket_key(SSL *ssl, unsigned char name[16], unsigned char iv[EVP
             continue;
         if (!tls_ticket_ready(cipher, mac, key, iv, 0))
             return -1;
-        return i == 0 ? 1 : 2;
+        /* A TLS 1.3 client uses a ticket once and needs the next. */
+        return i == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
     }
     return 0;
 }

@@ -19,7 +19,7 @@ struct tls_session {
     struct tls_context *context;
     char *peer;    /* client: the key of kept sessions; NULL on the server side */
     uint8_t error; /* enum error */
-    bool open; /* the handshake is done */
+    bool open;     /* the handshake is done */
     bool ended;
     char detail[TLS_REASON_SIZE];
 };
@@ -189,12 +189,25 @@ static bool session_ready(const struct tls_session *session)
 
 /* ---- the conversation ---- */
 
+/* A TLS 1.2 server may renew the ticket of a session it resumed; OpenSSL tells of new sessions
+ * only. */
+static void session_keep_renewed(struct tls_session *session)
+{
+    if (!session->peer || SSL_version(session->ssl) >= TLS1_3_VERSION ||
+        !SSL_session_reused(session->ssl))
+        return;
+    SSL_SESSION *current = SSL_get1_session(session->ssl);
+    tls_context_keep_session(session->context, session->peer, current);
+}
+
 enum tls_outcome tls_session_handshake(struct tls_session *session)
 {
     if (!session_ready(session))
         return TLS_FAILED;
     enum tls_outcome outcome = session_outcome(session, SSL_do_handshake(session->ssl));
     session->open = outcome == TLS_DONE;
+    if (session->open)
+        session_keep_renewed(session);
     return outcome;
 }
 

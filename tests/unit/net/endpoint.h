@@ -200,13 +200,19 @@ static inline void make_pair(int pair[2])
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 }
 
-/* A connected pair over TCP on the loopback: [0] connected, [1] was accepted. */
-static inline void make_tcp_pair(int pair[2])
+static inline int listen_on_loopback(void)
 {
     struct address address;
     int listening;
     assert_int_equal(address_parse(TEXT("127.0.0.1:0"), &address), ERROR_OK);
     assert_int_equal(listener_bind(&address, false, 16, &listening), ERROR_OK);
+    return listening;
+}
+
+/* A connected pair over TCP: [0] connected to `listening`, [1] was accepted. */
+static inline void make_tcp_pair_at(int listening, int pair[2])
+{
+    struct address address = {.length = sizeof(struct sockaddr_un)};
     assert_int_equal(getsockname(listening, &address.any, &address.length), 0);
     pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(pair[0], &address.any, address.length), 0);
@@ -214,6 +220,12 @@ static inline void make_tcp_pair(int pair[2])
     pair[1] = -1;
     while (pair[1] < 0)
         pair[1] = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static inline void make_tcp_pair(int pair[2])
+{
+    int listening = listen_on_loopback();
+    make_tcp_pair_at(listening, pair);
     close(listening);
 }
 

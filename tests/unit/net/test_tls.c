@@ -15,6 +15,7 @@ struct set {
     struct tls_context *client_context;
     struct endpoint server;
     struct endpoint client;
+    int listening; /* sessions are kept per port */
     int descriptors[2];
 };
 
@@ -55,7 +56,7 @@ static struct tls_context *make_leaf_context(struct set *set, const char *names,
 
 static void set_open(struct set *set)
 {
-    *set = (struct set){.loop = loop_create()};
+    *set = (struct set){.loop = loop_create(), .listening = listen_on_loopback()};
     certificates_open(&set->files);
     authority_open(&set->files, &set->authority, "test authority");
     authority_open(&set->files, &set->stranger, "strange authority");
@@ -70,12 +71,13 @@ static void set_close(struct set *set)
     authority_close(&set->authority);
     authority_close(&set->stranger);
     certificates_close(&set->files);
+    close(set->listening);
     loop_destroy(set->loop);
 }
 
 static void set_connect(struct set *set, const char *name)
 {
-    make_tcp_pair(set->descriptors);
+    make_tcp_pair_at(set->listening, set->descriptors);
     endpoint_open(&set->client, set->loop, set->descriptors[0], set->client_context, false, name);
     endpoint_open(&set->server, set->loop, set->descriptors[1], set->server_context, true, NULL);
 }
@@ -196,7 +198,7 @@ static void test_plain_text_at_the_door(void **state)
 {
     struct set set;
     set_open(&set);
-    make_tcp_pair(set.descriptors);
+    make_tcp_pair_at(set.listening, set.descriptors);
     endpoint_open(&set.server, set.loop, set.descriptors[1], set.server_context, true, NULL);
     assert_int_equal(write(set.descriptors[0], "GET / HTTP/1.1\r\n\r\n", 18), 18);
     run_until(set.loop, has_failed, &set.server);
@@ -211,7 +213,7 @@ static void test_peer_leaves_during_handshake(void **state)
 {
     struct set set;
     set_open(&set);
-    make_tcp_pair(set.descriptors);
+    make_tcp_pair_at(set.listening, set.descriptors);
     endpoint_open(&set.server, set.loop, set.descriptors[1], set.server_context, true, NULL);
     close(set.descriptors[0]);
     run_until(set.loop, has_failed, &set.server);
@@ -630,7 +632,8 @@ static void test_bad_files(void **state)
                   "authorities /nonexistent.pem");
     client = (struct tls_client_settings){.certificate_path = one.certificate_path,
                                           .key_path = other.key_path};
-    expect_reason(tls_client_context_create(&client, &context, reason), reason, "key values mismatch");
+    expect_reason(tls_client_context_create(&client, &context, reason), reason,
+                  "key values mismatch");
     assert_null(context);
     set_close(&set);
 }

@@ -1,15 +1,15 @@
 #include "codec/http1.h"
 
 #include <llhttp.h>
-#include <stdlib.h>
 
 #include "base/ensure.h"
 #include "base/number.h"
+#include "codec/http1_fields.h"
 
 /* States
  *
  *   START ──first byte──▶ HEAD ──blank line──▶ LENGTH ──────┐
- *     ▲                    │                   CHUNKED ─────┤
+ *     ▲                    │                   CHUNKED ─────┤ (by way of TRAILERS)
  *     │ ◀──a 1xx response──┤                   CLOSE ─eof───┤
  *     │                    └──no body────────────────────▶ ENDING ──on_complete──▶ START
  *     │                                                                            or TUNNEL
@@ -19,11 +19,10 @@
  * framed is decided here, from the headers as collected; bodies with a length or until close never
  * go through llhttp, and each message starts it anew. So nothing carries over between messages.
  *
- * Invariants: headers[count] exists and is the one under construction; it counts once its value is
- * complete. A head is copied into fields->bytes before llhttp sees it, so the texts of headers
- * point there and a head cut in pieces is contiguous; growing the memory moves them along. llhttp
- * gets at most as many bytes as the head may still have, so a limit strikes at the same byte
- * however the input was cut. ENDING is reached exactly once per message.
+ * Invariants: heads and trailers are copied into memory of ours before llhttp sees them, so the
+ * texts of headers point there and what came in pieces is contiguous. llhttp gets at most as many
+ * bytes as a head or the trailers may still have, so a limit strikes at the same byte however the
+ * input was cut. ENDING is reached exactly once per message.
  *
  * What llhttp (with no leniency) lets through and is refused here: several spaces in a request
  * line, a request without version (HTTP/0.9), versions other than 1.0 and 1.1, RTSP, methods
@@ -40,29 +39,15 @@ enum http1_state {
     STATE_HEAD,
     STATE_LENGTH,
     STATE_CHUNKED,
+    STATE_TRAILERS,
     STATE_CLOSE,
     STATE_ENDING,
     STATE_TUNNEL,
     STATE_FAILED
 };
 
-/* Room for the usual head of an SDK (about 700 bytes, 15 headers) without a second allocation. */
-#define FIRST_HEADERS 24
-#define FIRST_BYTES   2048
-
 /* RFC 9112 section 2.2 asks servers to ignore at least one empty line before a request line. */
 #define LEADING_BYTES_LIMIT 4
-
-struct http1_fields {
-    char *bytes; /* first_bytes or memory of its own */
-    size_t length;
-    size_t capacity;
-    struct http1_header *headers; /* first_headers or memory of its own */
-    size_t count;
-    size_t header_capacity;
-    struct http1_header first_headers[FIRST_HEADERS];
-    char first_bytes[FIRST_BYTES];
-};
 
 const struct http1_limits http1_limits_default = {
     .head_bytes = 65536,
@@ -96,86 +81,7 @@ static int refuse(struct http1_parser *parser, enum error error, const char *rea
     return HPE_USER;
 }
 
-/* ---- memory of a head ---- */
-
-static void fields_clear(struct http1_fields *fields)
-{
-    fields->length = 0;
-    fields->count = 0;
-    fields->headers[0] = (struct http1_header){0};
-}
-
-static struct http1_fields *fields_make(void)
-{
-    struct http1_fields *fields = malloc(sizeof(*fields));
-    if (fields == NULL)
-        return NULL;
-    fields->bytes = fields->first_bytes;
-    fields->capacity = FIRST_BYTES;
-    fields->headers = fields->first_headers;
-    fields->header_capacity = FIRST_HEADERS;
-    fields_clear(fields);
-    return fields;
-}
-
-static void fields_free(struct http1_fields *fields)
-{
-    if (fields == NULL)
-        return;
-    if (fields->bytes != fields->first_bytes)
-        free(fields->bytes);
-    if (fields->headers != fields->first_headers)
-        free(fields->headers);
-    free(fields);
-}
-
-static void move_text(struct text *t, const char *from, size_t size, char *to)
-{
-    if (t->data >= from && t->data <= from + size)
-        t->data = to + (t->data - from);
-}
-
-/* Makes room for more bytes; the texts that point into the old memory move along. */
-static bool fields_grow(struct http1_fields *fields, struct http1_head *head)
-{
-    size_t capacity = fields->capacity * 2;
-    char *bytes = malloc(capacity);
-    if (bytes == NULL)
-        return false;
-    memcpy(bytes, fields->bytes, fields->length);
-    for (size_t i = 0; i <= fields->count; i++) {
-        move_text(&fields->headers[i].name, fields->bytes, fields->length, bytes);
-        move_text(&fields->headers[i].value, fields->bytes, fields->length, bytes);
-    }
-    move_text(&head->target, fields->bytes, fields->length, bytes);
-    move_text(&head->phrase, fields->bytes, fields->length, bytes);
-    if (fields->bytes != fields->first_bytes)
-        free(fields->bytes);
-    fields->bytes = bytes;
-    fields->capacity = capacity;
-    return true;
-}
-
-static bool fields_grow_headers(struct http1_fields *fields)
-{
-    size_t capacity = fields->header_capacity * 2;
-    struct http1_header *headers = malloc(capacity * sizeof(*headers));
-    if (headers == NULL)
-        return false;
-    memcpy(headers, fields->headers, fields->count * sizeof(*headers));
-    if (fields->headers != fields->first_headers)
-        free(fields->headers);
-    fields->headers = headers;
-    fields->header_capacity = capacity;
-    return true;
-}
-
 /* ---- checks of what was collected ---- */
-
-static inline bool is_present(const struct http1_head *head, enum header_id id)
-{
-    return (head->present[id / 64] >> (id % 64) & 1) != 0;
-}
 
 /* Characters of an origin-form target: those of RFC 3986 section 3.3 and 3.4, and of the rest
  * what clients do send raw and nobody reads in two ways. */
@@ -198,13 +104,6 @@ static bool consists_of(struct text t, const bool set[256])
             return false;
     return true;
 }
-
-static const struct text method_names[HTTP1_METHOD_COUNT] = {
-    [HTTP1_GET] = TEXT_INIT("GET"),         [HTTP1_HEAD] = TEXT_INIT("HEAD"),
-    [HTTP1_POST] = TEXT_INIT("POST"),       [HTTP1_PUT] = TEXT_INIT("PUT"),
-    [HTTP1_DELETE] = TEXT_INIT("DELETE"),   [HTTP1_PATCH] = TEXT_INIT("PATCH"),
-    [HTTP1_OPTIONS] = TEXT_INIT("OPTIONS"), [HTTP1_CONNECT] = TEXT_INIT("CONNECT"),
-};
 
 /* llhttp's number for a method, plus one, to ours: 0 means that requests may not use it. */
 static const uint8_t methods_accepted[] = {
@@ -243,7 +142,7 @@ static int on_url_complete(llhttp_t *machine)
     struct http1_parser *parser = machine->data;
     const struct http1_head *head = &parser->head;
     size_t start = (size_t)(head->target.data - parser->fields->bytes);
-    if (start != method_names[head->method].length + 1)
+    if (start != http1_method_text(head->method).length + 1)
         return refuse(parser, ERROR_HTTP_SYNTAX, "one space must follow the method");
     if (head->method == HTTP1_OPTIONS && text_equal(head->target, TEXT("*")))
         return 0;
@@ -290,43 +189,15 @@ static int on_status(llhttp_t *machine, const char *at, size_t length)
     return 0;
 }
 
-/* ---- header fields, of a head (already in our memory) or of trailers (still in the input) ---- */
+/* ---- header fields, of a head or of trailers ---- */
 
 static struct http1_fields *fields_of(struct http1_parser *parser)
 {
-    return parser->state == STATE_CHUNKED ? parser->trailers : parser->fields;
-}
-
-/* Copies a piece of a trailer behind the others; NULL after refusing. */
-static const char *keep_trailer(struct http1_parser *parser, const char *at, size_t length)
-{
-    if (parser->trailers == NULL)
-        parser->trailers = fields_make();
-    struct http1_fields *fields = parser->trailers;
-    if (fields == NULL) {
-        refuse(parser, ERROR_MEMORY, "out of memory");
-        return NULL;
-    }
-    if (length > parser->limits->trailer_bytes - fields->length) {
-        refuse(parser, ERROR_HTTP_HEAD_TOO_LARGE, "the trailers are larger than allowed");
-        return NULL;
-    }
-    while (fields->capacity - fields->length < length)
-        if (!fields_grow(fields, &parser->head)) {
-            refuse(parser, ERROR_MEMORY, "out of memory");
-            return NULL;
-        }
-    char *copy = fields->bytes + fields->length;
-    if (length > 0)
-        memcpy(copy, at, length);
-    fields->length += length;
-    return copy;
+    return parser->state == STATE_TRAILERS ? parser->trailers : parser->fields;
 }
 
 static int extend(struct http1_parser *parser, bool is_value, const char *at, size_t length)
 {
-    if (parser->state == STATE_CHUNKED && (at = keep_trailer(parser, at, length)) == NULL)
-        return HPE_USER;
     struct http1_fields *fields = fields_of(parser);
     struct http1_header *header = &fields->headers[fields->count];
     struct text *t = is_value ? &header->value : &header->name;
@@ -360,14 +231,14 @@ static int on_header_field_complete(llhttp_t *machine)
         return refuse(parser, ERROR_HTTP_HEAD_TOO_LARGE,
                       "there are more header fields than allowed");
     header->id = header_find(header->name);
-    if (parser->state == STATE_CHUNKED) {
+    if (parser->state == STATE_TRAILERS) {
         if (is_framing(header->id) || header->id == HEADER_HOST)
             return refuse(parser, ERROR_HTTP_AMBIGUOUS,
                           "a trailer tries to change the framing or the host");
         return 0;
     }
-    if (is_framing(header->id) && (is_present(&parser->head, HEADER_CONTENT_LENGTH) ||
-                                   is_present(&parser->head, HEADER_TRANSFER_ENCODING)))
+    if (is_framing(header->id) && (http1_head_has(&parser->head, HEADER_CONTENT_LENGTH) ||
+                                   http1_head_has(&parser->head, HEADER_TRANSFER_ENCODING)))
         return refuse(parser, ERROR_HTTP_AMBIGUOUS,
                       "Content-Length and Transfer-Encoding may occur once, and not together");
     return 0;
@@ -380,7 +251,7 @@ static int check_header(struct http1_parser *parser, const struct http1_header *
     bool is_request = parser->side == HTTP1_REQUEST;
     switch (header->id) {
     case HEADER_HOST:
-        if (is_request && is_present(head, HEADER_HOST))
+        if (is_request && http1_head_has(head, HEADER_HOST))
             return refuse(parser, ERROR_HTTP_AMBIGUOUS, "there is more than one Host header");
         if (is_request && !consists_of(header->value, host_characters))
             return refuse(parser, ERROR_HTTP_SYNTAX, "the Host header is not a host and port");
@@ -418,10 +289,8 @@ static int on_header_value_complete(llhttp_t *machine)
             return HPE_USER;
         parser->head.present[header->id / 64] |= 1ull << (header->id % 64);
     }
-    fields->count++;
-    if (fields->count == fields->header_capacity && !fields_grow_headers(fields))
+    if (!http1_fields_add(fields))
         return refuse(parser, ERROR_MEMORY, "out of memory");
-    fields->headers[fields->count] = (struct http1_header){0};
     return 0;
 }
 
@@ -460,7 +329,10 @@ static int on_chunk_header(llhttp_t *machine)
 {
     struct http1_parser *parser = machine->data;
     parser->extension_seen = 0;
-    return 0;
+    if (machine->content_length > 0)
+        return 0;
+    parser->state = STATE_TRAILERS;
+    return HPE_PAUSED;
 }
 
 static int on_chunks_complete(llhttp_t *machine)
@@ -529,7 +401,7 @@ struct connection_options {
 static struct connection_options read_connection(const struct http1_head *head)
 {
     struct connection_options options = {0};
-    if (!is_present(head, HEADER_CONNECTION))
+    if (!http1_head_has(head, HEADER_CONNECTION))
         return options;
     for (size_t i = 0; i < head->header_count; i++) {
         if (head->headers[i].id != HEADER_CONNECTION)
@@ -559,7 +431,7 @@ static enum http1_framing find_framing(const struct http1_parser *parser)
     if (is_response && (parser->expected == HTTP1_HEAD || head->status / 100 == 1 ||
                         head->status == 204 || head->status == 304 || is_tunnel(parser)))
         return HTTP1_NO_BODY;
-    if (is_present(head, HEADER_TRANSFER_ENCODING))
+    if (http1_head_has(head, HEADER_TRANSFER_ENCODING))
         return HTTP1_CHUNKED;
     if (head->has_content_length)
         return head->content_length > 0 ? HTTP1_CONTENT_LENGTH : HTTP1_NO_BODY;
@@ -575,13 +447,13 @@ static void derive(struct http1_parser *parser)
                        head->framing != HTTP1_UNTIL_CLOSE;
     if (parser->side == HTTP1_REQUEST) {
         head->upgrade =
-            options.upgrade && head->version_minor == 1 && is_present(head, HEADER_UPGRADE);
+            options.upgrade && head->version_minor == 1 && http1_head_has(head, HEADER_UPGRADE);
         head->expect_continue = head->version_minor == 1 && head->framing != HTTP1_NO_BODY &&
-                                is_present(head, HEADER_EXPECT);
+                                http1_head_has(head, HEADER_EXPECT);
         return;
     }
     head->upgrade = is_tunnel(parser);
-    bool declares_body = is_present(head, HEADER_TRANSFER_ENCODING) || head->content_length > 0;
+    bool declares_body = http1_head_has(head, HEADER_TRANSFER_ENCODING) || head->content_length > 0;
     if (head->upgrade || (head->status == 204 && declares_body))
         head->keep_alive = false;
 }
@@ -603,7 +475,7 @@ static enum error check_head(struct http1_parser *parser)
     if (parser->side == HTTP1_REQUEST) {
         if (!parser->version_seen)
             return fail(parser, ERROR_HTTP_UNSUPPORTED, "the request line has no HTTP version");
-        if (head->version_minor == 1 && !is_present(head, HEADER_HOST))
+        if (head->version_minor == 1 && !http1_head_has(head, HEADER_HOST))
             return fail(parser, ERROR_HTTP_SYNTAX, "an HTTP/1.1 request must have a Host header");
         return ERROR_OK;
     }
@@ -668,12 +540,12 @@ static enum error step_start(struct http1_parser *parser, struct text bytes, siz
     }
     if (parser->side == HTTP1_RESPONSE && c != 'H')
         return fail(parser, ERROR_HTTP_SYNTAX, "the response does not begin with HTTP/1");
-    if (parser->fields == NULL && (parser->fields = fields_make()) == NULL)
+    if (parser->fields == NULL && (parser->fields = http1_fields_make()) == NULL)
         return fail(parser, ERROR_MEMORY, "out of memory");
     parser->head = (struct http1_head){0};
-    fields_clear(parser->fields);
+    http1_fields_clear(parser->fields);
     if (parser->trailers != NULL)
-        fields_clear(parser->trailers);
+        http1_fields_clear(parser->trailers);
     parser->leading_bytes = 0;
     parser->extension_seen = 0;
     parser->version_seen = false;
@@ -689,17 +561,16 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Copies what fits, and lets llhttp read the copy. When the head ends within it, what was copied
- * beyond is given back. */
-static enum error step_head(struct http1_parser *parser, struct text bytes, size_t *used)
+/* Copies what fits behind the fields that we have, and lets llhttp read the copy. When they end
+ * within it (`ended`), what was copied beyond is given back. */
+static enum error read_fields(struct http1_parser *parser, struct http1_fields *fields,
+                              size_t limit, struct text bytes, size_t *used, bool *ended)
 {
-    struct http1_fields *fields = parser->fields;
-    size_t head_left = parser->limits->head_bytes - fields->length;
-    if (head_left == 0)
-        return fail(parser, ERROR_HTTP_HEAD_TOO_LARGE, "the head is larger than allowed");
-    if (fields->length == fields->capacity && !fields_grow(fields, &parser->head))
+    if (fields->length == limit)
+        return fail(parser, ERROR_HTTP_HEAD_TOO_LARGE, "the header fields are larger than allowed");
+    if (fields->length == fields->capacity && !http1_fields_grow(fields, &parser->head))
         return fail(parser, ERROR_MEMORY, "out of memory");
-    size_t room = smaller(fields->capacity - fields->length, head_left);
+    size_t room = smaller(fields->capacity, limit) - fields->length;
     size_t length = smaller(bytes.length, room);
     char *start = fields->bytes + fields->length;
     memcpy(start, bytes.data, length);
@@ -707,6 +578,7 @@ static enum error step_head(struct http1_parser *parser, struct text bytes, size
     llhttp_t *machine = machine_of(parser);
     llhttp_errno_t number = llhttp_execute(machine, start, length);
     *used = length;
+    *ended = number == HPE_PAUSED;
     if (number == HPE_OK)
         return ERROR_OK;
     if (number != HPE_PAUSED)
@@ -714,7 +586,15 @@ static enum error step_head(struct http1_parser *parser, struct text bytes, size
     *used = (size_t)(llhttp_get_error_pos(machine) - start);
     fields->length = (size_t)(start - fields->bytes) + *used;
     llhttp_resume(machine);
-    return finish_head(parser);
+    return ERROR_OK;
+}
+
+static enum error step_head(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    bool ended;
+    enum error error =
+        read_fields(parser, parser->fields, parser->limits->head_bytes, bytes, used, &ended);
+    return error == ERROR_OK && ended ? finish_head(parser) : error;
 }
 
 static enum error step_length(struct http1_parser *parser, struct text bytes, size_t *used)
@@ -742,6 +622,19 @@ static enum error step_chunked(struct http1_parser *parser, struct text bytes, s
     *used = (size_t)(llhttp_get_error_pos(machine) - bytes.data);
     llhttp_resume(machine);
     return ERROR_OK;
+}
+
+/* Nearly always only an empty line comes here, and is read where it is; memory is for fields. */
+static enum error step_trailers(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    bool is_line_end = bytes.data[0] == '\r' || bytes.data[0] == '\n';
+    if (is_line_end && (parser->trailers == NULL || parser->trailers->length == 0))
+        return step_chunked(parser, text_first(bytes, 1), used);
+    if (parser->trailers == NULL && (parser->trailers = http1_fields_make()) == NULL)
+        return fail(parser, ERROR_MEMORY, "out of memory");
+    bool ended;
+    return read_fields(parser, parser->trailers, parser->limits->trailer_bytes, bytes, used,
+                       &ended);
 }
 
 static enum error step_close(struct http1_parser *parser, struct text bytes, size_t *used)
@@ -777,9 +670,9 @@ static enum error step_failed(struct http1_parser *parser, struct text bytes, si
 typedef enum error (*step)(struct http1_parser *parser, struct text bytes, size_t *used);
 
 static const step steps[] = {
-    [STATE_START] = step_start,     [STATE_HEAD] = step_head,     [STATE_LENGTH] = step_length,
-    [STATE_CHUNKED] = step_chunked, [STATE_CLOSE] = step_close,   [STATE_ENDING] = step_ending,
-    [STATE_TUNNEL] = step_tunnel,   [STATE_FAILED] = step_failed,
+    [STATE_START] = step_start,     [STATE_HEAD] = step_head,         [STATE_LENGTH] = step_length,
+    [STATE_CHUNKED] = step_chunked, [STATE_TRAILERS] = step_trailers, [STATE_CLOSE] = step_close,
+    [STATE_ENDING] = step_ending,   [STATE_TUNNEL] = step_tunnel,     [STATE_FAILED] = step_failed,
 };
 
 /* ---- public ---- */
@@ -800,8 +693,8 @@ void http1_parser_open(struct http1_parser *parser, enum http1_side side,
 
 void http1_parser_close(struct http1_parser *parser)
 {
-    fields_free(parser->fields);
-    fields_free(parser->trailers);
+    http1_fields_free(parser->fields);
+    http1_fields_free(parser->trailers);
     *parser = (struct http1_parser){.state = STATE_FAILED, .error = ERROR_CLOSED};
 }
 
@@ -814,8 +707,8 @@ void http1_parser_expect(struct http1_parser *parser, enum http1_method method)
 void http1_parser_idle(struct http1_parser *parser)
 {
     ensure(http1_parser_between(parser));
-    fields_free(parser->fields);
-    fields_free(parser->trailers);
+    http1_fields_free(parser->fields);
+    http1_fields_free(parser->trailers);
     parser->fields = NULL;
     parser->trailers = NULL;
     parser->head = (struct http1_head){0};
@@ -852,54 +745,4 @@ enum error http1_end(struct http1_parser *parser)
     if (parser->state == STATE_CLOSE || parser->state == STATE_ENDING)
         return step_ending(parser, text_of(NULL, 0), &used);
     return fail(parser, ERROR_HTTP_TRUNCATED, "the connection ended inside a message");
-}
-
-const struct http1_header *http1_head_find(const struct http1_head *head, enum header_id id)
-{
-    if (!is_present(head, id))
-        return NULL;
-    for (size_t i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == id)
-            return &head->headers[i];
-    return NULL;
-}
-
-struct text http1_head_value(const struct http1_head *head, enum header_id id)
-{
-    const struct http1_header *header = http1_head_find(head, id);
-    return header != NULL ? header->value : text_of(NULL, 0);
-}
-
-const struct http1_header *http1_head_find_name(const struct http1_head *head, struct text name)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (text_equal_ignoring_case(head->headers[i].name, name))
-            return &head->headers[i];
-    return NULL;
-}
-
-bool http1_list_next(struct text *list, struct text *member)
-{
-    while (list->length > 0) {
-        *member = text_trim(text_split(list, ','));
-        if (member->length > 0)
-            return true;
-    }
-    return false;
-}
-
-struct text http1_method_text(enum http1_method method)
-{
-    ensure((unsigned)method < HTTP1_METHOD_COUNT);
-    return method_names[method];
-}
-
-bool http1_method_find(struct text name, enum http1_method *out)
-{
-    for (unsigned i = 0; i < HTTP1_METHOD_COUNT; i++)
-        if (text_equal(name, method_names[i])) {
-            *out = (enum http1_method)i;
-            return true;
-        }
-    return false;
 }

@@ -49,7 +49,7 @@ enum http1_framing {
 struct http1_limits {
     size_t head_bytes;      /* start line and headers as received, with the blank line */
     size_t header_count;    /* in a head; trailers have the same limit of their own */
-    size_t trailer_bytes;   /* names and values of all trailers together */
+    size_t trailer_bytes;   /* all trailers as received, with the blank line */
     size_t extension_bytes; /* chunk extensions of one chunk (their content is ignored) */
     unsigned interim_count; /* 1xx responses before the final one */
 };
@@ -164,6 +164,12 @@ must_handle enum error http1_feed(struct http1_parser *parser, struct text bytes
 /* The peer sent its last byte. Completes an HTTP1_UNTIL_CLOSE body; ERROR_OK between messages;
  * ERROR_HTTP_TRUNCATED inside one. */
 must_handle enum error http1_end(struct http1_parser *parser);
+
+/* Does a header with this id (not HEADER_OTHER) occur? */
+static inline bool http1_head_has(const struct http1_head *head, enum header_id id)
+{
+    return (head->present[id / 64] >> (id % 64) & 1) != 0;
+}
 
 /* The first header with this id, or NULL. Cheap when it is absent. */
 const struct http1_header *http1_head_find(const struct http1_head *head, enum header_id id);

@@ -1,5 +1,6 @@
 /* What both HTTP/1 targets do: however a stream is cut, and however often the owner stops, the
- * parser must say the same. */
+ * parser must say the same, but for the reason of an error: where a chunk extension is both too
+ * long and malformed, one or the other is seen first. */
 #ifndef TESTS_FUZZ_HTTP1_H
 #define TESTS_FUZZ_HTTP1_H
 
@@ -22,6 +23,7 @@ static inline void fuzz_run(struct http1_record *record, enum http1_side side,
 {
     record_open(record, side, &fuzz_limits, expected);
     record->stop_always = stop;
+    record->no_reasons = true;
     struct pieces pieces = pieces_of(input, largest);
     struct text piece;
     while (pieces_next(&pieces, &piece))
@@ -33,9 +35,7 @@ static inline void fuzz_compare(enum http1_side side, enum http1_method expected
 {
     static const size_t largest[] = {1, 3, 30, SIZE_MAX};
     struct http1_record whole;
-    record_open(&whole, side, &fuzz_limits, expected);
-    record_feed(&whole, input);
-    record_finish(&whole);
+    fuzz_run(&whole, side, expected, input, SIZE_MAX, false);
     for (size_t i = 0; i < ARRAY_LENGTH(largest); i++) {
         struct http1_record other;
         fuzz_run(&other, side, expected, input, largest[i], i % 2 == 1);

@@ -10,7 +10,7 @@
 struct pieces {
     struct text rest;
     uint64_t random;
-    size_t largest; /* a piece has 1 to this many bytes */
+    size_t largest; /* a piece has 1 to this many bytes; SIZE_MAX makes one piece of any input */
 };
 
 static inline struct pieces pieces_of(struct text input, size_t largest)

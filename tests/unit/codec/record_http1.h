@@ -11,6 +11,7 @@ struct http1_record {
     struct buffer log;
     bool in_body;
     bool stop_always; /* every event stops the feeding */
+    bool no_reasons;  /* errors by code only */
     enum error error;
 };
 
@@ -129,7 +130,7 @@ static inline void record_error(struct http1_record *record, enum error error)
     record->error = error;
     if (error != ERROR_OK)
         buffer_append_format(&record->log, "error %s: %s\n", error_name(error),
-                             record->parser.reason);
+                             record->no_reasons ? "" : record->parser.reason);
 }
 
 /* Feeds all of `bytes`, message after message, until an error or a tunnel. The bytes are fed from a

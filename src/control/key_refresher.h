@@ -12,8 +12,9 @@
 #include "identity/key_table.h"
 #include "tables/error.h"
 
-#define KEY_REFRESHER_INTERVAL 200000000ull /* nanoseconds between steps: a fifth of the promise \
-                                             */
+#define KEY_REFRESHER_INTERVAL                                                               \
+    200000000ull                        /* nanoseconds between steps: a fifth of the promise \
+                                         */
 #define KEY_REFRESHER_PATIENCE     100u /* milliseconds that a step waits for the store's lock */
 #define KEY_REFRESHER_PROBLEM_SIZE 512u
 
@@ -21,7 +22,8 @@ struct key_refresher;
 
 /* `data` is the data directory, which exists. The table outlives the refresher. Loads every key
  * before it returns. A store that cannot be read is no error: the gateway starts with what the file
- * says, and the state below tells. ERROR_MEMORY only. */
+ * says, and the state below tells. ERROR_MEMORY, and ERROR_ARGUMENT for
+ * a path that is too long. */
 must_handle enum error key_refresher_create(const char *data, struct key_table *table,
                                             struct key_refresher **out);
 void key_refresher_destroy(struct key_refresher *refresher); /* NULL is fine */

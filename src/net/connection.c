@@ -285,7 +285,9 @@ static enum transfer connection_transmit(struct connection *connection, struct i
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = part_count};
     ssize_t taken;
     do {
-        taken = sendmsg(connection->descriptor, &message, MSG_NOSIGNAL);
+        taken = part_count == 1
+                    ? send(connection->descriptor, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+                    : sendmsg(connection->descriptor, &message, MSG_NOSIGNAL);
     } while (taken < 0 && errno == EINTR);
     if (taken >= 0) {
         *count = (size_t)taken;

@@ -66,7 +66,8 @@ void connection_set_owner(struct connection *connection, const struct connection
  */
 bool connection_write(struct connection *connection, const struct text *parts, size_t count);
 /* Takes only what the kernel takes now, copies nothing; returns how many bytes. When less than
- * offered, on_drained follows. 0 while the queue is not empty. */
+ * offered, on_drained follows. 0 while the queue is not empty. (TLS: the record that got stuck
+ * half-way, at most 16 KiB, is copied and counts as taken.) */
 size_t connection_offer(struct connection *connection, struct text bytes);
 bool connection_is_congested(const struct connection *connection);
 size_t connection_queued(const struct connection *connection);
@@ -74,9 +75,9 @@ size_t connection_queued(const struct connection *connection);
 /* Back-pressure on the sender: while paused no on_data comes and the kernel's window closes. */
 void connection_pause(struct connection *connection);
 void connection_resume(struct connection *connection);
-/* True while paused or not, if bytes or an end are already known to wait: lets a pool test a kept
- * connection before use. Looks with MSG_PEEK (TLS: SSL_peek state too): true means stale or
- * unexpected data, do not reuse. */
+/* True, paused or not, if bytes or an end are already known to wait: lets a pool test a kept
+ * connection before use. Looks with MSG_PEEK, one system call (TLS: session tickets that wait are
+ * digested and do not count). True means stale or unexpected data: do not reuse. */
 bool connection_is_stale(struct connection *connection);
 
 /* Sends what is queued, then FIN (and close_notify), drops what still comes in until the peer's end
@@ -88,7 +89,8 @@ void connection_close(struct connection *connection);
  * until-close body). */
 void connection_abort(struct connection *connection);
 
-/* The peer and local addresses, as the kernel says. */
+/* As the kernel says, asked when first wanted; without length once closed. Valid as long as the
+ * connection. */
 const struct address *connection_peer(const struct connection *connection);
 /* For the access log and tests: bytes received and sent (after TLS). */
 uint64_t connection_bytes_received(const struct connection *connection);

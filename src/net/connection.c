@@ -498,6 +498,20 @@ struct connection *connection_create(struct loop *loop, int descriptor, struct t
     return connection;
 }
 
+enum error connection_start_tls(struct connection *connection, struct tls_context *tls,
+                                const char *server_name)
+{
+    ensure(connection->state == CONNECTION_OPEN && !connection->tls);
+    ensure(connection_queued(connection) == 0);
+    connection->tls = tls_session_create(tls, connection->descriptor, false, server_name);
+    if (!connection->tls)
+        return ERROR_MEMORY;
+    connection->state = CONNECTION_OPENING;
+    connection->work_waits = true;
+    connection_defer(connection);
+    return ERROR_OK;
+}
+
 void connection_set_owner(struct connection *connection, const struct connection_events *events,
                           void *owner)
 {

@@ -89,17 +89,6 @@ apt() {
         -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
 }
 
-require_root() {
-    [ "$(id -u)" = 0 ] && return 0
-    if command -v sudo >/dev/null 2>&1; then
-        sudo -n true 2>/dev/null && return 0
-        [ -t 0 ] && sudo -v && return 0
-    fi
-    fail "packages are missing and neither root nor sudo is at hand. As root, run:
-    apt-get update && apt-get install --no-install-recommends $*
-(on Debian 12 first add Debian 13 as a source for: $next_packages)"
-}
-
 has_candidate() {
     apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [0-9]'
 }
@@ -148,14 +137,13 @@ entry_for_suite() {
     esac
 }
 
-# Lets apt take $next_packages, and nothing else, from the next release.
-add_next_release() {
+# Writes the two files that let apt take $next_packages, and nothing else, from the next release.
+prepare_next_release() {
     [ "$(codename)" = bookworm ] ||
         fail "this system has no package of: $next_packages; Turnpike is built on Debian 12 and 13"
     # shellcheck disable=SC2046  # two words
     set -- trixie $(own_source)
     [ $# = 3 ] || fail "no source of Debian's main component found in /etc/apt (packages needed: $next_packages)"
-    say "Debian 12 has no libllhttp and libyyjson: taking only those from Debian 13 (from $2's own server)"
     next_source=/etc/apt/sources.list.d/turnpike-next.list
     case $2 in *.sources) next_source=/etc/apt/sources.list.d/turnpike-next.sources ;; esac
     {
@@ -172,6 +160,11 @@ Package: $next_pattern
 Pin: release n=$1
 Pin-Priority: 500
 PIN
+}
+
+add_next_release() {
+    prepare_next_release
+    say "Debian 12 has no libllhttp and libyyjson: taking those two from Debian 13 ($next_source)"
     # The pin first: at no moment may apt see the next release without it.
     as_root install -m 644 .dev/next-pin "$next_pin"
     as_root install -m 644 .dev/next-source "$next_source"
@@ -180,6 +173,32 @@ PIN
         tail -n 15 "$log" >&2
         fail "apt could not read Debian 13's package lists (all of it in $log)"
     fi
+}
+
+needs_next_release() {
+    for package in $next_packages; do
+        case " $* " in
+        *" $package "*) has_candidate "$package" || return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# Goes on if packages can be installed; otherwise says what somebody who is root would have to do.
+require_root() {
+    [ "$(id -u)" = 0 ] && return 0
+    if command -v sudo >/dev/null 2>&1; then
+        sudo -n true 2>/dev/null && return 0
+        [ -t 0 ] && sudo -v && return 0
+    fi
+    say "packages are missing, and neither root nor sudo is at hand. As root, run in this folder:"
+    if needs_next_release "$@"; then
+        prepare_next_release
+        say "    install -m 644 .dev/next-pin $next_pin"
+        say "    install -m 644 .dev/next-source $next_source"
+    fi
+    say "    apt-get update && apt-get install --no-install-recommends $*"
+    exit 1
 }
 
 # Debian starts a server when its package is installed. Tests start their own nginx, so a
@@ -210,11 +229,10 @@ set_up_packages() {
     require_root $missing
     say "installing $missing"
     apt update || say "some package lists could not be refreshed (see $log)"
-    for package in $next_packages; do
-        case " $missing " in
-        *" $package "*) has_candidate "$package" || add_next_release ;;
-        esac
-    done
+    # shellcheck disable=SC2086  # lists of words
+    if needs_next_release $missing; then
+        add_next_release
+    fi
     # shellcheck disable=SC2086  # a list of words
     if ! install_packages $missing; then
         tail -n 15 "$log" >&2

@@ -30,16 +30,16 @@ MAY_INCLUDE = {
     "ledger": f"base tables codec openai meter store {ADDRESS}",
     "observe": f"base tables ledger {ADDRESS}",
     "config": f"base tables codec provider {ADDRESS} net/tls.h",  # the settings of a TLS context are config
-    "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config",
+    "demo": "base tables codec net http openai",
+    "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config demo",
 }
 
 # What stands beside or above the road may know all of it, and of each other what stands before.
 ROAD = " ".join(MAY_INCLUDE)
-MAY_INCLUDE["demo"] = "base tables codec net http openai"
 MAY_INCLUDE["cluster"] = "base tables codec net store policy config"
-MAY_INCLUDE["control"] = ROAD + " demo cluster"
-MAY_INCLUDE["admin"] = ROAD + " demo cluster control"
-MAY_INCLUDE["app"] = ROAD + " demo cluster control admin"
+MAY_INCLUDE["control"] = ROAD + " cluster"
+MAY_INCLUDE["admin"] = ROAD + " cluster control"
+MAY_INCLUDE["app"] = ROAD + " cluster control admin"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 SOURCES = (".c", ".h", ".def")

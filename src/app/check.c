@@ -1,4 +1,5 @@
-/* turnpike check FILE: says everything that is wrong with a configuration, without starting anything. */
+/* turnpike check FILE: says everything that is wrong with a configuration, without starting
+ * anything. */
 #include <unistd.h>
 
 #include "app/verb.h"
@@ -74,10 +75,12 @@ const struct verb verb_check = {
     .operands_max = 1,
     .options = check_option_rows,
     .options_size = sizeof(struct check_options),
-    .description =
-        "Reads FILE as `turnpike serve --config FILE` would, with the environment variables and files\n"
-        "that its secrets refer to, and prints every problem with its line and column. Exits with 0\n"
-        "when the file is good (there may be warnings), 1 when it is not, 2 when it cannot be read.",
+    .description = "Reads FILE as `turnpike serve --config FILE` would, with the environment "
+                   "variables and files\n"
+                   "that its secrets refer to, and prints every problem with its line and column. "
+                   "Exits with 0\n"
+                   "when the file is good (there may be warnings), 1 when it is not, 2 when it "
+                   "cannot be read.",
     .examples = "turnpike check turnpike.yaml\n"
                 "turnpike check --json turnpike.yaml  # for programs",
     .run = check_run,

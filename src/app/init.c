@@ -11,8 +11,10 @@ static int init_run(const struct verb_call *call)
     buffer_open(&yaml, OUTPUT_MAXIMUM);
     buffer_open(&found, OUTPUT_MAXIMUM);
     bool good = quick_start_config(TEXT("127.0.0.1:8080"), &yaml, &found);
-    for (struct text rest = buffer_text(&found); rest.data && rest.length > 0;)
-        fprintf(stderr, "found %.*s\n", TEXT_ARG(text_split(&rest, '\n')));
+    for (struct text rest = buffer_text(&found); rest.data && rest.length > 0;) {
+        struct text line = text_split(&rest, '\n');
+        fprintf(stderr, "found %.*s\n", TEXT_ARG(line));
+    }
     good = good && fwrite(yaml.data, 1, yaml.length, stdout) == yaml.length;
     buffer_close(&yaml);
     buffer_close(&found);
@@ -25,7 +27,8 @@ const struct verb verb_init = {
     .description =
         "Looks for providers' keys in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY,\n"
         "GEMINI_API_KEY, AZURE_OPENAI_API_KEY with AZURE_OPENAI_ENDPOINT) and for Ollama, vLLM,\n"
-        "llama.cpp and LM Studio on this machine, and prints what `turnpike serve` without --config\n"
+        "llama.cpp and LM Studio on this machine, and prints what `turnpike serve` without "
+        "--config\n"
         "would use. Keys stay where they are: the file refers to them.",
     .examples = "turnpike init > turnpike.yaml",
     .run = init_run,

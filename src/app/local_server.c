@@ -1,5 +1,5 @@
-/* Each server goes CONNECTING -> READING -> ENDED, and from anywhere to ENDED by an error or when the
- * time is over. A descriptor is open exactly while it has not ended. */
+/* Each server goes CONNECTING -> READING -> ENDED, and from anywhere to ENDED by an error or when
+ * the time is over. A descriptor is open exactly while it has not ended. */
 #include "app/local_server.h"
 
 #include <arpa/inet.h>

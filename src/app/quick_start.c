@@ -17,19 +17,19 @@ struct cloud {
     const char *key;      /* variable that holds the key */
     const char *url;      /* variable that holds the base URL; NULL: only the standard one */
     const char *standard; /* base URL; NULL: the variable must be set */
-    const char *suffix;   /* put behind the variable's URL where it does not stand there; may be "" */
+    const char *suffix; /* put behind the variable's URL where it does not stand there; may be "" */
     const char *const *patterns;
 };
 
-static const char *const openai_patterns[] = {
-    "gpt-*", "chatgpt-*", "o1*", "o3*", "o4*", "text-embedding-*", "whisper-*", "tts-*", "dall-e-*",
-    "omni-moderation-*", "sora-*", NULL};
+static const char *const openai_patterns[] = {"gpt-*",    "chatgpt-*",         "o1*",       "o3*",
+                                              "o4*",      "text-embedding-*",  "whisper-*", "tts-*",
+                                              "dall-e-*", "omni-moderation-*", "sora-*",    NULL};
 static const char *const claude_patterns[] = {"claude-*", NULL};
 static const char *const gemini_patterns[] = {"gemini-*", "gemma-*", NULL};
 
 static const struct cloud clouds[] = {
-    {"openai", "OpenAI", "openai", "OPENAI_API_KEY", "OPENAI_BASE_URL",
-     "https://api.openai.com/v1", "", openai_patterns},
+    {"openai", "OpenAI", "openai", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1",
+     "", openai_patterns},
     {"azure", "Azure OpenAI", "azure", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", NULL,
      "/openai/v1", openai_patterns},
     {"anthropic", "Anthropic", "openai", "ANTHROPIC_API_KEY", NULL, "https://api.anthropic.com/v1",
@@ -42,11 +42,11 @@ struct writer {
     struct buffer *yaml;
     struct buffer models; /* written behind the providers */
     struct buffer *found;
-    uint16_t own_port;        /* where the gateway itself will listen */
-    const char *first;        /* provider of all other names */
-    const char *provider;     /* of the models that are being added */
-    size_t provider_models;   /* how many it has */
-    struct arena arena;       /* of names */
+    uint16_t own_port;                /* where the gateway itself will listen */
+    const char *first;                /* provider of all other names */
+    const char *provider;             /* of the models that are being added */
+    size_t provider_models;           /* how many it has */
+    struct arena arena;               /* of names */
     struct text names[NAMES_MAXIMUM]; /* models written, over all providers */
     size_t name_count;
 };
@@ -132,8 +132,8 @@ static bool is_own_address(const struct writer *writer, struct text url)
     for (size_t i = 0; i < ARRAY_LENGTH(hosts); i++) {
         uint64_t port = 0;
         struct text rest = text_from_index(url, hosts[i].length);
-        if (text_starts_with(url, hosts[i]) && number_parse_unsigned(text_split(&rest, '/'), &port) &&
-            port == writer->own_port)
+        if (text_starts_with(url, hosts[i]) &&
+            number_parse_unsigned(text_split(&rest, '/'), &port) && port == writer->own_port)
             return true;
     }
     return false;
@@ -154,8 +154,8 @@ static struct text find_base_url(const struct writer *writer, const struct cloud
     if (text_empty(written) || own)
         return text_from(cloud->standard);
     bool complete = text_ends_with(written, text_from(cloud->suffix));
-    int length = snprintf(out, BASE_URL_BYTES, "%.*s%s", TEXT_ARG(written),
-                          complete ? "" : cloud->suffix);
+    int length =
+        snprintf(out, BASE_URL_BYTES, "%.*s%s", TEXT_ARG(written), complete ? "" : cloud->suffix);
     return text_of(out, length > 0 && length < (int)BASE_URL_BYTES ? (size_t)length : 0);
 }
 
@@ -172,7 +172,8 @@ static void add_cloud(struct writer *writer, const struct cloud *cloud)
     buffer_append_format(writer->found, "%s (%s)\n", cloud->title, key ? key : cloud->url);
 }
 
-/* OLLAMA_HOST as Ollama reads it: "[http://]host[:port]", ":port". 0 when it is on another machine. */
+/* OLLAMA_HOST as Ollama reads it: "[http://]host[:port]", ":port". 0 when it is on another machine.
+ */
 static uint16_t find_ollama_port(void)
 {
     struct text host = text_from(variable("OLLAMA_HOST"));

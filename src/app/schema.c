@@ -12,7 +12,8 @@ struct schema_options {
 
 static const struct option schema_option_rows[] = {
     OPTION_FLAG_ROW("json", struct schema_options, json, "print the JSON Schema (default)"),
-    OPTION_FLAG_ROW("markdown", struct schema_options, markdown, "print the reference page instead"),
+    OPTION_FLAG_ROW("markdown", struct schema_options, markdown,
+                    "print the reference page instead"),
     OPTION_END,
 };
 
@@ -38,10 +39,10 @@ const struct verb verb_schema = {
     .summary = "Print the JSON Schema of the configuration file",
     .options = schema_option_rows,
     .options_size = sizeof(struct schema_options),
-    .description =
-        "The schema lets editors complete and check turnpike.yaml. With the YAML extension of most\n"
-        "editors, this first line in the file is enough:\n"
-        "# yaml-language-server: $schema=./turnpike.schema.json",
+    .description = "The schema lets editors complete and check turnpike.yaml. With the YAML "
+                   "extension of most\n"
+                   "editors, this first line in the file is enough:\n"
+                   "# yaml-language-server: $schema=./turnpike.schema.json",
     .examples = "turnpike schema > turnpike.schema.json\n"
                 "turnpike schema --markdown  # docs/reference/config.md",
     .run = schema_run,

@@ -93,8 +93,8 @@ static void check_address(struct settings_reader *reader, const struct settings_
 static void build_listeners(struct settings_reader *reader, const struct settings *settings,
                             struct config *config)
 {
-    static const struct settings_listener standard = {
-        .entry.name = TEXT_INIT("main"), .address.text = TEXT_INIT("127.0.0.1:8080")};
+    static const struct settings_listener standard = {.entry.name = TEXT_INIT("main"),
+                                                      .address.text = TEXT_INIT("127.0.0.1:8080")};
     bool written = settings->listener_count > 0;
     const struct settings_listener *from = written ? settings->listeners : &standard;
     size_t count = written ? settings->listener_count : 1;

@@ -1,5 +1,5 @@
-/* build: from settings, each right by itself, to a snapshot that is right as a whole. Within config/
- * only. */
+/* build: from settings, each right by itself, to a snapshot that is right as a whole. Within
+ * config/ only. */
 #ifndef CONFIG_BUILD_H
 #define CONFIG_BUILD_H
 

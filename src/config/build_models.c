@@ -84,8 +84,7 @@ static void build_index(struct settings_reader *reader, const struct settings *s
     size_t names = 0;
     for (size_t i = 0; i < config->model_count; i++)
         names += 1 + config->models[i].alias_count;
-    struct config_index *index =
-        lookup_create(&reader->memory->arena, names, config->model_count);
+    struct config_index *index = lookup_create(&reader->memory->arena, names, config->model_count);
     if (!index) {
         report_error(reader->report, (struct report_place){0}, "out of memory");
         return;

@@ -95,7 +95,8 @@ static void build_endpoint(struct settings_reader *reader, const struct settings
     if (missing && text_equal(provider->type, TEXT("openai")))
         url = openai_base_url;
     else if (missing && !text_empty(provider->type))
-        report_error(reader->report, place, "\"base_url\" is missing: %.*s has no address of its own",
+        report_error(reader->report, place,
+                     "\"base_url\" is missing: %.*s has no address of its own",
                      TEXT_ARG(provider->type));
     if (text_empty(url))
         return;
@@ -124,7 +125,8 @@ static void build_client_tls(struct settings_reader *reader,
     provider->tls.key_path = tls->key.text.data;
     size_t mark = report_enter(reader->report, TEXT("tls"));
     if (any->node && provider->endpoint.text.data && !provider->endpoint.tls)
-        report_error(reader->report, settings_place(any, NULL), "base_url does not begin with https://");
+        report_error(reader->report, settings_place(any, NULL),
+                     "base_url does not begin with https://");
     else if (!tls->certificate.node != !tls->key.node)
         report_error(reader->report,
                      settings_place(tls->key.node ? &tls->key : &tls->certificate, NULL),
@@ -210,8 +212,8 @@ const struct config_provider *build_find_provider(struct settings_reader *reader
         return provider;
     struct text nearest = find_nearest(config, reference->text);
     if (text_empty(nearest))
-        report_error(reader->report, settings_place(reference, NULL),
-                     "no provider has the name %s", report_quote(reference->text));
+        report_error(reader->report, settings_place(reference, NULL), "no provider has the name %s",
+                     report_quote(reference->text));
     else
         report_error(reader->report, settings_place(reference, NULL),
                      "no provider has the name %s; did you mean \"%.*s\"?",

@@ -1,5 +1,6 @@
-/* Numbers are compared by the table of keys: a row below `limits`, `timeouts` or `ledger` is bound to
- * a member of the structure of the same section. The rest has few members and is compared by hand. */
+/* Numbers are compared by the table of keys: a row below `limits`, `timeouts` or `ledger` is bound
+ * to a member of the structure of the same section. The rest has few members and is compared by
+ * hand. */
 #include "base/clock.h"
 #include "config/settings.h"
 #include "tables/config.h"
@@ -15,7 +16,7 @@ static const struct binding bindings[] = {
 #define AT(structure, member)                   offsetof(struct structure, member)
 #define MANY(structure, member, count, element) 0
 #define NONE                                    0
-#define CONFIG(path, type, binding, standard, minimum, maximum, detail, flags, description) \
+#define CONFIG(path, type, binding, standard, minimum, maximum, detail, flags, description)        \
     {binding, CONFIG_TYPE_##type == CONFIG_TYPE_COUNT || CONFIG_TYPE_##type == CONFIG_TYPE_SIZE || \
                   CONFIG_TYPE_##type == CONFIG_TYPE_DURATION},
 #include "tables/config.def"
@@ -79,8 +80,7 @@ static void compare_sections(struct buffer *out, const struct config *old, const
                 !text_starts_with(config_keys[key].path, sections[i].prefix))
                 continue;
             size_t offset = sections[i].offset + bindings[key].offset;
-            compare_number(out, &config_keys[key],
-                           *(const uint64_t *)((const char *)old + offset),
+            compare_number(out, &config_keys[key], *(const uint64_t *)((const char *)old + offset),
                            *(const uint64_t *)((const char *)new + offset));
         }
 }
@@ -113,9 +113,10 @@ static void compare_listener(const void *old_item, const void *new_item, struct 
     const struct config_listener *new = new_item;
     bool same_files = old->tls.certificate_count == new->tls.certificate_count;
     for (size_t i = 0; same_files && i < new->tls.certificate_count; i++)
-        same_files = same_path(old->tls.certificates[i].certificate_path,
-                               new->tls.certificates[i].certificate_path) &&
-                     same_path(old->tls.certificates[i].key_path, new->tls.certificates[i].key_path);
+        same_files =
+            same_path(old->tls.certificates[i].certificate_path,
+                      new->tls.certificates[i].certificate_path) &&
+            same_path(old->tls.certificates[i].key_path, new->tls.certificates[i].key_path);
     add_change(changes, text_equal(old->address_text, new->address_text), "address");
     add_change(changes, same_files, "certificates");
     add_change(changes, same_path(old->tls.client_authority_path, new->tls.client_authority_path),

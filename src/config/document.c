@@ -151,8 +151,7 @@ static bool check_repeated_keys(struct reader *reader, const struct document_nod
 {
     if (mapping->count < 2)
         return true;
-    const struct document_node **nodes =
-        arena_take(reader->arena, mapping->count * sizeof(*nodes));
+    const struct document_node **nodes = arena_take(reader->arena, mapping->count * sizeof(*nodes));
     if (!nodes)
         return out_of_memory(reader);
     size_t count = 0;
@@ -177,7 +176,8 @@ static bool read_document_start(struct reader *reader, const yaml_event_t *event
 {
     struct report_place place = place_of(event->start_mark);
     if (++reader->documents > 1)
-        return refuse(reader, place, "a second document (---) begins here; one file is one document");
+        return refuse(reader, place,
+                      "a second document (---) begins here; one file is one document");
     if (event->data.document_start.tag_directives.start !=
         event->data.document_start.tag_directives.end)
         return refuse(reader, place, "%TAG directives are not supported");
@@ -237,8 +237,8 @@ static void report_parser(const yaml_parser_t *parser, struct text yaml, struct 
         return;
     }
     if (parser->error == YAML_READER_ERROR) {
-        report_error(report, place_of_offset(yaml, parser->problem_offset),
-                     "not text in UTF-8: %s", parser->problem);
+        report_error(report, place_of_offset(yaml, parser->problem_offset), "not text in UTF-8: %s",
+                     parser->problem);
         return;
     }
     struct report_place place = place_of(parser->problem_mark);

@@ -1,8 +1,9 @@
 /* document: YAML text as a small tree that knows where each part stands.
  *
  * The subset that a configuration needs: one document of mappings, sequences and scalars. Anchors,
- * aliases, tags, merge keys, repeated keys and further documents are refused with a reason, and size,
- * depth and number of nodes are bounded. Nodes live in the arena that is passed. One thread. */
+ * aliases, tags, merge keys, repeated keys and further documents are refused with a reason, and
+ * size, depth and number of nodes are bounded. Nodes live in the arena that is passed. One thread.
+ */
 #ifndef CONFIG_DOCUMENT_H
 #define CONFIG_DOCUMENT_H
 
@@ -30,8 +31,8 @@ struct document_node {
     size_t count;
 };
 
-/* The root mapping; NULL, after reporting why, when there is no sound tree. Repeated keys are reported
- * and both are in the tree. An empty file is an empty mapping. */
+/* The root mapping; NULL, after reporting why, when there is no sound tree. Repeated keys are
+ * reported and both are in the tree. An empty file is an empty mapping. */
 must_check struct document_node *document_read(struct text yaml, struct arena *arena,
                                                struct report *report);
 /* The child with that key, or NULL. */

@@ -148,8 +148,8 @@ const char *endpoint_parse(struct text url, struct arena *arena, struct config_e
     out->host = arena_copy(arena, host);
     out->path = arena_copy(arena, path);
     out->text = arena_copy(arena, url);
-    out->host_header = arena_format(arena, "%s%.*s%s", literal ? "[" : "", TEXT_ARG(host),
-                                    literal ? "]" : "");
+    out->host_header =
+        arena_format(arena, "%s%.*s%s", literal ? "[" : "", TEXT_ARG(host), literal ? "]" : "");
     if (out->port != standard && out->host_header.data)
         out->host_header =
             arena_format(arena, "%.*s:%u", TEXT_ARG(out->host_header), (unsigned)out->port);
@@ -159,7 +159,8 @@ const char *endpoint_parse(struct text url, struct arena *arena, struct config_e
 bool endpoint_is_local(struct text host)
 {
     struct address address;
-    if (text_starts_with(host, TEXT("unix:")) || text_equal_ignoring_case(host, TEXT("localhost")) ||
+    if (text_starts_with(host, TEXT("unix:")) ||
+        text_equal_ignoring_case(host, TEXT("localhost")) ||
         text_ends_with(host, TEXT(".localhost")))
         return true;
     return address_parse_host(host, 1, &address) == ERROR_OK && address_is_loopback(&address);

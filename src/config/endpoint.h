@@ -5,9 +5,9 @@
 #include "base/arena.h"
 #include "config/snapshot.h"
 
-/* Takes apart "https://host[:port][/path]", "http://…" or "http+unix:/socket[:/path]" (RFC 3986, without
- * credentials, query and fragment). Texts go to the arena. Returns NULL, or what is wrong with it:
- * a sentence part that shows nothing of the URL. */
+/* Takes apart "https://host[:port][/path]", "http://…" or "http+unix:/socket[:/path]" (RFC 3986,
+ * without credentials, query and fragment). Texts go to the arena. Returns NULL, or what is wrong
+ * with it: a sentence part that shows nothing of the URL. */
 must_check const char *endpoint_parse(struct text url, struct arena *arena,
                                       struct config_endpoint *out);
 /* "host[:port]" or "[v6][:port]": host without brackets. Same result. */

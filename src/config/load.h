@@ -12,7 +12,8 @@
 
 /* Reads and checks the file at `path`. `out` gets a snapshot that the caller releases, or NULL.
  * SYNTAX when problems tell of at least one error, NOT_FOUND or SYSTEM when the file cannot be read
- * (problems says why), MEMORY. Warnings may be there with OK. `problems` is opened by the caller. */
+ * (problems says why), MEMORY. Warnings may be there with OK. `problems` is opened by the caller.
+ */
 must_handle enum error config_load(const char *path, struct config **out,
                                    struct config_problems *problems);
 /* The same for text at hand; `name` stands for the file in messages. */

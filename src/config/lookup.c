@@ -3,7 +3,8 @@
 #include "base/ensure.h"
 #include "tables/config.h"
 
-/* A wrong name must not cost more than a right call: with more names the suggestion may be missing. */
+/* A wrong name must not cost more than a right call: with more names the suggestion may be missing.
+ */
 #define NEAREST_NAMES_MAXIMUM 1000u
 
 struct config_index *lookup_create(struct arena *arena, size_t names, size_t patterns)

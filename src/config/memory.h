@@ -1,4 +1,5 @@
-/* memory: what a snapshot owns: one arena, its secrets, and how many hold it. Within config/ only. */
+/* memory: what a snapshot owns: one arena, its secrets, and how many hold it. Within config/ only.
+ */
 #ifndef CONFIG_MEMORY_H
 #define CONFIG_MEMORY_H
 

@@ -5,8 +5,10 @@
 #include "base/number.h"
 #include "config/endpoint.h"
 
-#define CREDENTIALS_MAXIMUM 2048u /* user and password; a header line holds more than their base64 */
-#define PROXY_PORT          80u   /* of http://, which is what curl's and Python's readers of the variables take */
+#define CREDENTIALS_MAXIMUM \
+    2048u /* user and password; a header line holds more than their base64 */
+#define PROXY_PORT \
+    80u /* of http://, which is what curl's and Python's readers of the variables take */
 
 /* In the order of the words in tables/config.def. */
 enum { PROXY_ENVIRONMENT, PROXY_NONE, PROXY_EXPLICIT };
@@ -49,8 +51,7 @@ static bool names_host(struct text entry, struct text host)
 {
     if (text_starts_with(entry, TEXT("*.")))
         entry = text_from_index(entry, 1);
-    struct text domain =
-        text_starts_with(entry, TEXT(".")) ? text_from_index(entry, 1) : entry;
+    struct text domain = text_starts_with(entry, TEXT(".")) ? text_from_index(entry, 1) : entry;
     if (text_empty(domain) || host.length < domain.length)
         return false;
     struct text end = text_from_index(host, host.length - domain.length);
@@ -62,7 +63,8 @@ static bool names_host(struct text entry, struct text host)
 static bool match_port(struct text *entry, uint16_t port)
 {
     ptrdiff_t colon = text_find_char(*entry, ':');
-    bool bare_v6 = colon >= 0 && text_find_char(text_from_index(*entry, (size_t)colon + 1), ':') >= 0;
+    bool bare_v6 =
+        colon >= 0 && text_find_char(text_from_index(*entry, (size_t)colon + 1), ':') >= 0;
     if (colon < 0 || bare_v6)
         return true;
     uint64_t number = 0;
@@ -104,8 +106,8 @@ static struct secret *make_authorization(struct settings_reader *reader, struct 
 {
     unsigned char plain[CREDENTIALS_MAXIMUM + 1];
     char header[sizeof("Basic ") + (CREDENTIALS_MAXIMUM + 3) / 3 * 4];
-    int length = snprintf((char *)plain, sizeof(plain), "%.*s:%.*s", TEXT_ARG(user),
-                          TEXT_ARG(password));
+    int length =
+        snprintf((char *)plain, sizeof(plain), "%.*s:%.*s", TEXT_ARG(user), TEXT_ARG(password));
     struct secret *secret = NULL;
     if (length > 0 && (size_t)length < sizeof(plain)) {
         memcpy(header, "Basic ", 6);

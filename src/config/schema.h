@@ -1,4 +1,5 @@
-/* schema: the table of keys for editors (JSON Schema) and for readers (a reference page). Any thread. */
+/* schema: the table of keys for editors (JSON Schema) and for readers (a reference page). Any
+ * thread. */
 #ifndef CONFIG_SCHEMA_H
 #define CONFIG_SCHEMA_H
 

@@ -1,5 +1,6 @@
 /* The document is walked along the table: a row says what may stand at a key, its binding where the
- * value goes. Sections that are not written are walked too, so that their defaults are filled in. */
+ * value goes. Sections that are not written are walked too, so that their defaults are filled in.
+ */
 #include "config/settings.h"
 
 #include "base/ensure.h"
@@ -13,10 +14,19 @@ struct binding {
 };
 
 static const struct binding bindings[] = {
-#define AT(structure, member)                      {offsetof(struct structure, member), 0, 0}
-#define MANY(structure, member, count, element)    \
-    {offsetof(struct structure, member), offsetof(struct structure, count), sizeof(struct element)}
-#define NONE {0, 0, 0}
+#define AT(structure, member)                    \
+    {                                            \
+        offsetof(struct structure, member), 0, 0 \
+    }
+#define MANY(structure, member, count, element)                                \
+    {                                                                          \
+        offsetof(struct structure, member), offsetof(struct structure, count), \
+            sizeof(struct element)                                             \
+    }
+#define NONE    \
+    {           \
+        0, 0, 0 \
+    }
 #define CONFIG(path, type, binding, standard, minimum, maximum, detail, flags, description) binding,
 #include "tables/config.def"
 #undef CONFIG
@@ -120,8 +130,7 @@ static void read_collection(struct settings_reader *reader, const struct documen
     struct document_node empty = {
         .kind = DOCUMENT_MAPPING, .place = node->place, .key_place = node->key_place};
     const struct config_key *row = &config_keys[key];
-    enum document_kind kind =
-        row->type == CONFIG_TYPE_LIST ? DOCUMENT_SEQUENCE : DOCUMENT_MAPPING;
+    enum document_kind kind = row->type == CONFIG_TYPE_LIST ? DOCUMENT_SEQUENCE : DOCUMENT_MAPPING;
     bool required = row->flags & CONFIG_FLAG_REQUIRED;
     /* "limits:" with every line below it commented out is as good as no such key. */
     bool nothing = document_is_null(node) && !required;

@@ -1,7 +1,7 @@
 /* settings: the values of a document, checked one by one against the table of keys.
  *
- * Between the document (syntax) and the snapshot (meaning): every value has its type and range here,
- * defaults are filled in, and secrets are read. What values mean together is checked in
+ * Between the document (syntax) and the snapshot (meaning): every value has its type and range
+ * here, defaults are filled in, and secrets are read. What values mean together is checked in
  * config/build.c. Lives in the scratch arena of one load; texts live in the snapshot's. */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
@@ -17,7 +17,7 @@
 struct settings_value {
     const struct document_node *node; /* NULL: it is the default, or missing */
     struct text text;                 /* empty when missing */
-    size_t choice;                    /* index among the words; their count when it is none of them */
+    size_t choice; /* index among the words; their count when it is none of them */
     struct secret *secret;
 };
 

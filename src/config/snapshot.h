@@ -3,7 +3,8 @@
  * config_load (config/load.h) makes one; it is in one arena with its secrets beside it, and is
  * shared by counting: whoever keeps a pointer into it across turns holds it. Hold and release from
  * any thread; everything else only reads, any thread. All texts in it are NUL-terminated behind
- * their length. Times are nanoseconds, sizes are bytes. Keys, defaults and ranges: tables/config.def. */
+ * their length. Times are nanoseconds, sizes are bytes. Keys, defaults and ranges:
+ * tables/config.def. */
 #ifndef CONFIG_SNAPSHOT_H
 #define CONFIG_SNAPSHOT_H
 
@@ -74,8 +75,8 @@ struct config_provider_limits {
 
 struct config_provider {
     struct text name;
-    size_t index;     /* in config->providers */
-    struct text type; /* a name of tables/providers.def: "openai", "azure", "demo" */
+    size_t index;                    /* in config->providers */
+    struct text type;                /* a name of tables/providers.def: "openai", "azure", "demo" */
     struct config_endpoint endpoint; /* empty for "demo" */
     struct secret *api_key;          /* NULL: none is sent */
     struct text organization, project; /* empty: none is sent */
@@ -135,17 +136,18 @@ struct config_dns {
     uint64_t timeout;
 };
 
-struct config_index; /* names to models, config/lookup.c */
+struct config_index;  /* names to models, config/lookup.c */
 struct config_memory; /* arena, secrets and the count, config/snapshot.c */
 
 struct config {
-    uint64_t generation; /* 1 for the first of the process, one more for every load that succeeded */
-    struct text source;  /* the file's path, or what config_load_text was told */
-    unsigned workers;    /* at least 1: the number of cores is filled in */
+    uint64_t
+        generation;     /* 1 for the first of the process, one more for every load that succeeded */
+    struct text source; /* the file's path, or what config_load_text was told */
+    unsigned workers;   /* at least 1: the number of cores is filled in */
     const struct config_listener *listeners;
     size_t listener_count; /* at least 1 */
     const struct config_provider *providers;
-    size_t provider_count; /* at least 1 */
+    size_t provider_count;             /* at least 1 */
     const struct config_model *models; /* in the file's order */
     size_t model_count;
     const struct config_provider *default_provider; /* of calls that name no model */

@@ -243,9 +243,9 @@ static bool check_plain(struct settings_reader *reader, const struct document_no
 {
     if (!node->plain || (!is_number(node->scalar) && !is_boolean(node->scalar)))
         return true;
-    report_error(reader->report, node->place,
-                 "YAML reads %s without quotes as %s; write it in quotes",
-                 report_quote(node->scalar), is_number(node->scalar) ? "a number" : "true or false");
+    report_error(
+        reader->report, node->place, "YAML reads %s without quotes as %s; write it in quotes",
+        report_quote(node->scalar), is_number(node->scalar) ? "a number" : "true or false");
     return false;
 }
 

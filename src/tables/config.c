@@ -83,7 +83,9 @@ size_t config_key_find(size_t parent, struct text name)
 
 size_t config_near_limit(struct text word)
 {
-    return word.length < 6 ? 1 : word.length / 3;
+    if (word.length < 4)
+        return 1;
+    return word.length < 9 ? 2 : word.length / 3; /* two letters changing places are two edits */
 }
 
 struct text config_key_nearest(size_t parent, struct text name)

@@ -64,7 +64,7 @@ struct text config_key_nearest(size_t parent, struct text name);
 /* Whether a fixed default is in the table (not "(words)"). */
 bool config_key_has_default(size_t key);
 
-/* How many edits apart two words may be for "did you mean": a third of the length, at least one. */
+/* How many edits apart two words may be for "did you mean". */
 size_t config_near_limit(struct text word);
 
 #endif

@@ -16,10 +16,17 @@
 
 static int clear_environment(void **state)
 {
-    static const char *const names[] = {
-        "OPENAI_API_KEY",  "OPENAI_BASE_URL",      "ANTHROPIC_API_KEY",     "GEMINI_API_KEY",
-        "OLLAMA_HOST",     "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "HTTPS_PROXY",
-        "https_proxy",     "HTTP_PROXY",           "http_proxy"};
+    static const char *const names[] = {"OPENAI_API_KEY",
+                                        "OPENAI_BASE_URL",
+                                        "ANTHROPIC_API_KEY",
+                                        "GEMINI_API_KEY",
+                                        "OLLAMA_HOST",
+                                        "AZURE_OPENAI_API_KEY",
+                                        "AZURE_OPENAI_ENDPOINT",
+                                        "HTTPS_PROXY",
+                                        "https_proxy",
+                                        "HTTP_PROXY",
+                                        "http_proxy"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         unsetenv(names[i]);
     setenv("OLLAMA_HOST", "127.0.0.1:1", 1); /* whatever runs on this machine stays out of it */

@@ -1,8 +1,8 @@
 /* Every way in which a configuration can be wrong, with the exact words that people get.
  *
- * tests/golden/config/problems.txt holds the cases: "=== name", the YAML, "---", the expected lines.
- * With GOLDEN_WRITE set in the environment the file is written anew from what is said now, for a
- * person to read in the diff. */
+ * tests/golden/config/problems.txt holds the cases: "=== name", the YAML, "---", the expected
+ * lines. With GOLDEN_WRITE set in the environment the file is written anew from what is said now,
+ * for a person to read in the diff. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -59,8 +59,8 @@ static struct text take_part(struct text *rest, struct text mark)
 
 static void set_up_environment(void)
 {
-    static const char *const cleared[] = {"http_proxy", "HTTP_PROXY", "https_proxy",
-                                          "HTTPS_PROXY", "no_proxy",  "NO_PROXY"};
+    static const char *const cleared[] = {"http_proxy",  "HTTP_PROXY", "https_proxy",
+                                          "HTTPS_PROXY", "no_proxy",   "NO_PROXY"};
     for (size_t i = 0; i < ARRAY_LENGTH(cleared); i++)
         unsetenv(cleared[i]);
     setenv("GOOD_KEY", "sk-good", 1);

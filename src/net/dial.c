@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/keepalive.h"
 
 #define DIAL_HOST_LIMIT 255u /* of a name; a unix path is shorter */
 
@@ -124,6 +125,8 @@ static bool attempt_begin(struct dial *dial, struct dial_attempt *attempt)
         return false;
     }
     attempt->descriptor = descriptor;
+    if (address->any.sa_family != AF_UNIX)
+        keepalive_set(descriptor);
     if (connect(descriptor, &address->any, address->length) == 0) {
         dial_tell(dial, ERROR_OK, descriptor, address);
         return true;

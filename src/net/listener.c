@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/note.h"
+#include "net/keepalive.h"
 
 #define LISTENER_ACCEPTS_PER_TURN   16u  /* then connections that are open have their turn */
 #define LISTENER_RETRY_MILLISECONDS 100u /* some call will have ended by then */
@@ -76,6 +77,7 @@ static enum error listener_bind_tcp(int descriptor, const struct address *addres
     int off = 0;
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    keepalive_set(descriptor);
     if (reuse_port && setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
         return error_from_errno(errno);
     if (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr))

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/note.h"
+#include "net/keepalive.h"
 
 struct door {
     struct loop *loop;
@@ -72,6 +73,11 @@ static void test_accepts(void **state)
     socklen_t length = sizeof(on);
     getsockopt(door.accepted[0], IPPROTO_TCP, TCP_NODELAY, &on, &length);
     assert_int_equal(on, 1);
+    on = 0;
+    getsockopt(door.accepted[0], SOL_SOCKET, SO_KEEPALIVE, &on, &length);
+    assert_int_equal(on, 1);
+    getsockopt(door.accepted[0], IPPROTO_TCP, TCP_KEEPIDLE, &on, &length);
+    assert_int_equal(on, KEEPALIVE_IDLE_SECONDS);
     for (size_t i = 0; i < 40; i++)
         close(callers[i]);
     door_close(&door);

@@ -391,6 +391,84 @@ static void test_virtual_time_moves_only_when_idle(void **state)
     loop_destroy(loop);
 }
 
+/* The same input gives the same order, whatever the descriptors' numbers are. */
+struct replay {
+    struct trail trail;
+    uint32_t seed;
+    unsigned left;
+    struct replay_side {
+        struct replay *replay;
+        struct loop_watch *watch;
+        struct loop_timer timer;
+        int descriptor;
+        int other;
+        char name;
+    } sides[8];
+};
+
+static void replay_timer(void *owner)
+{
+    struct replay_side *side = owner;
+    struct replay *replay = side->replay;
+    buffer_append_char(&replay->trail.steps, (char)(side->name + ('A' - 'a')));
+    for (unsigned i = 0; i < 3; i++) {
+        struct replay_side *one = &replay->sides[random_next(&replay->seed) % 8];
+        assert_int_equal(write(one->other, "x", 1), 1);
+    }
+    if (replay->left > 0) {
+        replay->left--;
+        loop_timer_set(replay->trail.loop, &side->timer, random_next(&replay->seed) % 4);
+    }
+}
+
+static void replay_ready(void *owner, unsigned events)
+{
+    struct replay_side *side = owner;
+    char byte;
+    assert_int_equal(read(side->descriptor, &byte, 1), 1);
+    buffer_append_char(&side->replay->trail.steps, side->name);
+}
+
+static void replay_run(struct replay *replay)
+{
+    *replay = (struct replay){.seed = 7, .left = 300};
+    struct loop *loop = loop_create_virtual(0);
+    trail_open(&replay->trail, loop);
+    for (unsigned i = 0; i < 8; i++) {
+        struct replay_side *side = &replay->sides[i];
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+        *side = (struct replay_side){
+            .replay = replay, .descriptor = pair[0], .other = pair[1], .name = (char)('a' + i)};
+        assert_int_equal(loop_watch_open(loop, pair[0], replay_ready, side, &side->watch),
+                         ERROR_OK);
+        loop_watch_set(side->watch, LOOP_READABLE);
+        loop_timer_open(&side->timer, replay_timer, side);
+        loop_timer_set(loop, &side->timer, 1 + i % 3);
+    }
+    loop_run(loop);
+    for (unsigned i = 0; i < 8; i++) {
+        loop_watch_close(replay->sides[i].watch);
+        close(replay->sides[i].descriptor);
+        close(replay->sides[i].other);
+    }
+}
+
+static void test_virtual_loop_is_deterministic(void **state)
+{
+    static struct replay first;
+    static struct replay second;
+    replay_run(&first);
+    int shift = dup(0); /* other numbers for the second run's descriptors */
+    replay_run(&second);
+    close(shift);
+    assert_true(first.trail.steps.length > 1000);
+    assert_int_equal(first.trail.steps.length, second.trail.steps.length);
+    assert_memory_equal(first.trail.steps.data, second.trail.steps.data, first.trail.steps.length);
+    trail_close(&first.trail);
+    trail_close(&second.trail);
+}
+
 /* ---- watches ---- */
 
 struct closing {
@@ -484,6 +562,7 @@ int main(void)
         cmocka_unit_test(test_posts_keep_order_of_each_thread),
         cmocka_unit_test(test_destroy_runs_posts_that_are_left),
         cmocka_unit_test(test_virtual_time_moves_only_when_idle),
+        cmocka_unit_test(test_virtual_loop_is_deterministic),
         cmocka_unit_test(test_no_callback_after_close),
         cmocka_unit_test(test_trouble_is_told),
     };

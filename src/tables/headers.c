@@ -30,15 +30,16 @@ static inline unsigned char lower(char c)
     return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte | 0x20) : byte;
 }
 
-/* Four bytes and the length tell almost all names of the table apart. */
+/* Four bytes and the length tell almost all names of the table apart. The bit 0x20 hides the case;
+ * that it makes some other characters alike does not matter here. */
 static inline unsigned hash(struct text name)
 {
-    unsigned h = (unsigned)name.length * 0x9e3779b1u;
-    h = (h ^ lower(name.data[0])) * 0x85ebca6bu;
-    h = (h ^ lower(name.data[name.length / 2])) * 0x85ebca6bu;
-    h = (h ^ lower(name.data[name.length - 2 + (name.length < 2)])) * 0x85ebca6bu;
-    h = (h ^ lower(name.data[name.length - 1])) * 0x85ebca6bu;
-    return h >> 24;
+    uint64_t key = name.length;
+    key = key << 8 | (unsigned char)name.data[0];
+    key = key << 8 | (unsigned char)name.data[name.length / 2];
+    key = key << 8 | (unsigned char)name.data[name.length - 2 + (name.length < 2)];
+    key = key << 8 | (unsigned char)name.data[name.length - 1];
+    return (unsigned)(((key | 0x20202020u) * 0x9e3779b97f4a7c15ull) >> 56);
 }
 
 __attribute__((constructor)) static void fill_slots(void)
@@ -51,14 +52,31 @@ __attribute__((constructor)) static void fill_slots(void)
     }
 }
 
+/* Eight bytes are equal but for the case of letters. `known` is in lower case, and of its
+ * characters only letters have the bit 0x40: where it is set, the bit 0x20 may differ. */
+static inline bool same_word(const char *name, const char *known)
+{
+    uint64_t a, b;
+    memcpy(&a, name, 8);
+    memcpy(&b, known, 8);
+    uint64_t may_differ = (b & 0x4040404040404040ull) >> 1;
+    return ((a ^ b) & ~may_differ) == 0;
+}
+
 static bool same_name(struct text name, struct text known)
 {
     if (name.length != known.length)
         return false;
-    for (size_t i = 0; i < name.length; i++)
-        if (lower(name.data[i]) != (unsigned char)known.data[i])
+    if (name.length < 8) {
+        for (size_t i = 0; i < name.length; i++)
+            if (lower(name.data[i]) != (unsigned char)known.data[i])
+                return false;
+        return true;
+    }
+    for (size_t i = 0; i + 8 < name.length; i += 8)
+        if (!same_word(name.data + i, known.data + i))
             return false;
-    return true;
+    return same_word(name.data + name.length - 8, known.data + name.length - 8);
 }
 
 enum header_id header_find(struct text name)

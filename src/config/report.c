@@ -90,9 +90,11 @@ bool report_may_be_secret(struct text value)
     for (size_t i = 0; i <= value.length; i++) {
         if (i < value.length && is_word(value.data[i]))
             continue;
-        struct text word = text_of(value.data + start, i - start);
-        if (i > start && (looks_random(word) || has_key_prefix(word)))
-            return true;
+        if (i > start) {
+            struct text word = text_of(value.data + start, i - start);
+            if (looks_random(word) || has_key_prefix(word))
+                return true;
+        }
         start = i + 1;
     }
     return false;

@@ -14,7 +14,7 @@ def meson(folder):
     for line in (folder / "meson-logs" / "testlog.json").read_text().splitlines():
         test = json.loads(line)
         if test["result"] != "SKIP":
-            yield test["result"] in ("OK", "EXPECTEDFAIL"), test["name"].removeprefix("turnpike:")
+            yield test["result"] in ("OK", "EXPECTEDFAIL"), test["name"].rpartition(" / ")[2]
 
 
 def junit(folder):

@@ -1,0 +1,472 @@
+/* Journals are read before the store: what leaves a journal is in the store by then, so nothing is
+ * missed; what is in both is shown once.
+ *
+ * Following keeps its place in every journal segment, and in the store by the number of the import.
+ * A record is shown when the journal has it; the set `shown` keeps it from being shown again when
+ * the store has it too. Only rows numbered before the journals were read are taken from the store,
+ * so that a row unknown to `shown` is one whose segment came and went between two looks, or one
+ * that recovery made. */
+#include "ledger/history.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "ledger/ledger_parts.h"
+#include "ledger/open_set.h"
+#include "ledger/rows.h"
+
+#define PATH_SIZE 4096u
+#define PATIENCE  2000u /* milliseconds to wait for a locked store */
+/* An id's time is when it was made, a moment from when the exchange started. */
+#define ID_SLACK (60 * NANOSECONDS_PER_SECOND)
+
+struct item {
+    struct identifier id;
+    const uint8_t *bytes;
+    size_t length;
+};
+
+struct items {
+    struct item *list;
+    size_t count;
+    size_t capacity;
+};
+
+struct followed {
+    struct segment segment;
+    size_t position;
+    bool present; /* its file was there at the last look */
+    struct followed *next;
+};
+
+struct history {
+    struct history_filter filter;
+    int journals; /* directory, -1 when there is none */
+    char path[PATH_SIZE];
+    struct store *store; /* NULL while it cannot be read */
+    struct followed *segments;
+    struct open_set shown;
+    int64_t last_number; /* rows up to this one were shown or passed over */
+};
+
+enum error history_open(const char *data, const struct history_filter *filter, struct history **out,
+                        char problem[HISTORY_PROBLEM_SIZE])
+{
+    char journals[PATH_SIZE];
+    struct history *history = ensure_memory(calloc(1, sizeof(*history)));
+    history->filter = *filter;
+    bool fits =
+        snprintf(history->path, PATH_SIZE, "%s/%s", data, STORE_FILE) < (int)PATH_SIZE &&
+        snprintf(journals, PATH_SIZE, "%s/%s", data, LEDGER_JOURNAL_DIRECTORY) < (int)PATH_SIZE;
+    history->journals = fits ? open(journals, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (!fits || (history->journals < 0 && access(history->path, F_OK) != 0)) {
+        (void)snprintf(problem, HISTORY_PROBLEM_SIZE, "%s holds no records: %s", data,
+                       strerror(fits ? errno : ENAMETOOLONG));
+        history_close(history);
+        return ERROR_NOT_FOUND;
+    }
+    *out = history;
+    return ERROR_OK;
+}
+
+void history_close(struct history *history)
+{
+    while (history->segments) {
+        struct followed *next = history->segments->next;
+        segment_close(&history->segments->segment);
+        free(history->segments);
+        history->segments = next;
+    }
+    store_close(history->store);
+    open_set_close(&history->shown);
+    if (history->journals >= 0)
+        close(history->journals);
+    free(history);
+}
+
+static bool matches(const struct history_filter *filter, const struct record *record)
+{
+    if ((filter->since && record->started_at < filter->since) ||
+        (filter->until && record->started_at > filter->until))
+        return false;
+    if (!text_empty(filter->key) && !text_equal(filter->key, record->key_id) &&
+        !text_equal(filter->key, record->key_name))
+        return false;
+    if (!text_empty(filter->team) && !text_equal(filter->team, record->team))
+        return false;
+    if (!text_empty(filter->model) && !text_matches_pattern(record->model, filter->model) &&
+        !text_matches_pattern(record->target_model, filter->model))
+        return false;
+    if (filter->status_high &&
+        (record->status < filter->status_low || record->status > filter->status_high))
+        return false;
+    return filter->outcome == RECORD_OUTCOME_UNKNOWN || filter->outcome == record->outcome;
+}
+
+static void items_add(struct items *items, const struct item *item)
+{
+    if (items->count == items->capacity) {
+        items->capacity = items->capacity ? items->capacity * 2 : 256;
+        items->list = ensure_memory(realloc(items->list, items->capacity * sizeof(*items->list)));
+    }
+    items->list[items->count++] = *item;
+}
+
+static int compare_items(const void *left, const void *right)
+{
+    return memcmp(((const struct item *)left)->id.bytes, ((const struct item *)right)->id.bytes,
+                  sizeof(struct identifier));
+}
+
+/* Sorted, and each id once. */
+static void items_order(struct items *items)
+{
+    if (items->count == 0)
+        return;
+    qsort(items->list, items->count, sizeof(*items->list), compare_items);
+    size_t kept = 1;
+    for (size_t i = 1; i < items->count; i++) {
+        if (compare_items(&items->list[i], &items->list[kept - 1]) != 0)
+            items->list[kept++] = items->list[i];
+    }
+    items->count = kept;
+}
+
+/* ---- Journals ---- */
+
+static struct followed *find_followed(struct history *history, unsigned worker, uint64_t number)
+{
+    struct followed *at = history->segments;
+    while (at && (at->segment.number != number || at->segment.worker != worker))
+        at = at->next;
+    return at;
+}
+
+static void look_at_file(struct history *history, const char *name)
+{
+    unsigned worker;
+    uint64_t number;
+    if (!segment_parse_name(name, &worker, &number))
+        return;
+    struct followed *at = find_followed(history, worker, number);
+    if (!at) {
+        struct segment segment;
+        if (segment_open(&segment, history->journals, name) != ERROR_OK)
+            return; /* gone meanwhile, or damage that the server will report */
+        at = ensure_memory(calloc(1, sizeof(*at)));
+        at->segment = segment;
+        at->position = SEGMENT_START;
+        at->next = history->segments;
+        history->segments = at;
+    }
+    at->present = true;
+}
+
+/* Maps what is new. What was removed stays mapped until it has been read. */
+static void look_for_segments(struct history *history)
+{
+    if (history->journals < 0)
+        return;
+    for (struct followed *at = history->segments; at; at = at->next)
+        at->present = false;
+    int copy = openat(history->journals, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!entries) {
+        if (copy >= 0)
+            close(copy);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+        look_at_file(history, entry->d_name);
+    closedir(entries);
+}
+
+static void read_segment(struct followed *at, struct items *items)
+{
+    size_t limit = at->segment.sound ? segment_committed(&at->segment) : at->segment.size;
+    struct entry entry;
+    uint64_t damaged = 0;
+    while (segment_next(&at->segment, &at->position, limit, &entry, &damaged)) {
+        struct item item = {.bytes = entry.payload, .length = entry.length};
+        if (entry.kind != ENTRY_END || entry.length < sizeof(item.id.bytes))
+            continue;
+        memcpy(item.id.bytes, entry.payload, sizeof(item.id.bytes));
+        items_add(items, &item);
+    }
+}
+
+static void read_journals(struct history *history, struct items *items)
+{
+    look_for_segments(history);
+    for (struct followed *at = history->segments; at; at = at->next)
+        read_segment(at, items);
+    items_order(items);
+}
+
+static void drop_removed_segments(struct history *history)
+{
+    struct followed **link = &history->segments;
+    while (*link) {
+        struct followed *at = *link;
+        if (at->present) {
+            link = &at->next;
+            continue;
+        }
+        *link = at->next;
+        segment_close(&at->segment);
+        free(at);
+    }
+}
+
+static bool show_item(struct history *history, const struct item *item, history_visit visit,
+                      void *context)
+{
+    struct record record;
+    if (record_decode(&record, item->bytes, item->length) != ERROR_OK ||
+        !matches(&history->filter, &record))
+        return true;
+    return visit(context, &record);
+}
+
+static struct shelf_segment shown_mark; /* the set wants a place; ours needs only the id */
+
+static void remember(struct history *history, const struct items *items)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        struct open_entry entry = {.id = items->list[i].id, .segment = &shown_mark};
+        if (!open_set_add(&history->shown, &entry))
+            return; /* a million waiting for the store: some may show twice when it is back */
+    }
+}
+
+/* ---- Store ---- */
+
+static enum error connect_store(struct history *history, char problem[HISTORY_PROBLEM_SIZE])
+{
+    _Static_assert(HISTORY_PROBLEM_SIZE >= STORE_PROBLEM_SIZE, "a store's problem fits");
+    if (history->store)
+        return ERROR_OK;
+    enum error error = store_open(history->path, STORE_READ, PATIENCE, &history->store, problem);
+    if (error)
+        history->store = NULL;
+    return error;
+}
+
+static enum error read_last_number(struct history *history, int64_t *number)
+{
+    struct store_statement *select;
+    enum error error =
+        store_prepare(history->store, "SELECT coalesce(max(number), 0) FROM exchanges", &select);
+    if (error)
+        return error;
+    bool row;
+    error = store_step(select, &row);
+    *number = !error && row ? store_column_integer(select, 0) : 0;
+    store_finish(select);
+    return error;
+}
+
+static struct identifier id_of_time(uint64_t wall)
+{
+    struct identifier id = {{0}};
+    uint64_t milliseconds = wall / NANOSECONDS_PER_MILLISECOND;
+    for (size_t i = 0; i < 6; i++)
+        id.bytes[i] = (uint8_t)(milliseconds >> (8 * (5 - i)));
+    return id;
+}
+
+struct bounds {
+    struct identifier from;
+    struct identifier to;
+};
+
+/* `bounds` must live as long as the statement. */
+static enum error select_rows(struct history *history, struct bounds *bounds, bool backwards,
+                              struct store_statement **out)
+{
+    char columns[ROWS_COLUMNS_SIZE];
+    char sql[ROWS_COLUMNS_SIZE + 128];
+    const struct history_filter *filter = &history->filter;
+    rows_columns(columns);
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT %s FROM exchanges WHERE id >= ? AND id <= ? ORDER BY id %s", columns,
+                   backwards ? "DESC" : "ASC");
+    enum error error = store_prepare(history->store, sql, out);
+    if (error)
+        return error;
+    bounds->from = id_of_time(filter->since > ID_SLACK ? filter->since - ID_SLACK : 0);
+    memset(bounds->to.bytes, 0xff, sizeof(bounds->to.bytes));
+    if (filter->until)
+        bounds->to = id_of_time(filter->until + ID_SLACK);
+    store_bind_blob(*out, 1, bounds->from.bytes, sizeof(bounds->from.bytes));
+    store_bind_blob(*out, 2, bounds->to.bytes, sizeof(bounds->to.bytes));
+    return ERROR_OK;
+}
+
+/* Shows the items that stand before `id` (all of them without one), and passes over it. */
+static bool show_before(struct history *history, const struct items *items, size_t *next,
+                        const struct identifier *id, history_visit visit, void *context)
+{
+    for (; *next < items->count; ++*next) {
+        const struct item *item = &items->list[*next];
+        int order = id ? memcmp(item->id.bytes, id->bytes, sizeof(id->bytes)) : -1;
+        if (order > 0)
+            return true;
+        if (order < 0 && !show_item(history, item, visit, context))
+            return false;
+    }
+    return true;
+}
+
+static enum error read_all(struct history *history, const struct items *items, history_visit visit,
+                           void *context)
+{
+    struct store_statement *select = NULL;
+    struct bounds bounds;
+    size_t next = 0;
+    bool row = false;
+    enum error error = history->store ? select_rows(history, &bounds, false, &select) : ERROR_OK;
+    while (!error && select && !(error = store_step(select, &row)) && row) {
+        struct record record;
+        int64_t number;
+        if (rows_read(select, &record, &number) != ERROR_OK)
+            continue;
+        if (!show_before(history, items, &next, &record.id, visit, context) ||
+            (matches(&history->filter, &record) && !visit(context, &record))) {
+            store_finish(select);
+            return ERROR_OK;
+        }
+    }
+    store_finish(select);
+    (void)show_before(history, items, &next, NULL, visit, context);
+    return error;
+}
+
+/* The last matching rows, encoded, with memory of their own. */
+static enum error collect_rows(struct history *history, struct items *rows)
+{
+    struct store_statement *select;
+    struct bounds bounds;
+    uint8_t bytes[RECORD_SIZE_MAX];
+    bool row = true;
+    enum error error = select_rows(history, &bounds, true, &select);
+    if (error)
+        return error;
+    while (!error && rows->count < history->filter.limit && !(error = store_step(select, &row)) &&
+           row) {
+        struct record record;
+        int64_t number;
+        if (rows_read(select, &record, &number) != ERROR_OK || !matches(&history->filter, &record))
+            continue;
+        struct item item = {.id = record.id, .length = record_encode(&record, bytes)};
+        item.bytes = memcpy(ensure_memory(malloc(item.length)), bytes, item.length);
+        items_add(rows, &item);
+    }
+    store_finish(select);
+    return error;
+}
+
+static bool item_matches(const struct history *history, const struct item *item)
+{
+    struct record record;
+    return record_decode(&record, item->bytes, item->length) == ERROR_OK &&
+           matches(&history->filter, &record);
+}
+
+static enum error read_last(struct history *history, const struct items *items, history_visit visit,
+                            void *context)
+{
+    struct items rows = {0};
+    struct items merged = {0};
+    enum error error = history->store ? collect_rows(history, &rows) : ERROR_OK;
+    for (size_t i = 0; i < rows.count; i++)
+        items_add(&merged, &rows.list[i]);
+    for (size_t i = 0; i < items->count; i++) {
+        if (item_matches(history, &items->list[i]))
+            items_add(&merged, &items->list[i]);
+    }
+    items_order(&merged);
+    size_t limit = history->filter.limit;
+    size_t at = merged.count > limit ? merged.count - limit : 0;
+    while (at < merged.count && show_item(history, &merged.list[at], visit, context))
+        at++;
+    for (size_t i = 0; i < rows.count; i++)
+        free((void *)(uintptr_t)rows.list[i].bytes);
+    free(rows.list);
+    free(merged.list);
+    return error;
+}
+
+enum error history_read(struct history *history, history_visit visit, void *context,
+                        char problem[HISTORY_PROBLEM_SIZE])
+{
+    struct items items = {0};
+    enum error unreadable = connect_store(history, problem);
+    if (!unreadable)
+        unreadable = read_last_number(history, &history->last_number);
+    read_journals(history, &items);
+    enum error error = history->filter.limit ? read_last(history, &items, visit, context)
+                                             : read_all(history, &items, visit, context);
+    remember(history, &items);
+    free(items.list);
+    drop_removed_segments(history);
+    if (error)
+        (void)snprintf(problem, HISTORY_PROBLEM_SIZE, "reading the store failed: %s",
+                       store_problem(history->store));
+    return unreadable ? unreadable : error;
+}
+
+/* Rows of (last_number, until] that no journal has shown. */
+static enum error follow_store(struct history *history, int64_t until, history_visit visit,
+                               void *context)
+{
+    char columns[ROWS_COLUMNS_SIZE];
+    char sql[ROWS_COLUMNS_SIZE + 128];
+    struct store_statement *select;
+    rows_columns(columns);
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT %s FROM exchanges WHERE number > ? AND number <= ? ORDER BY number",
+                   columns);
+    enum error error = store_prepare(history->store, sql, &select);
+    if (error)
+        return error;
+    store_bind_integer(select, 1, history->last_number);
+    store_bind_integer(select, 2, until);
+    bool row;
+    while (!(error = store_step(select, &row)) && row) {
+        struct record record;
+        int64_t number;
+        if (rows_read(select, &record, &number) == ERROR_OK) {
+            history->last_number = number;
+            if (!open_set_remove(&history->shown, record.id) && matches(&history->filter, &record))
+                (void)visit(context, &record);
+        }
+    }
+    store_finish(select);
+    return error;
+}
+
+void history_follow(struct history *history, history_visit visit, void *context)
+{
+    char problem[HISTORY_PROBLEM_SIZE];
+    struct items items = {0};
+    int64_t until = 0;
+    bool readable = connect_store(history, problem) == ERROR_OK &&
+                    read_last_number(history, &until) == ERROR_OK;
+    read_journals(history, &items);
+    for (size_t i = 0; i < items.count; i++)
+        (void)show_item(history, &items.list[i], visit, context);
+    remember(history, &items);
+    free(items.list);
+    drop_removed_segments(history);
+    if (readable)
+        readable = follow_store(history, until, visit, context) == ERROR_OK;
+    if (!readable && history->store) { /* tried anew at the next call */
+        store_close(history->store);
+        history->store = NULL;
+    }
+}

@@ -1,7 +1,8 @@
 /* gateway: see gateway.h.
  *
- * Starting goes bottom up (ledger, keys, metrics, threads beside the road, workers, doors); ending the other way round: doors close,
- * workers finish, then control, then the ledger's threads import what is left. */
+ * Starting goes bottom up (ledger, keys, metrics, threads beside the road, workers, doors); ending
+ * the other way round: doors close, workers finish, then control, then the ledger's threads import
+ * what is left. */
 #include "app/gateway.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@
 #include "net/listener.h"
 #include "observe/metrics.h"
 
-/* Connections that the kernel holds for us while a worker is busy; it caps this at net.core.somaxconn. */
+/* Connections that the kernel holds for us while a worker is busy; it caps this at
+ * net.core.somaxconn. */
 #define LISTEN_BACKLOG 4096
 /* At the end: how long the store and the reader of the access log may take for what is left. */
 #define IMPORT_PATIENCE (10u * NANOSECONDS_PER_SECOND)
@@ -38,7 +40,8 @@ struct gateway {
     struct worker_thread **workers;
     unsigned worker_count, started_count;
     unsigned drained_count;
-    struct tls_context **door_tls; /* a row for each listener of the configuration in force; NULL: plain */
+    struct tls_context *
+        *door_tls; /* a row for each listener of the configuration in force; NULL: plain */
     struct loop_timer drain_timer;
     int access_log;
     uint64_t loaded_at, refused_at, loads, refused;
@@ -48,7 +51,8 @@ struct gateway {
 /* ---- services for the workers (any thread) ---- */
 
 static void find_object(void *owner, struct loop *loop, struct text id,
-                        void (*done)(void *ticket, enum error error, const struct object *object), void *ticket)
+                        void (*done)(void *ticket, enum error error, const struct object *object),
+                        void *ticket)
 {
     struct gateway *gateway = owner;
 
@@ -98,7 +102,8 @@ static void discard(struct preparation *preparation)
         tls_context_release(preparation->provider_tls[i]);
     for (size_t i = 0; preparation->door_tls && i < config->listener_count; i++)
         tls_context_release(preparation->door_tls[i]);
-    for (size_t i = 0; preparation->descriptors && i < config->listener_count * preparation->workers; i++) {
+    for (size_t i = 0;
+         preparation->descriptors && i < config->listener_count * preparation->workers; i++) {
         if (preparation->descriptors[i] >= 0)
             close(preparation->descriptors[i]);
     }
@@ -116,9 +121,11 @@ static enum error prepare_providers(struct preparation *preparation, char *probl
         const struct config_provider *provider = &config->providers[i];
         if (!provider->endpoint.tls)
             continue;
-        enum error error = tls_client_context_create(&provider->tls, &preparation->provider_tls[i], reason);
+        enum error error =
+            tls_client_context_create(&provider->tls, &preparation->provider_tls[i], reason);
         if (error != ERROR_OK) {
-            snprintf(problem, GATEWAY_PROBLEM_SIZE, "provider %.*s: %s", TEXT_ARG(provider->name), reason);
+            snprintf(problem, GATEWAY_PROBLEM_SIZE, "provider %.*s: %s", TEXT_ARG(provider->name),
+                     reason);
             return error;
         }
     }
@@ -126,11 +133,13 @@ static enum error prepare_providers(struct preparation *preparation, char *probl
 }
 
 /* The listener of the configuration in force that is the same door: same name, same address. */
-static const struct config_listener *same_door(const struct config *old, const struct config_listener *wanted, size_t *index)
+static const struct config_listener *same_door(const struct config *old,
+                                               const struct config_listener *wanted, size_t *index)
 {
     for (size_t i = 0; old && i < old->listener_count; i++) {
         const struct config_listener *listener = &old->listeners[i];
-        if (text_equal(listener->name, wanted->name) && text_equal(listener->address_text, wanted->address_text)) {
+        if (text_equal(listener->name, wanted->name) &&
+            text_equal(listener->address_text, wanted->address_text)) {
             *index = i;
             return listener;
         }
@@ -138,12 +147,24 @@ static const struct config_listener *same_door(const struct config *old, const s
     return NULL;
 }
 
+/* Sockets that share a port by SO_REUSEPORT would share it with another gateway of the same user as well, and each would get some of
+ * the calls: the first look is without it. */
+static enum error probe_door(const struct config_listener *listener)
+{
+    int descriptor = -1;
+    enum error error = listener_bind(&listener->address, false, LISTEN_BACKLOG, &descriptor);
+
+    if (error == ERROR_OK)
+        close(descriptor);
+    return error;
+}
+
 static enum error bind_door(struct preparation *preparation, size_t index, char *problem)
 {
     const struct config_listener *listener = &preparation->config->listeners[index];
     bool local = listener->address.any.sa_family == AF_UNIX;
     int *descriptors = &preparation->descriptors[index * preparation->workers];
-    enum error error = ERROR_OK;
+    enum error error = local ? ERROR_OK : probe_door(listener);
 
     for (unsigned i = 0; i < preparation->workers && error == ERROR_OK; i++) {
         if (local && i > 0)
@@ -155,12 +176,15 @@ static enum error bind_door(struct preparation *preparation, size_t index, char 
     }
     if (error != ERROR_OK)
         snprintf(problem, GATEWAY_PROBLEM_SIZE,
-                 "listener %.*s: cannot listen on %.*s: %s. Is another process using it? Set listeners.%.*s.address to a free one.",
-                 TEXT_ARG(listener->name), TEXT_ARG(listener->address_text), error_meaning(error), TEXT_ARG(listener->name));
+                 "listener %.*s: cannot listen on %.*s: %s. Is another process using it? Set "
+                 "listeners.%.*s.address to a free one.",
+                 TEXT_ARG(listener->name), TEXT_ARG(listener->address_text), error_meaning(error),
+                 TEXT_ARG(listener->name));
     return error;
 }
 
-static enum error prepare_doors(struct gateway *gateway, struct preparation *preparation, char *problem)
+static enum error prepare_doors(struct gateway *gateway, struct preparation *preparation,
+                                char *problem)
 {
     const struct config *config = preparation->config;
     char reason[TLS_REASON_SIZE];
@@ -171,9 +195,11 @@ static enum error prepare_doors(struct gateway *gateway, struct preparation *pre
         bool stays = same_door(gateway->config, listener, &before) != NULL;
         if (listener->tls_enabled) {
             const struct tls_context *previous = stays ? gateway->door_tls[before] : NULL;
-            enum error error = tls_server_context_create(&listener->tls, previous, &preparation->door_tls[i], reason);
+            enum error error = tls_server_context_create(&listener->tls, previous,
+                                                         &preparation->door_tls[i], reason);
             if (error != ERROR_OK) {
-                snprintf(problem, GATEWAY_PROBLEM_SIZE, "listener %.*s: %s", TEXT_ARG(listener->name), reason);
+                snprintf(problem, GATEWAY_PROBLEM_SIZE, "listener %.*s: %s",
+                         TEXT_ARG(listener->name), reason);
                 return error;
             }
         }
@@ -186,13 +212,16 @@ static enum error prepare_doors(struct gateway *gateway, struct preparation *pre
     return ERROR_OK;
 }
 
-static enum error prepare(struct gateway *gateway, const struct config *config, struct preparation *preparation, char *problem)
+static enum error prepare(struct gateway *gateway, const struct config *config,
+                          struct preparation *preparation, char *problem)
 {
     size_t descriptors = config->listener_count * gateway->worker_count;
 
     *preparation = (struct preparation){.config = config, .workers = gateway->worker_count};
-    preparation->provider_tls = ensure_memory(calloc(config->provider_count, sizeof(struct tls_context *)));
-    preparation->door_tls = ensure_memory(calloc(config->listener_count, sizeof(struct tls_context *)));
+    preparation->provider_tls =
+        ensure_memory(calloc(config->provider_count, sizeof(struct tls_context *)));
+    preparation->door_tls =
+        ensure_memory(calloc(config->listener_count, sizeof(struct tls_context *)));
     preparation->descriptors = ensure_memory(malloc(descriptors * sizeof(int)));
     for (size_t i = 0; i < descriptors; i++)
         preparation->descriptors[i] = -1;
@@ -210,7 +239,8 @@ static struct tls_context *hold(struct tls_context *context)
 }
 
 /* Each worker gets its own copy of what was prepared. */
-static void put_into_force(struct gateway *gateway, struct config *config, struct preparation *preparation)
+static void put_into_force(struct gateway *gateway, struct config *config,
+                           struct preparation *preparation)
 {
     for (unsigned i = 0; i < gateway->worker_count; i++) {
         struct worker_plan *plan = worker_plan_create(config);
@@ -259,7 +289,8 @@ void gateway_count_refused_reload(struct gateway *gateway)
     tell_control(gateway);
 }
 
-enum error gateway_reload(struct gateway *gateway, struct config *config, char problem[GATEWAY_PROBLEM_SIZE])
+enum error gateway_reload(struct gateway *gateway, struct config *config,
+                          char problem[GATEWAY_PROBLEM_SIZE])
 {
     struct preparation preparation;
     enum error error = prepare(gateway, config, &preparation, problem);
@@ -277,16 +308,18 @@ enum error gateway_reload(struct gateway *gateway, struct config *config, char p
 
 /* ---- starting ---- */
 
-static enum error open_access_log(struct gateway *gateway, const struct config *config, char *problem)
+static enum error open_access_log(struct gateway *gateway, const struct config *config,
+                                  char *problem)
 {
     gateway->access_log = -1;
     if (config->access_log == CONFIG_ACCESS_LOG_STDOUT) {
         gateway->access_log = STDOUT_FILENO;
     } else if (config->access_log == CONFIG_ACCESS_LOG_FILE) {
-        gateway->access_log = open(config->access_log_path.data, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        gateway->access_log =
+            open(config->access_log_path.data, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
         if (gateway->access_log < 0) {
-            snprintf(problem, GATEWAY_PROBLEM_SIZE, "access_log: cannot open %s: %s", config->access_log_path.data,
-                     error_meaning(error_from_errno(errno)));
+            snprintf(problem, GATEWAY_PROBLEM_SIZE, "access_log: cannot open %s: %s",
+                     config->access_log_path.data, error_meaning(error_from_errno(errno)));
             return ERROR_SYSTEM;
         }
     }
@@ -310,7 +343,8 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
 {
     gateway->keys = ensure_memory(key_table_create());
     gateway->metrics = ensure_memory(metrics_create(config->workers));
-    enum error error = key_refresher_create(gateway->settings.data, gateway->keys, &gateway->key_refresher);
+    enum error error =
+        key_refresher_create(gateway->settings.data, gateway->keys, &gateway->key_refresher);
     const struct control_settings control = {
         .ledger = gateway->ledger, .keys = gateway->key_refresher, .metrics = gateway->metrics};
     const struct ledger_thread_options threads = {.access_log = gateway->access_log};
@@ -320,7 +354,8 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
     if (error == ERROR_OK)
         error = control_start(&control, &gateway->control);
     if (error != ERROR_OK)
-        snprintf(problem, GATEWAY_PROBLEM_SIZE, "the threads beside the workers cannot be started: %s", error_meaning(error));
+        snprintf(problem, GATEWAY_PROBLEM_SIZE,
+                 "the threads beside the workers cannot be started: %s", error_meaning(error));
     return error;
 }
 
@@ -343,7 +378,8 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
         if (!gateway->workers[i] || worker_start(gateway->workers[i]) != ERROR_OK) {
             if (gateway->workers[i])
                 worker_free(gateway->workers[i]);
-            snprintf(problem, GATEWAY_PROBLEM_SIZE, "worker %u cannot be started: memory or descriptors are short", i);
+            snprintf(problem, GATEWAY_PROBLEM_SIZE,
+                     "worker %u cannot be started: memory or descriptors are short", i);
             return ERROR_SYSTEM;
         }
         gateway->started_count++;
@@ -353,7 +389,8 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
 
 static void end_threads(struct gateway *gateway);
 
-enum error gateway_start(const struct gateway_settings *settings, struct gateway **out, char problem[GATEWAY_PROBLEM_SIZE])
+enum error gateway_start(const struct gateway_settings *settings, struct gateway **out,
+                         char problem[GATEWAY_PROBLEM_SIZE])
 {
     struct gateway *gateway = ensure_memory(calloc(1, sizeof(*gateway)));
     const struct config *config = settings->config;
@@ -408,9 +445,7 @@ static void end_threads(struct gateway *gateway)
 static void remove_socket_files(const struct config *config)
 {
     for (size_t i = 0; config && i < config->listener_count; i++) {
-        const struct address *address = &config->listeners[i].address;
-        if (address->any.sa_family == AF_UNIX && address->local.sun_path[0] != '\0')
-            (void)unlink(address->local.sun_path);
+        listener_remove_path(&config->listeners[i].address);
     }
 }
 
@@ -477,7 +512,10 @@ void gateway_describe_addresses(const struct gateway *gateway, struct buffer *ou
     for (size_t i = 0; i < gateway->config->listener_count; i++) {
         const struct config_listener *listener = &gateway->config->listeners[i];
         bool local = listener->address.any.sa_family == AF_UNIX;
-        buffer_append_format(out, "%s%s%.*s", i ? ", " : "", local ? "" : listener->tls_enabled ? "https://" : "http://",
+        buffer_append_format(out, "%s%s%.*s", i ? ", " : "",
+                             local                   ? ""
+                             : listener->tls_enabled ? "https://"
+                                                     : "http://",
                              TEXT_ARG(listener->address_text));
     }
 }

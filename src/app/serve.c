@@ -1,7 +1,7 @@
 /* turnpike serve: runs the gateway in the foreground.
  *
- * The main thread waits for signals, for changes of the configuration's files and for the end: SIGHUP reloads, SIGTERM and
- * SIGINT drain, a second one ends the drain at once. */
+ * The main thread waits for signals, for changes of the configuration's files and for the end:
+ * SIGHUP reloads, SIGTERM and SIGINT drain, a second one ends the drain at once. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -22,10 +22,10 @@
 #include "identity/key.h"
 #include "store/keys.h"
 
-#define CONFIG_DEFAULT         "./turnpike.yaml"
-#define QUICK_START_ADDRESS    "127.0.0.1:8080"
-#define QUICK_START_KEY_DAYS   30u
-#define OUTPUT_MAXIMUM         (1024u * 1024u)
+#define CONFIG_DEFAULT              "./turnpike.yaml"
+#define QUICK_START_ADDRESS         "127.0.0.1:8080"
+#define QUICK_START_KEY_DAYS        30u
+#define OUTPUT_MAXIMUM              (1024u * 1024u)
 #define STORE_PATIENCE_MILLISECONDS 5000u
 /* One for each caller, one for each call to a provider, and the rest. */
 #define DESCRIPTORS_WANTED 65536u
@@ -40,11 +40,12 @@ struct serve_options {
 static const struct option serve_option_rows[] = {
     OPTION_TEXT_ROW("config", struct serve_options, config, "FILE",
                     "configuration file [./turnpike.yaml; without one: quick start]", OPTION_FILE),
-    OPTION_TEXT_ROW("data", struct serve_options, data, "DIR", "data directory [./data]", OPTION_DIRECTORY),
+    OPTION_TEXT_ROW("data", struct serve_options, data, "DIR", "data directory [./data]",
+                    OPTION_DIRECTORY),
     OPTION_FLAG_ROW("quick-start", struct serve_options, quick_start,
                     "configure from the environment, make a key, print how to call"),
-    OPTION_TEXT_ROW("listen", struct serve_options, listen, "ADDRESS", "with --quick-start: where to listen [127.0.0.1:8080]",
-                    OPTION_ANY),
+    OPTION_TEXT_ROW("listen", struct serve_options, listen, "ADDRESS",
+                    "with --quick-start: where to listen [127.0.0.1:8080]", OPTION_ANY),
     OPTION_END,
 };
 
@@ -68,11 +69,13 @@ static void print_problems(const struct config_problems *problems)
 
     buffer_open(&out, OUTPUT_MAXIMUM);
     config_problems_write(problems, isatty(STDERR_FILENO), &out);
-    fwrite(out.data, 1, out.length, stderr);
+    if (out.length > 0)
+        fwrite(out.data, 1, out.length, stderr);
     buffer_close(&out);
 }
 
-static enum error load_quick_start(const struct serve *serve, struct config **out, struct config_problems *problems)
+static enum error load_quick_start(const struct serve *serve, struct config **out,
+                                   struct config_problems *problems)
 {
     struct buffer yaml, found;
     const char *listen = serve->options->listen ? serve->options->listen : QUICK_START_ADDRESS;
@@ -94,7 +97,8 @@ static enum error load(const struct serve *serve, struct config **out)
     struct config_problems problems;
 
     config_problems_open(&problems);
-    enum error error = serve->config_path ? config_load(serve->config_path, out, &problems) : load_quick_start(serve, out, &problems);
+    enum error error = serve->config_path ? config_load(serve->config_path, out, &problems)
+                                          : load_quick_start(serve, out, &problems);
     print_problems(&problems);
     config_problems_close(&problems);
     return error;
@@ -109,7 +113,9 @@ static void note_difference(const struct config *old, const struct config *new)
     config_describe_difference(old, new, &out);
     rest = buffer_text(&out);
     if (rest.length == 0)
-        note_info("reload", "nothing in the configuration has changed; certificates and secrets were read again");
+        note_info(
+            "reload",
+            "nothing in the configuration has changed; certificates and secrets were read again");
     while (rest.length > 0) {
         line = text_split(&rest, '\n');
         if (line.length > 0)
@@ -135,7 +141,8 @@ static void reload(struct serve *serve)
         note_error("reload", "%s: the configuration in force stays", problem);
     } else {
         note_difference(old, config);
-        note_info("reload", "configuration %llu is in force", (unsigned long long)config->generation);
+        note_info("reload", "configuration %llu is in force",
+                  (unsigned long long)config->generation);
         watch_set(serve->watch, serve->config_path, config);
     }
     config_release(old);
@@ -172,7 +179,8 @@ static void on_signal(void *owner, unsigned events)
     }
 }
 
-/* Before any thread is started, so that all of them have the signals blocked and only the main loop reads them. */
+/* Before any thread is started, so that all of them have the signals blocked and only the main loop
+ * reads them. */
 static bool take_signals(struct serve *serve)
 {
     sigset_t set;
@@ -186,7 +194,8 @@ static bool take_signals(struct serve *serve)
         return false;
     serve->signal_descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return serve->signal_descriptor >= 0 &&
-           loop_watch_open(serve->loop, serve->signal_descriptor, on_signal, serve, &serve->signals) == ERROR_OK;
+           loop_watch_open(serve->loop, serve->signal_descriptor, on_signal, serve,
+                           &serve->signals) == ERROR_OK;
 }
 
 static void on_ended(void *owner)
@@ -212,7 +221,9 @@ static void raise_descriptor_limit(void)
         return;
     limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < DESCRIPTORS_WANTED)
-        note_warning("serve", "only %llu files may be open: that many callers and calls to providers; raise the limit (ulimit -n, LimitNOFILE=)",
+        note_warning("serve",
+                     "only %llu files may be open: that many callers and calls to providers; raise "
+                     "the limit (ulimit -n, LimitNOFILE=)",
                      (unsigned long long)limit.rlim_cur);
 }
 
@@ -258,10 +269,11 @@ static void print_welcome(const struct serve *serve, const struct secret *key)
            "curl http://%.*s/v1/chat/completions \\\n"
            "  -H 'Authorization: Bearer %.*s' \\\n"
            "  -H 'Content-Type: application/json' \\\n"
-           "  -d '{\"model\": \"demo\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}]}'\n\n"
+           "  -d '{\"model\": \"demo\", \"messages\": [{\"role\": \"user\", \"content\": "
+           "\"Hello!\"}]}'\n\n"
            "Stop with Ctrl-C. Every call appears below, one line of JSON each.\n\n",
-           TEXT_ARG(listener->address_text), TEXT_ARG(key_text), QUICK_START_KEY_DAYS, TEXT_ARG(listener->address_text),
-           TEXT_ARG(key_text));
+           TEXT_ARG(listener->address_text), TEXT_ARG(key_text), QUICK_START_KEY_DAYS,
+           TEXT_ARG(listener->address_text), TEXT_ARG(key_text));
 }
 
 static void print_ready(const struct serve *serve)
@@ -279,8 +291,11 @@ static void print_ready(const struct serve *serve)
 static int start_and_run(struct serve *serve, struct config *config, const struct secret *key)
 {
     char problem[GATEWAY_PROBLEM_SIZE] = "";
-    const struct gateway_settings settings = {
-        .loop = serve->loop, .config = config, .data = serve->data, .on_ended = on_ended, .owner = serve};
+    const struct gateway_settings settings = {.loop = serve->loop,
+                                              .config = config,
+                                              .data = serve->data,
+                                              .on_ended = on_ended,
+                                              .owner = serve};
 
     if (gateway_start(&settings, &serve->gateway, problem) != ERROR_OK)
         return verb_fail("%s", problem);
@@ -313,7 +328,8 @@ static int serve_run(const struct verb_call *call)
     int code = VERB_FAILED;
 
     if (options->quick_start && options->config)
-        return verb_misused(call->verb, "--quick-start makes its own configuration: leave out --config");
+        return verb_misused(call->verb,
+                            "--quick-start makes its own configuration: leave out --config");
     serve.config_path = options->config;
     if (!options->config && !options->quick_start && file_exists(CONFIG_DEFAULT))
         serve.config_path = CONFIG_DEFAULT;
@@ -322,7 +338,8 @@ static int serve_run(const struct verb_call *call)
     serve.loop = ensure_memory(loop_create());
     if (!take_signals(&serve))
         code = verb_fail("signals cannot be taken: %s", error_meaning(error_from_errno(errno)));
-    else if (load(&serve, &config) == ERROR_OK && (!options->quick_start || store_new_key(serve.data, &key)))
+    else if (load(&serve, &config) == ERROR_OK &&
+             (!options->quick_start || store_new_key(serve.data, &key)))
         code = start_and_run(&serve, config, key);
     secret_free(key);
     config_release(config);
@@ -341,9 +358,12 @@ const struct verb verb_serve = {
     .options_size = sizeof(struct serve_options),
     .description =
         "Runs in the foreground and prints one line with its addresses once it accepts calls. The\n"
-        "access log follows on stdout (see access_log in the configuration), notes go to stderr.\n\n"
-        "SIGHUP, or a change of the file, reloads the configuration; a file with errors leaves the one\n"
-        "in force. SIGTERM and SIGINT take no new calls, let open ones finish (drain_timeout), and end\n"
+        "access log follows on stdout (see access_log in the configuration), notes go to "
+        "stderr.\n\n"
+        "SIGHUP, or a change of the file, reloads the configuration; a file with errors leaves the "
+        "one\n"
+        "in force. SIGTERM and SIGINT take no new calls, let open ones finish (drain_timeout), and "
+        "end\n"
         "with exit code 0; a second one ends at once.",
     .examples = "turnpike serve --config turnpike.yaml --data /var/lib/turnpike\n"
                 "turnpike serve --quick-start  # no file, no account: try it out\n",

@@ -89,7 +89,8 @@ static void add(struct watch *watch, const char *path)
         return;
     if (watch->count == watch->capacity) {
         watch->capacity = watch->capacity ? watch->capacity * 2 : 8;
-        watch->files = ensure_memory(realloc(watch->files, watch->capacity * sizeof(*watch->files)));
+        watch->files =
+            ensure_memory(realloc(watch->files, watch->capacity * sizeof(*watch->files)));
     }
     watch->files[watch->count++] = (struct watched){ensure_memory(strdup(path)), look_at(path)};
 }

@@ -1,7 +1,7 @@
 /* watch: tells when files that the configuration was made from have changed.
  *
- * By looking at them once a second: that sees an edit, a rename over the file, a Kubernetes volume's switched link and a network
- * file system alike. Main thread. */
+ * By looking at them once a second: that sees an edit, a rename over the file, a Kubernetes
+ * volume's switched link and a network file system alike. Main thread. */
 #ifndef APP_WATCH_H
 #define APP_WATCH_H
 
@@ -12,7 +12,8 @@ struct watch;
 
 /* `changed` is called after a change has settled for one look. */
 must_check struct watch *watch_create(struct loop *loop, void (*changed)(void *owner), void *owner);
-/* Looks at `path` (may be NULL: no file) and at the certificates that `config` names, from now on. */
+/* Looks at `path` (may be NULL: no file) and at the certificates that `config` names, from now on.
+ */
 void watch_set(struct watch *watch, const char *path, const struct config *config);
 void watch_destroy(struct watch *watch);
 

@@ -1,9 +1,11 @@
 /* worker: see worker.h.
  *
- * Life: worker_create (main thread) -> worker_start (its thread runs the loop) -> worker_adopt, any number of times
- * (posted) -> worker_drain (posted) -> `on_drained` is called on its thread -> worker_join (main thread).
+ * Life: worker_create (main thread) -> worker_start (its thread runs the loop) -> worker_adopt, any
+ * number of times (posted) -> worker_drain (posted) -> `on_drained` is called on its thread ->
+ * worker_join (main thread).
  *
- * While it drains, doors refuse new connections and open exchanges finish; when the time is up worker_cut ends them. */
+ * While it drains, doors refuse new connections and open exchanges finish; when the time is up
+ * worker_cut ends them. */
 #include "app/worker.h"
 
 #include <unistd.h>
@@ -19,7 +21,7 @@
 /* The longest header lines for an upstream: the caller's head and what is added. */
 #define LINES_MAXIMUM (128u * 1024u)
 /* Gauges that are read rather than counted, and the progress of a drain. */
-#define TICK (250u * NANOSECONDS_PER_MILLISECOND)
+#define TICK       (250u * NANOSECONDS_PER_MILLISECOND)
 #define DRAIN_TICK (5u * NANOSECONDS_PER_MILLISECOND)
 
 struct worker_thread *worker_create(const struct worker_settings *settings)
@@ -40,7 +42,8 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
     buffer_open(&worker->lines, LINES_MAXIMUM);
     if (worker->loop)
-        worker->resolver = resolver_create(worker->loop, settings->dns_servers, settings->dns_timeout);
+        worker->resolver =
+            resolver_create(worker->loop, settings->dns_servers, settings->dns_timeout);
     if (worker->resolver && buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM) &&
         demo_service_create(worker->loop, &thread->demo) == ERROR_OK)
         return thread;
@@ -97,8 +100,10 @@ static void measure_upstreams(struct worker *worker)
     for (size_t i = 0; i < worker->upstreams->config->provider_count; i++) {
         const struct upstream *row = &worker->upstreams->rows[i];
         const struct text *name = &row->config->name;
-        metric_series_set(metrics_series(worker->metrics, METRIC_UPSTREAM_OPEN, name), http_origin_open_count(row->origin));
-        metric_series_set(metrics_series(worker->metrics, METRIC_UPSTREAM_IDLE, name), http_origin_idle_count(row->origin));
+        metric_series_set(metrics_series(worker->metrics, METRIC_UPSTREAM_OPEN, name),
+                          http_origin_open_count(row->origin));
+        metric_series_set(metrics_series(worker->metrics, METRIC_UPSTREAM_IDLE, name),
+                          http_origin_idle_count(row->origin));
     }
 }
 
@@ -161,7 +166,8 @@ static struct http_server_limits door_limits(const struct config *config)
     return limits;
 }
 
-static void open_door(struct worker *worker, const struct worker_door_plan *plan, const struct config *config)
+static void open_door(struct worker *worker, const struct worker_door_plan *plan,
+                      const struct config *config)
 {
     struct worker_door *door = calloc(1, sizeof(*door));
     struct http_server_limits limits = door_limits(config);
@@ -169,9 +175,10 @@ static void open_door(struct worker *worker, const struct worker_door_plan *plan
     if (door)
         door->name_buffer = strndup(plan->name.data, plan->name.length);
     if (!door || !door->name_buffer ||
-        http_server_create(worker->loop, plan->descriptor, plan->tls, &limits, &exchange_server_events, door, &door->server) !=
-            ERROR_OK) {
-        note_error("worker", "listener %.*s cannot be opened by worker %u: out of memory", TEXT_ARG(plan->name), worker->index);
+        http_server_create(worker->loop, plan->descriptor, plan->tls, &limits,
+                           &exchange_server_events, door, &door->server) != ERROR_OK) {
+        note_error("worker", "listener %.*s cannot be opened by worker %u: out of memory",
+                   TEXT_ARG(plan->name), worker->index);
         close(plan->descriptor);
         if (door)
             free(door->name_buffer);
@@ -256,12 +263,13 @@ static void adopt(void *owner)
     struct worker_plan *plan = owner;
     struct worker_thread *thread = plan->thread;
     struct worker *worker = &thread->worker;
-    struct upstreams *upstreams = upstreams_create(worker->loop, worker->resolver, plan->config, plan->trust,
-                                                   demo_service_open, thread->demo);
+    struct upstreams *upstreams = upstreams_create(worker->loop, worker->resolver, plan->config,
+                                                   plan->trust, demo_service_open, thread->demo);
 
     if (!upstreams) {
-        note_error("worker", "worker %u has no memory for configuration %llu and goes on with the old one", worker->index,
-                   (unsigned long long)plan->config->generation);
+        note_error("worker",
+                   "worker %u has no memory for configuration %llu and goes on with the old one",
+                   worker->index, (unsigned long long)plan->config->generation);
         ensure(worker->upstreams); /* at start there is no old one */
     } else {
         upstreams_release(worker->upstreams);
@@ -309,7 +317,8 @@ static void stop_loop(void *owner)
     loop_stop(thread->worker.loop);
 }
 
-/* All is answered: what is left is closed, and the loop stops one turn later, when the deferred ends have run. */
+/* All is answered: what is left is closed, and the loop stops one turn later, when the deferred
+ * ends have run. */
 static void finish(struct worker_thread *thread)
 {
     struct worker *worker = &thread->worker;

@@ -1,7 +1,8 @@
-/* worker: the thread of one worker: its loop, its doors, the built-in provider, and how they change while calls go on.
+/* worker: the thread of one worker: its loop, its doors, the built-in provider, and how they change
+ * while calls go on.
  *
- * Made, started and joined by the main thread; plans and ends are posted to it. What its exchanges share is struct worker
- * (exchange/worker.h), which is its first part. */
+ * Made, started and joined by the main thread; plans and ends are posted to it. What its exchanges
+ * share is struct worker (exchange/worker.h), which is its first part. */
 #ifndef APP_WORKER_H
 #define APP_WORKER_H
 
@@ -28,14 +29,15 @@ struct worker_settings {
     struct worker_services services;
     const char *dns_servers;
     uint64_t dns_timeout;
-    /* On the worker's thread, with services.owner: everything is answered and closed, the loop is about to stop. */
+    /* On the worker's thread, with services.owner: everything is answered and closed, the loop is
+     * about to stop. */
     void (*on_drained)(void *owner, struct worker_thread *thread);
 };
 
 /* One listener of a configuration as one worker shall have it. */
 struct worker_door_plan {
-    struct text name;        /* in plan->config */
-    int descriptor;          /* bound and listening; -1: the door of that name stays open as it is */
+    struct text name; /* in plan->config */
+    int descriptor;   /* bound and listening; -1: the door of that name stays open as it is */
     struct tls_context *tls; /* held by the plan; NULL: plain */
     enum config_metrics metrics;
 };

@@ -92,6 +92,8 @@ static struct exchange *open_exchange(struct worker_door *door, struct http_requ
     buffer_open(&exchange->body, limits->json_body);
     buffer_open(&exchange->attempts_detail, 1024);
     record_clear(&exchange->record, exchange->id);
+    exchange->record.attempts = 0;
+    exchange->record.bytes_sent = 0;
     exchange->next = worker->exchanges;
     if (exchange->next)
         exchange->next->previous = exchange;

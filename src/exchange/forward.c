@@ -75,6 +75,8 @@ static enum step_result start_next(struct exchange *exchange)
 
     if (!exchange->begun) {
         exchange->begun = true;
+        metrics_observe(exchange->worker->metrics, METRIC_OVERHEAD,
+                        loop_now_exact(exchange->worker->loop) - exchange->started);
         exchange->record.provider = exchange->targets[0].provider->name;
         journal_write_begin(exchange->worker->journal, &exchange->reservation, &exchange->record);
     }

@@ -216,6 +216,8 @@ static enum http1_verdict on_head(void *owner, const struct http1_head *head)
     server->events->on_request(server->owner, request);
     if (request->request_open && head->framing != HTTP1_NO_BODY && !request->body_paused)
         loop_timer_set(server->loop, &request->timer, server->limits.body_timeout);
+    if (head->framing == HTTP1_NO_BODY)
+        return HTTP1_CONTINUE; /* its end follows at once */
     return request->request_open && !request->body_paused ? HTTP1_CONTINUE : HTTP1_STOP;
 }
 
@@ -697,7 +699,7 @@ bool http_request_respond(struct http_request *request, const struct http_answer
     request->answer_state = ANSWER_STARTED;
     request->bodiless_answer = status_has_no_body(answer->status) || (!request->head_unusable && head->method == HTTP1_HEAD);
     request->chunked_answer = !answer->has_length && !request->head_unusable && head->version_minor > 0;
-    if (answer->close || request->request_state == REQUEST_BODY || (!answer->has_length && !request->chunked_answer))
+    if (answer->close || (request->request_state == REQUEST_BODY && http_request_has_body(request)) || (!answer->has_length && !request->chunked_answer))
         request->close_after = true;
     out[0] = write_status_line(&text, answer->status);
     out[1] = answer->headers;

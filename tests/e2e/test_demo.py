@@ -69,25 +69,26 @@ def test_responses(demo_client):
     assert demo_client.responses.create(model="demo", input="Hello").output_text
 
 
-def test_quick_start_without_a_config(tmp_path):
-    """`turnpike serve` alone, as ./dev run has it: base URL, a key shown once, and a curl line that works when pasted."""
+def test_quick_start(tmp_path):
+    """`turnpike serve --quick-start`, as ./dev run has it: base URL, a key shown once, and a curl line that works when pasted."""
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_BASE_URL"))}
-    process = subprocess.Popen([BINARY, "serve", "--data", str(tmp_path / "data")], stdout=subprocess.PIPE,
+    process = subprocess.Popen([BINARY, "serve", "--quick-start", "--data", str(tmp_path / "data")], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, env=environment, cwd=tmp_path)
     try:
-        said = ""
-        while "curl" not in said or not said.endswith("\n"):
-            line = process.stdout.readline()
-            if not line and process.poll() is not None:
-                break
-            said += line
-            if "Address already in use" in line:
+        said, command = [], []
+        for line in process.stdout:
+            said.append(line)
+            if "in use" in line:
                 pytest.skip("port 8080 is taken on this machine")
-        start = said.index("curl")
-        command = said[start:]
-        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=20)
+            if line.startswith("curl ") or command:
+                command.append(line)
+                if not line.rstrip().endswith("\\"):
+                    break
+        done = subprocess.run(["sh", "-c", "".join(command)], capture_output=True, text=True, timeout=20)
         assert '"content"' in done.stdout, (said, done)
+        assert any("http://127.0.0.1:8080/v1" in line for line in said)
     finally:
         process.terminate()
+        process.stdout.read()
         assert process.wait(20) == 0
         process.stdout.close()

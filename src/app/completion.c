@@ -1,0 +1,240 @@
+/* turnpike completion: scripts for shells, made from the tables of verbs and options.
+ *
+ * Each shell gets one list of rows, "where you are: what may come"; where you are is "", a verb, or
+ * a verb and its child. */
+#include "app/verb.h"
+#include "base/attributes.h"
+#include "base/text.h"
+
+struct place {
+    char path[64];           /* "", "key", "key create" */
+    const struct verb *verb; /* NULL at the top */
+};
+
+/* Calls `visit` with the top, each verb, and each child. */
+static void visit_places(void (*visit)(const struct place *place))
+{
+    struct place place = {"", NULL};
+    visit(&place);
+    for (size_t i = 0; i < verb_row_count; i++) {
+        const struct verb *verb = verb_rows[i].verb;
+        place.verb = verb;
+        (void)snprintf(place.path, sizeof place.path, "%s", verb->name);
+        visit(&place);
+        for (const struct verb *const *child = verb->verbs; child && *child; child++) {
+            place.verb = *child;
+            (void)snprintf(place.path, sizeof place.path, "%s %s", verb->name, (*child)->name);
+            visit(&place);
+        }
+    }
+}
+
+/* In single quotes of a shell; our texts may hold an apostrophe. */
+static void print_quoted(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*text);
+    }
+}
+
+/* ------------------------------------------------------------------ bash */
+
+static void print_bash_row(const struct place *place)
+{
+    printf("    '%s') words='", place->path);
+    if (place->verb == NULL) {
+        for (size_t i = 0; i < verb_row_count; i++)
+            printf("%s ", verb_rows[i].verb->name);
+        printf("--version ");
+    } else {
+        for (const struct verb *const *child = place->verb->verbs; child && *child; child++)
+            printf("%s ", (*child)->name);
+        for (const struct option *option = place->verb->options; option && option->name; option++)
+            printf("--%s ", option->name);
+    }
+    printf("--help' ;;\n");
+}
+
+static void print_bash_values(const struct place *place)
+{
+    static const char *const actions[] = {[OPTION_ANY] = "return",
+                                          [OPTION_FILE] = "compopt -o default; return",
+                                          [OPTION_DIRECTORY] = "compopt -o dirnames; return"};
+    if (place->verb == NULL)
+        return;
+    for (const struct option *option = place->verb->options; option && option->name; option++) {
+        if (option->kind != OPTION_FLAG)
+            printf("    '%s --%s') %s ;;\n", place->path, option->name,
+                   actions[option->completion]);
+    }
+}
+
+static void print_bash(void)
+{
+    printf("# bash completion for turnpike: source <(turnpike completion bash)\n"
+           "_turnpike() {\n"
+           "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+           "    local at=${COMP_WORDS[1]} words=''\n"
+           "    COMPREPLY=()\n"
+           "    [ \"$COMP_CWORD\" -gt 1 ] || at=''\n"
+           "    case $at in\n");
+    for (size_t i = 0; i < verb_row_count; i++) {
+        if (verb_rows[i].verb->verbs != NULL)
+            printf("    %s) [ \"$COMP_CWORD\" -le 2 ] || at=\"$at ${COMP_WORDS[2]}\" ;;\n",
+                   verb_rows[i].verb->name);
+    }
+    printf("    esac\n    case \"$at $previous\" in\n");
+    visit_places(print_bash_values);
+    printf("    esac\n    case $at in\n");
+    visit_places(print_bash_row);
+    printf("    esac\n"
+           "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+           "}\n"
+           "complete -o bashdefault -F _turnpike turnpike\n");
+}
+
+/* ------------------------------------------------------------------ zsh */
+
+static void print_zsh_word(const char *dashes, const char *name, const char *help)
+{
+    printf(" '%s%s:", dashes, name);
+    print_quoted(help);
+    putchar('\'');
+}
+
+static void print_zsh_row(const struct place *place)
+{
+    printf("    '%s') words=(", place->path);
+    if (place->verb == NULL) {
+        for (size_t i = 0; i < verb_row_count; i++)
+            print_zsh_word("", verb_rows[i].verb->name, verb_rows[i].verb->summary);
+    } else {
+        for (const struct verb *const *child = place->verb->verbs; child && *child; child++)
+            print_zsh_word("", (*child)->name, (*child)->summary);
+        for (const struct option *option = place->verb->options; option && option->name; option++)
+            print_zsh_word("--", option->name, option->help);
+    }
+    printf(" '--help:say how to use it') ;;\n");
+}
+
+static void print_zsh_values(const struct place *place)
+{
+    static const char *const actions[] = {[OPTION_ANY] = "return",
+                                          [OPTION_FILE] = "_files; return",
+                                          [OPTION_DIRECTORY] = "_files -/; return"};
+    if (place->verb == NULL)
+        return;
+    for (const struct option *option = place->verb->options; option && option->name; option++) {
+        if (option->kind != OPTION_FLAG)
+            printf("    '%s --%s') %s ;;\n", place->path, option->name,
+                   actions[option->completion]);
+    }
+}
+
+static void print_zsh(void)
+{
+    printf("#compdef turnpike\n"
+           "# zsh completion for turnpike: source <(turnpike completion zsh)\n"
+           "_turnpike() {\n"
+           "    local at='' previous=${words[CURRENT-1]}\n"
+           "    [ $CURRENT -gt 2 ] && at=${words[2]}\n"
+           "    case $at in\n");
+    for (size_t i = 0; i < verb_row_count; i++) {
+        if (verb_rows[i].verb->verbs != NULL)
+            printf("    %s) [ $CURRENT -gt 3 ] && at=\"$at ${words[3]}\" ;;\n",
+                   verb_rows[i].verb->name);
+    }
+    printf("    esac\n    local -a words\n    case \"$at $previous\" in\n");
+    visit_places(print_zsh_values);
+    printf("    esac\n    case $at in\n");
+    visit_places(print_zsh_row);
+    printf(
+        "    esac\n"
+        "    _describe 'turnpike' words\n"
+        "}\n"
+        "if [ \"${funcstack[1]}\" = _turnpike ]; then _turnpike; else compdef _turnpike turnpike; "
+        "fi\n");
+}
+
+/* ------------------------------------------------------------------ fish */
+
+/* True when all words of `path` were given, and none of its children. */
+static void print_fish_condition(const struct place *place)
+{
+    struct text child = text_from(place->path);
+    struct text parent = text_split(&child, ' ');
+    printf("complete -c turnpike -n '");
+    if (place->verb == NULL)
+        printf("__fish_use_subcommand' ");
+    else if (child.data == NULL)
+        printf("__fish_seen_subcommand_from %.*s' ", TEXT_ARG(parent));
+    else
+        printf("__fish_seen_subcommand_from %.*s; and __fish_seen_subcommand_from %.*s' ",
+               TEXT_ARG(parent), TEXT_ARG(child));
+}
+
+static void print_fish_word(const struct place *place, const struct verb *verb)
+{
+    print_fish_condition(place);
+    printf("-f -a '%s' -d '", verb->name);
+    print_quoted(verb->summary);
+    printf("'\n");
+}
+
+static void print_fish_rows(const struct place *place)
+{
+    if (place->verb == NULL) {
+        for (size_t i = 0; i < verb_row_count; i++)
+            print_fish_word(place, verb_rows[i].verb);
+        return;
+    }
+    for (const struct verb *const *child = place->verb->verbs; child && *child; child++)
+        print_fish_word(place, *child);
+    for (const struct option *option = place->verb->options; option && option->name; option++) {
+        print_fish_condition(place);
+        printf("-l '%s' %s-d '", option->name,
+               option->kind == OPTION_FLAG        ? "-f "
+               : option->completion == OPTION_ANY ? "-x "
+                                                  : "-r ");
+        print_quoted(option->help);
+        printf("'\n");
+    }
+}
+
+static void print_fish(void)
+{
+    printf("# fish completion for turnpike: turnpike completion fish | source\n"
+           "complete -c turnpike -l help -f -d 'say how to use it'\n");
+    visit_places(print_fish_rows);
+}
+
+/* ------------------------------------------------------------------ the verb */
+
+static int completion_run(const struct verb_call *call)
+{
+    static const struct {
+        const char *shell;
+        void (*print)(void);
+    } shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
+    for (size_t i = 0; i < ARRAY_LENGTH(shells); i++) {
+        if (text_equal(text_from(call->operands[0]), text_from(shells[i].shell))) {
+            shells[i].print();
+            return VERB_OK;
+        }
+    }
+    return verb_misused(call->verb, "'%.60s' is none of bash, zsh, fish", call->operands[0]);
+}
+
+const struct verb verb_completion = {
+    .name = "completion",
+    .summary = "print a completion script for a shell",
+    .operands = "bash|zsh|fish",
+    .operands_min = 1,
+    .operands_max = 1,
+    .examples = "source <(turnpike completion bash)\n"
+                "turnpike completion fish > ~/.config/fish/completions/turnpike.fish",
+    .run = completion_run,
+};

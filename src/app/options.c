@@ -1,0 +1,126 @@
+#include "app/options.h"
+
+#include "base/buffer.h"
+#include "base/ensure.h"
+#include "base/text.h"
+
+/* "did you mean" for words that are a third wrong at most. */
+static const struct option *find_nearest(const struct option *options, struct text name)
+{
+    const struct option *nearest = NULL;
+    size_t limit = name.length / 3 + 1, best = limit + 1;
+    for (const struct option *option = options; option != NULL && option->name != NULL; option++) {
+        size_t distance = text_edit_distance(text_from(option->name), name, limit);
+        if (distance < best) {
+            best = distance;
+            nearest = option;
+        }
+    }
+    return nearest;
+}
+
+static const struct option *find_option(const struct option *options, struct text name)
+{
+    for (const struct option *option = options; option != NULL && option->name != NULL; option++) {
+        if (text_equal(text_from(option->name), name))
+            return option;
+    }
+    return NULL;
+}
+
+static enum options_result unknown_option(const struct option *options, struct text name,
+                                          char *problem)
+{
+    const struct option *nearest = find_nearest(options, name);
+    (void)snprintf(problem, OPTION_PROBLEM_SIZE, "there is no option --%.*s%s%s%s",
+                   name.length > 60 ? 60 : (int)name.length, name.data,
+                   nearest ? "; did you mean --" : "", nearest ? nearest->name : "",
+                   nearest ? "?" : "");
+    return OPTIONS_WRONG;
+}
+
+/* Puts a value where the row says; NULL for a flag. */
+static bool store_value(const struct option *option, void *values, const char *value, char *problem)
+{
+    void *member = (char *)values + option->offset;
+    if (option->kind == OPTION_FLAG) {
+        *(bool *)member = true;
+        return true;
+    }
+    if (option->kind == OPTION_TEXT) {
+        *(const char **)member = value;
+        return true;
+    }
+    struct option_list *list = member;
+    if (list->count == OPTION_VALUES_MAX) {
+        (void)snprintf(problem, OPTION_PROBLEM_SIZE, "--%s is given more than %u times",
+                       option->name, OPTION_VALUES_MAX);
+        return false;
+    }
+    list->values[list->count++] = value;
+    return true;
+}
+
+/* One option at arguments[*at]; moves *at on when the value is the next argument. */
+static enum options_result take_option(const struct option *options, void *values, int count,
+                                       char **arguments, int *at, char *problem)
+{
+    struct text rest = text_from(arguments[*at] + 2);
+    struct text name = text_split(&rest, '=');
+    const struct option *option = find_option(options, name);
+    if (option == NULL)
+        return unknown_option(options, name, problem);
+    const char *value = rest.data;
+    if (option->kind == OPTION_FLAG && value != NULL) {
+        (void)snprintf(problem, OPTION_PROBLEM_SIZE, "--%s takes no value", option->name);
+        return OPTIONS_WRONG;
+    }
+    if (option->kind != OPTION_FLAG && value == NULL) {
+        if (*at + 1 >= count) {
+            (void)snprintf(problem, OPTION_PROBLEM_SIZE, "--%s needs a value: --%s %s",
+                           option->name, option->name, option->value);
+            return OPTIONS_WRONG;
+        }
+        value = arguments[++*at];
+    }
+    return store_value(option, values, value, problem) ? OPTIONS_OK : OPTIONS_WRONG;
+}
+
+static bool asks_for_help(const char *argument)
+{
+    return text_equal(text_from(argument), TEXT("--help")) ||
+           text_equal(text_from(argument), TEXT("-h"));
+}
+
+enum options_result options_parse(const struct option *options, void *values, int count,
+                                  char **arguments, size_t *operands,
+                                  char problem[OPTION_PROBLEM_SIZE])
+{
+    bool only_operands = false;
+    *operands = 0;
+    problem[0] = '\0';
+    for (int at = 0; at < count; at++) {
+        char *argument = arguments[at];
+        struct text text = text_from(argument);
+        if (only_operands || text.length < 2 || text.data[0] != '-') {
+            arguments[(*operands)++] = argument;
+            continue;
+        }
+        if (text_equal(text, TEXT("--"))) {
+            only_operands = true;
+            continue;
+        }
+        if (asks_for_help(argument))
+            return OPTIONS_HELP;
+        if (!text_starts_with(text, TEXT("--"))) {
+            (void)snprintf(problem, OPTION_PROBLEM_SIZE,
+                           "there is no option %.60s; options are written out, as --help is",
+                           argument);
+            return OPTIONS_WRONG;
+        }
+        enum options_result result = take_option(options, values, count, arguments, &at, problem);
+        if (result != OPTIONS_OK)
+            return result;
+    }
+    return OPTIONS_OK;
+}

@@ -1,0 +1,198 @@
+#include "app/output.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/ensure.h"
+
+#define WIDTH_DEFAULT 80u /* of a terminal that does not say */
+#define SHRUNK_MIN    8u  /* a column is not cut below this */
+#define GAP           2u  /* between columns */
+
+bool output_is_terminal(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
+
+unsigned output_width(void)
+{
+    struct winsize size;
+    if (!output_is_terminal())
+        return 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return WIDTH_DEFAULT;
+}
+
+static bool has_colour(void)
+{
+    const char *refused = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    if (refused != NULL && *refused != '\0')
+        return false;
+    if (terminal == NULL || text_equal(text_from(terminal), TEXT("dumb")))
+        return false;
+    return output_is_terminal();
+}
+
+const char *output_style_begin(enum output_style style)
+{
+    static const char *const codes[] = {
+        [STYLE_PLAIN] = "",        [STYLE_BOLD] = "\033[1m",     [STYLE_DIM] = "\033[2m",
+        [STYLE_GOOD] = "\033[32m", [STYLE_WARNING] = "\033[33m", [STYLE_BAD] = "\033[31m"};
+    return has_colour() ? codes[style] : "";
+}
+
+const char *output_style_end(enum output_style style)
+{
+    return style != STYLE_PLAIN && has_colour() ? "\033[0m" : "";
+}
+
+/* ------------------------------------------------------------------ tables */
+
+struct cell {
+    char *text;
+    size_t length; /* bytes */
+    size_t width;  /* characters */
+    enum output_style style;
+};
+
+struct output_table {
+    struct output_column columns[OUTPUT_COLUMNS_MAX];
+    size_t column_count;
+    struct cell *cells;
+    size_t cell_count, cell_room;
+};
+
+/* One column for each character: true of the names that people give, if not of every script. */
+static size_t count_characters(struct text text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.length; i++)
+        count += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+    return count;
+}
+
+struct output_table *output_table_create(const struct output_column *columns, size_t count)
+{
+    ensure(count > 0 && count <= OUTPUT_COLUMNS_MAX);
+    struct output_table *table = ensure_memory(calloc(1, sizeof *table));
+    memcpy(table->columns, columns, count * sizeof *columns);
+    table->column_count = count;
+    for (size_t i = 0; i < count; i++)
+        output_table_cell(table, STYLE_BOLD, text_from(columns[i].title));
+    return table;
+}
+
+void output_table_cell(struct output_table *table, enum output_style style, struct text text)
+{
+    if (table->cell_count == table->cell_room) {
+        table->cell_room = table->cell_room ? table->cell_room * 2 : 64;
+        table->cells =
+            ensure_memory(reallocarray(table->cells, table->cell_room, sizeof *table->cells));
+    }
+    struct cell *cell = &table->cells[table->cell_count++];
+    cell->text = ensure_memory(malloc(text.length + 1));
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        cell->text[i] = c < 0x20 || c == 0x7f ? ' ' : text.data[i];
+    }
+    cell->text[text.length] = '\0';
+    cell->length = text.length;
+    cell->width = count_characters(text);
+    cell->style = style;
+}
+
+/* Widths of the columns; those that may shrink give, widest first, until all fit. */
+static void fit_columns(const struct output_table *table, size_t widths[OUTPUT_COLUMNS_MAX])
+{
+    size_t total = 0, room = output_width();
+    memset(widths, 0, OUTPUT_COLUMNS_MAX * sizeof *widths);
+    for (size_t i = 0; i < table->cell_count; i++) {
+        size_t column = i % table->column_count;
+        if (table->cells[i].width > widths[column])
+            widths[column] = table->cells[i].width;
+    }
+    for (size_t i = 0; i < table->column_count; i++)
+        total += widths[i] + (i > 0 ? GAP : 0);
+    while (room > 0 && total > room) {
+        size_t widest = OUTPUT_COLUMNS_MAX;
+        for (size_t i = 0; i < table->column_count; i++) {
+            if (table->columns[i].shrinks && widths[i] > SHRUNK_MIN &&
+                (widest == OUTPUT_COLUMNS_MAX || widths[i] > widths[widest]))
+                widest = i;
+        }
+        if (widest == OUTPUT_COLUMNS_MAX)
+            return;
+        widths[widest]--;
+        total--;
+    }
+}
+
+/* Bytes of the first `width` characters. */
+static size_t bytes_of(const struct cell *cell, size_t width)
+{
+    size_t at = 0, seen = 0;
+    for (; at < cell->length; at++) {
+        bool starts = ((unsigned char)cell->text[at] & 0xc0) != 0x80;
+        if (starts && seen++ == width)
+            break;
+    }
+    return at;
+}
+
+static void print_cell(const struct cell *cell, const struct output_column *column, size_t width,
+                       bool last)
+{
+    bool cut = cell->width > width;
+    size_t shown = cut ? width : cell->width;
+    size_t padding = width - shown;
+    if (column->right)
+        printf("%*s", (int)padding, "");
+    printf("%s%.*s%s%s", output_style_begin(cell->style),
+           (int)bytes_of(cell, cut ? width - 1 : width), cell->text, cut ? "…" : "",
+           output_style_end(cell->style));
+    if (!last)
+        printf("%*s", (int)(GAP + (column->right ? 0 : padding)), "");
+}
+
+void output_table_print(struct output_table *table)
+{
+    size_t widths[OUTPUT_COLUMNS_MAX];
+    fit_columns(table, widths);
+    for (size_t i = 0; i < table->cell_count; i++) {
+        size_t column = i % table->column_count;
+        bool last = column + 1 == table->column_count;
+        print_cell(&table->cells[i], &table->columns[column], widths[column], last);
+        if (last)
+            putchar('\n');
+    }
+    for (size_t i = 0; i < table->cell_count; i++)
+        free(table->cells[i].text);
+    free(table->cells);
+    free(table);
+}
+
+/* ------------------------------------------------------------------ ages */
+
+const char *output_age(uint64_t time, uint64_t now, char out[OUTPUT_AGE_SIZE])
+{
+    static const struct {
+        uint64_t seconds;
+        const char *name;
+    } units[] = {
+        {86400 * 365, "year"}, {86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+    uint64_t difference = (time > now ? time - now : now - time) / NANOSECONDS_PER_SECOND;
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
+        uint64_t count = difference / units[i].seconds;
+        if (count == 0)
+            continue;
+        (void)snprintf(out, OUTPUT_AGE_SIZE, "%s%llu %s%s%s", time > now ? "in " : "",
+                       (unsigned long long)count, units[i].name, count == 1 ? "" : "s",
+                       time > now ? "" : " ago");
+        return out;
+    }
+    text_copy_to(TEXT("now"), out, OUTPUT_AGE_SIZE);
+    return out;
+}

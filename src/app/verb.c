@@ -1,0 +1,292 @@
+/* From the command line to a verb, and the help that is made from the tables. */
+#include "app/verb.h"
+
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "app/output.h"
+#include "base/buffer.h"
+#include "base/ensure.h"
+#include "base/text.h"
+
+#define PATH_MAX_LENGTH 64u /* "key create" */
+#define OPTION_COLUMN   24  /* where the explanation of an option starts */
+#define NAME_COLUMN     14
+
+static char running[PATH_MAX_LENGTH] = ""; /* "key create", for messages */
+
+int verb_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fflush(stdout);
+    fputs("turnpike: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return VERB_FAILED;
+}
+
+static void print_usage_line(FILE *out, const char *path, const struct verb *verb)
+{
+    fprintf(out, "usage: turnpike %s%s%s%s%s\n", path, verb->verbs ? " VERB" : "",
+            verb->operands ? " " : "", verb->operands ? verb->operands : "",
+            verb->options ? " [OPTION...]" : "");
+}
+
+int verb_misused(const struct verb *verb, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fflush(stdout);
+    fprintf(stderr, "turnpike %s: ", running);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    print_usage_line(stderr, running, verb);
+    fprintf(stderr, "`turnpike %s --help` says more\n", running);
+    return VERB_USAGE;
+}
+
+/* ------------------------------------------------------------------ help */
+
+static void print_heading(const char *heading)
+{
+    printf("\n%s%s:%s\n", output_style_begin(STYLE_BOLD), heading, output_style_end(STYLE_BOLD));
+}
+
+static void print_option(const char *name, const char *value, bool repeated, const char *help)
+{
+    char left[64];
+    (void)snprintf(left, sizeof left, "--%s%s%s", name, value ? " " : "", value ? value : "");
+    if (strlen(left) >= OPTION_COLUMN)
+        printf("  %s\n  %*s%s%s\n", left, OPTION_COLUMN, "", help,
+               repeated ? "; may be given more than once" : "");
+    else
+        printf("  %-*s%s%s\n", OPTION_COLUMN, left, help,
+               repeated ? "; may be given more than once" : "");
+}
+
+static void print_options(const struct option *options)
+{
+    print_heading("options");
+    for (const struct option *option = options; option != NULL && option->name != NULL; option++)
+        print_option(option->name, option->value, option->kind == OPTION_LIST, option->help);
+    print_option("help", NULL, false, "print this text");
+}
+
+static void print_examples(const char *examples)
+{
+    struct text rest = text_from(examples);
+    print_heading("examples");
+    while (!text_empty(rest)) {
+        struct text line = text_split(&rest, '\n');
+        printf("  %.*s\n", TEXT_ARG(line));
+    }
+}
+
+void verb_print_help(const char *path, const struct verb *verb)
+{
+    printf("turnpike %s: %s\n\n", path, verb->summary);
+    print_usage_line(stdout, path, verb);
+    if (verb->description != NULL)
+        printf("\n%s\n", verb->description);
+    if (verb->verbs != NULL) {
+        print_heading("verbs");
+        for (const struct verb *const *child = verb->verbs; *child != NULL; child++)
+            printf("  %-*s%s\n", NAME_COLUMN, (*child)->name, (*child)->summary);
+    }
+    print_options(verb->options);
+    if (verb->examples != NULL)
+        print_examples(verb->examples);
+    if (verb->verbs != NULL)
+        printf("\n`turnpike %s VERB --help` says more about one of them.\n", path);
+}
+
+void verb_print_overview(void)
+{
+    const char *group = "";
+    printf("turnpike: a gateway for language models\n\nusage: turnpike VERB [OPTION...]\n");
+    for (size_t i = 0; i < verb_row_count; i++) {
+        const struct verb_row *row = &verb_rows[i];
+        if (!text_equal(text_from(group), text_from(row->group))) {
+            group = row->group;
+            print_heading(group);
+        }
+        printf("  %-*s%s\n", NAME_COLUMN, row->verb->name, row->verb->summary);
+    }
+    printf("\n`turnpike help VERB` says more about one of them.\n");
+}
+
+/* ------------------------------------------------------------------ finding */
+
+static const struct verb *find_top(struct text name)
+{
+    for (size_t i = 0; i < verb_row_count; i++) {
+        if (text_equal(text_from(verb_rows[i].verb->name), name))
+            return verb_rows[i].verb;
+    }
+    return NULL;
+}
+
+static const struct verb *find_child(const struct verb *parent, struct text name)
+{
+    for (const struct verb *const *child = parent->verbs; *child != NULL; child++) {
+        if (text_equal(text_from((*child)->name), name))
+            return *child;
+    }
+    return NULL;
+}
+
+/* Keeps the nearer of `best` and `name`. */
+static void consider(struct text wanted, const char *name, const char **best, size_t *distance)
+{
+    size_t limit = wanted.length / 3 + 1;
+    size_t this_distance = text_edit_distance(text_from(name), wanted, limit);
+    if (this_distance <= limit && this_distance < *distance) {
+        *best = name;
+        *distance = this_distance;
+    }
+}
+
+/* `parent` is NULL for the top. */
+static int unknown_verb(const struct verb *parent, const char *name)
+{
+    const char *best = NULL;
+    size_t distance = SIZE_MAX;
+    if (parent == NULL) {
+        for (size_t i = 0; i < verb_row_count; i++)
+            consider(text_from(name), verb_rows[i].verb->name, &best, &distance);
+    } else {
+        for (const struct verb *const *child = parent->verbs; *child != NULL; child++)
+            consider(text_from(name), (*child)->name, &best, &distance);
+    }
+    fprintf(stderr, "turnpike: there is no verb '%s%s%.60s'", parent ? parent->name : "",
+            parent ? " " : "", name);
+    if (best != NULL)
+        fprintf(stderr, "; did you mean '%s%s%s'?", parent ? parent->name : "", parent ? " " : "",
+                best);
+    fprintf(stderr, "\n`turnpike help%s%s` lists them\n", parent ? " " : "",
+            parent ? parent->name : "");
+    return VERB_USAGE;
+}
+
+/* ------------------------------------------------------------------ running */
+
+static int check_operands(const struct verb *verb, size_t count, char **arguments)
+{
+    if (count < verb->operands_min)
+        return verb_misused(verb, "%s is missing", verb->operands);
+    if (count > verb->operands_max)
+        return verb_misused(verb, "'%.60s' is one argument too many",
+                            arguments[verb->operands_max]);
+    return VERB_OK;
+}
+
+/* What was printed but could not be written (a full disk behind a redirection) is a failure. */
+static int finish_output(int exit_code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return exit_code;
+    return verb_fail("the output could not be written");
+}
+
+static int run(const struct verb *verb, int count, char **arguments)
+{
+    char problem[OPTION_PROBLEM_SIZE];
+    size_t operand_count;
+    void *values = ensure_memory(calloc(1, verb->options_size ? verb->options_size : 1));
+    int exit_code;
+    switch (options_parse(verb->options, values, count, arguments, &operand_count, problem)) {
+    case OPTIONS_HELP:
+        verb_print_help(running, verb);
+        exit_code = VERB_OK;
+        break;
+    case OPTIONS_WRONG: exit_code = verb_misused(verb, "%s", problem); break;
+    default: {
+        const struct verb_call call = {verb, values, arguments, operand_count};
+        exit_code = check_operands(verb, operand_count, arguments);
+        if (exit_code == VERB_OK)
+            exit_code = verb->run(&call);
+    }
+    }
+    free(values);
+    return finish_output(exit_code);
+}
+
+/* A verb that has verbs of its own. */
+static int run_child(const struct verb *parent, int count, char **arguments)
+{
+    bool asked = count > 0 && (text_equal(text_from(arguments[0]), TEXT("--help")) ||
+                               text_equal(text_from(arguments[0]), TEXT("-h")));
+    if (asked) {
+        verb_print_help(parent->name, parent);
+        return finish_output(VERB_OK);
+    }
+    if (count == 0)
+        return verb_misused(parent, "say what to do with it");
+    const struct verb *verb = find_child(parent, text_from(arguments[0]));
+    if (verb == NULL)
+        return unknown_verb(parent, arguments[0]);
+    (void)snprintf(running, sizeof running, "%s %s", parent->name, verb->name);
+    return run(verb, count - 1, arguments + 1);
+}
+
+int verb_main(int argument_count, char **arguments)
+{
+    /* What people type to find their way. */
+    static const struct {
+        const char *given, *meant;
+    } aliases[] = {{"--help", "help"}, {"-h", "help"}, {"--version", "version"}, {"-V", "version"}};
+    if (argument_count < 2) {
+        verb_print_overview();
+        return finish_output(VERB_OK);
+    }
+    const char *name = arguments[1];
+    for (size_t i = 0; i < ARRAY_LENGTH(aliases); i++) {
+        if (text_equal(text_from(name), text_from(aliases[i].given)))
+            name = aliases[i].meant;
+    }
+    const struct verb *verb = find_top(text_from(name));
+    if (verb == NULL)
+        return unknown_verb(NULL, name);
+    (void)snprintf(running, sizeof running, "%s", verb->name);
+    if (verb->verbs != NULL)
+        return run_child(verb, argument_count - 2, arguments + 2);
+    return run(verb, argument_count - 2, arguments + 2);
+}
+
+/* ------------------------------------------------------------------ turnpike help */
+
+static int help_run(const struct verb_call *call)
+{
+    if (call->operand_count == 0) {
+        verb_print_overview();
+        return VERB_OK;
+    }
+    const struct verb *verb = find_top(text_from(call->operands[0]));
+    if (verb == NULL)
+        return unknown_verb(NULL, call->operands[0]);
+    if (call->operand_count == 1) {
+        verb_print_help(verb->name, verb);
+        return VERB_OK;
+    }
+    const struct verb *child = verb->verbs ? find_child(verb, text_from(call->operands[1])) : NULL;
+    if (child == NULL)
+        return verb->verbs ? unknown_verb(verb, call->operands[1])
+                           : verb_misused(call->verb, "'%s' has no verbs of its own", verb->name);
+    char path[PATH_MAX_LENGTH];
+    (void)snprintf(path, sizeof path, "%s %s", verb->name, child->name);
+    verb_print_help(path, child);
+    return VERB_OK;
+}
+
+const struct verb verb_help = {
+    .name = "help",
+    .summary = "say how to use one of these",
+    .operands = "[VERB [VERB]]",
+    .operands_max = 2,
+    .examples = "turnpike help key\n"
+                "turnpike help key create",
+    .run = help_run,
+};

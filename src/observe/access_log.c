@@ -67,8 +67,31 @@ struct access_log *access_log_open(struct ledger *ledger, int descriptor, uint64
     return log;
 }
 
+static bool skip_record(void *context, const struct record *record)
+{
+    struct access_log *log = context;
+    (void)record;
+    log->lines++;
+    return true;
+}
+
+static void tell_skipped(struct access_log *log)
+{
+    struct ledger_counters counters;
+    ledger_read_counters(log->ledger, &counters);
+    if (counters.lines_skipped == log->skipped_told || log->failed)
+        return;
+    note_warning("access log", "%llu lines were skipped because they were not read in time",
+                 (unsigned long long)(counters.lines_skipped - log->skipped_told));
+    log->skipped_told = counters.lines_skipped;
+}
+
+/* What the reader has not taken by now it will not get. */
 void access_log_close(struct access_log *log)
 {
+    (void)tail_read(log->ledger, skip_record, log);
+    tail_count_skipped(log->ledger, log->lines);
+    tell_skipped(log);
     tail_close(log->ledger);
     if (log->own)
         close(log->descriptor);
@@ -130,17 +153,6 @@ static bool flush(struct access_log *log, uint64_t deadline)
     log->length = 0;
     log->lines = 0;
     return true;
-}
-
-static void tell_skipped(struct access_log *log)
-{
-    struct ledger_counters counters;
-    ledger_read_counters(log->ledger, &counters);
-    if (counters.lines_skipped == log->skipped_told || log->failed)
-        return;
-    note_warning("access log", "%llu lines were skipped because they were not read in time",
-                 (unsigned long long)(counters.lines_skipped - log->skipped_told));
-    log->skipped_told = counters.lines_skipped;
 }
 
 bool access_log_step(struct access_log *log, uint64_t patience)

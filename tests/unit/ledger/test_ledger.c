@@ -128,8 +128,8 @@ static void check_once_killed(struct fixture *fixture, struct shared *shared, un
 static void kills_lose_and_double_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct shared *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(shared, MAP_FAILED);
     uint64_t uncertain = 0;
     for (unsigned round = 0; round < 200; round++) {

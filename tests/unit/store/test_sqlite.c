@@ -1,0 +1,127 @@
+#include "../ledger/fixture.h"
+
+#include <fcntl.h>
+
+#include "store/schema.h"
+
+static void make_path(const struct fixture *fixture, char path[128])
+{
+    (void)snprintf(path, 128, "%s/%s", fixture->data, STORE_FILE);
+}
+
+static void a_store_is_made_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    char problem[STORE_PROBLEM_SIZE];
+    struct store *store;
+    make_path(fixture, path);
+    assert_int_equal(store_open(path, STORE_READ, 0, &store, problem), ERROR_NOT_FOUND);
+    assert_non_null(strstr(problem, "no store yet"));
+    store_close(fixture_store(fixture, STORE_WRITE));
+    store_close(fixture_store(fixture, STORE_WRITE));
+    store_close(fixture_store(fixture, STORE_READ));
+    assert_true(fixture_query(fixture, "SELECT count(*) FROM pragma_table_info('exchanges')") ==
+                (int64_t)record_field_count + 2);
+}
+
+static void a_newer_store_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    char problem[STORE_PROBLEM_SIZE];
+    struct store *store = fixture_store(fixture, STORE_WRITE);
+    assert_int_equal(store_execute(store, "INSERT INTO schema_version VALUES (9999)"), ERROR_OK);
+    store_close(store);
+    make_path(fixture, path);
+    for (int access = STORE_READ; access <= STORE_WRITE; access++) {
+        assert_int_equal(store_open(path, (enum store_access)access, 0, &store, problem),
+                         ERROR_UNSUPPORTED);
+        assert_non_null(strstr(problem, "newer Turnpike"));
+    }
+}
+
+static void a_new_field_becomes_a_column(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    char problem[STORE_PROBLEM_SIZE];
+    struct store *store = fixture_store(fixture, STORE_WRITE);
+    assert_int_equal(store_execute(store, "ALTER TABLE exchanges DROP COLUMN tags"), ERROR_OK);
+    store_close(store);
+    make_path(fixture, path);
+    assert_int_equal(store_open(path, STORE_READ, 0, &store, problem), ERROR_UNSUPPORTED);
+    store_close(fixture_store(fixture, STORE_WRITE));
+    assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM pragma_table_info('exchanges')"
+                                            " WHERE name = 'tags'"),
+                     1);
+}
+
+static void a_damaged_file_is_named(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    char problem[STORE_PROBLEM_SIZE];
+    char junk[8192];
+    struct store *store;
+    make_path(fixture, path);
+    int file = open(path, O_WRONLY | O_CREAT, 0600);
+    memset(junk, 'j', sizeof(junk));
+    assert_int_equal(write(file, junk, sizeof(junk)), sizeof(junk));
+    close(file);
+    assert_int_equal(store_open(path, STORE_WRITE, 0, &store, problem), ERROR_CORRUPT);
+    assert_non_null(strstr(problem, path));
+    assert_non_null(strstr(problem, "damaged"));
+}
+
+static void a_lock_is_busy(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *first = fixture_store(fixture, STORE_WRITE);
+    struct store *second = fixture_store(fixture, STORE_WRITE);
+    assert_int_equal(store_begin(first), ERROR_OK);
+    assert_int_equal(store_execute(second, "PRAGMA busy_timeout = 1"), ERROR_OK);
+    assert_int_equal(store_begin(second), ERROR_BUSY);
+    store_roll_back(second); /* nothing to roll back */
+    store_roll_back(first);
+    assert_int_equal(store_begin(second), ERROR_OK);
+    assert_int_equal(store_commit(second), ERROR_OK);
+    store_close(first);
+    store_close(second);
+}
+
+static void values_come_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = fixture_store(fixture, STORE_WRITE);
+    struct store_statement *select;
+    bool row;
+    assert_int_equal(store_prepare(store, "SELECT ?, ?, ?, ?", &select), ERROR_OK);
+    for (int round = 0; round < 2; round++) {
+        store_bind_integer(select, 1, INT64_MIN);
+        store_bind_text(select, 2, TEXT("a\0b"));
+        store_bind_blob(select, 3, "\xff", 1);
+        store_bind_null(select, 4);
+        assert_int_equal(store_step(select, &row), ERROR_OK);
+        assert_true(row);
+        assert_true(store_column_integer(select, 0) == INT64_MIN);
+        assert_true(text_equal(store_column_text(select, 1), TEXT("a\0b")));
+        assert_true(text_equal(store_column_text(select, 2), TEXT("\xff")));
+        assert_true(store_column_is_null(select, 3));
+        store_reset(select);
+    }
+    assert_int_equal(store_prepare(store, "SELECT nonsense", &select), ERROR_STORE);
+    store_close(store);
+}
+
+static const struct CMUnitTest tests[] = {
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+    STORE_TEST(a_store_is_made_once),         STORE_TEST(a_newer_store_is_refused),
+    STORE_TEST(a_new_field_becomes_a_column), STORE_TEST(a_damaged_file_is_named),
+    STORE_TEST(a_lock_is_busy),               STORE_TEST(values_come_back),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -56,7 +57,7 @@ static int compare_segments(const void *left, const void *right)
 /* A damaged file is evidence: it is kept under a name that nobody reads. */
 static void put_aside(struct shelf *shelf, const char *name)
 {
-    char aside[SEGMENT_NAME_SIZE + sizeof(".damaged")];
+    char aside[NAME_MAX + sizeof(".damaged")];
     (void)snprintf(aside, sizeof(aside), "%s.damaged", name);
     note_error("ledger", "journal file %s is damaged; it is kept as %s", name, aside);
     if (renameat(shelf->directory, name, shelf->directory, aside) != 0)

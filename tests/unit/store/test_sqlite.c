@@ -116,9 +116,12 @@ static void values_come_back(void **state)
 
 static const struct CMUnitTest tests[] = {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-    STORE_TEST(a_store_is_made_once),         STORE_TEST(a_newer_store_is_refused),
-    STORE_TEST(a_new_field_becomes_a_column), STORE_TEST(a_damaged_file_is_named),
-    STORE_TEST(a_lock_is_busy),               STORE_TEST(values_come_back),
+    STORE_TEST(a_store_is_made_once),
+    STORE_TEST(a_newer_store_is_refused),
+    STORE_TEST(a_new_field_becomes_a_column),
+    STORE_TEST(a_damaged_file_is_named),
+    STORE_TEST(a_lock_is_busy),
+    STORE_TEST(values_come_back),
 };
 
 int main(void)

@@ -68,6 +68,8 @@ void relay_flush(struct attempt *attempt);
 void relay_failed(struct attempt *attempt);
 /* relay.c: settle hands the last bytes over. */
 void relay_send_last(struct attempt *attempt);
+/* relay.c: how many bytes wait for that. */
+size_t relay_gathered_length(const struct attempt *attempt);
 /* relay.c: the provider of the attempt in hand keeps the object `id`. */
 void relay_record_object(struct exchange *exchange, struct text id);
 /* relay.c: the sink of the provider's answer. */

@@ -156,6 +156,8 @@ enum step_result settle_step(struct exchange *exchange);
 /* read.c: body events before forward has taken over. */
 void read_take(struct exchange *exchange, struct text bytes);
 void read_end(struct exchange *exchange);
+/* read.c: follows the form that decides about the model; on an error `wrong` says why. */
+must_handle enum error read_scan_form(struct exchange *exchange, struct text bytes, const char **wrong);
 /* forward.c: body events after, and the caller's readiness for more. */
 void forward_take_body(struct exchange *exchange, struct text bytes);
 void forward_end_body(struct exchange *exchange);

@@ -180,16 +180,27 @@ void forward_pump_body(struct exchange *exchange)
     }
 }
 
+/* An upload that turns out to be wrong while it is on its way: the provider does not get its end. */
+static void stop_upload(struct exchange *exchange, enum refusal refusal, struct refusal_context context)
+{
+    if (!exchange->answered)
+        (void)exchange_refuse(exchange, refusal, context);
+    exchange_end(exchange, exchange->answered ? ENDING_CUT : ENDING_OWN);
+    exchange_resume(exchange);
+}
+
 void forward_take_body(struct exchange *exchange, struct text bytes)
 {
     struct attempt *attempt = exchange->attempt;
     const struct config_limits *limits = &exchange->upstreams->config->limits;
 
     if (exchange->body_seen > limits->upload && exchange->step < STEP_SETTLE) {
-        if (!exchange->answered)
-            (void)exchange_refuse(exchange, REFUSAL_BODY_TOO_LARGE, (struct refusal_context){.limit = limits->upload});
-        exchange_end(exchange, exchange->answered ? ENDING_CUT : ENDING_OWN);
-        exchange_resume(exchange);
+        stop_upload(exchange, REFUSAL_BODY_TOO_LARGE, (struct refusal_context){.limit = limits->upload});
+        return;
+    }
+    const char *wrong;
+    if (exchange->form_open && exchange->step < STEP_SETTLE && read_scan_form(exchange, bytes, &wrong) != ERROR_OK) {
+        stop_upload(exchange, REFUSAL_FORM_INVALID, (struct refusal_context){.detail = text_from(wrong)});
         return;
     }
     if (!attempt || !attempt->call)

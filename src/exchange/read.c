@@ -43,11 +43,6 @@ static void take_json(struct exchange *exchange, struct text bytes)
         refuse_scan(exchange, error);
 }
 
-static void refuse_form(struct exchange *exchange)
-{
-    refuse_now(exchange, REFUSAL_FORM_INVALID, (struct refusal_context){.detail = text_from(exchange->form.reason)});
-}
-
 /* A model's name longer than this is none. */
 #define FORM_MODEL_MAXIMUM 1024u
 
@@ -62,30 +57,44 @@ static bool gather_model(struct exchange *exchange, struct text data)
     return exchange->form_model.data != NULL;
 }
 
-static void scan_form(struct exchange *exchange, struct text bytes)
+/* What a form's event says about its model; NULL, or what is wrong with that. */
+static const char *take_form_event(struct exchange *exchange, const struct multipart_event *event)
+{
+    switch (event->kind) {
+    case MULTIPART_BEGIN:
+        exchange->in_model_field = text_equal(event->part->name, TEXT("model"));
+        if (!exchange->in_model_field)
+            return NULL;
+        if (exchange->model_complete)
+            return "\"model\" stands in the form twice";
+        exchange->form_model_offset = event->offset;
+        return event->part->has_filename ? "\"model\" is a file" : NULL;
+    case MULTIPART_DATA:
+        return exchange->in_model_field && !gather_model(exchange, event->data) ? "\"model\" is too long" : NULL;
+    case MULTIPART_END: exchange->model_complete = exchange->model_complete || exchange->in_model_field; return NULL;
+    case MULTIPART_MORE:
+    case MULTIPART_DONE: return NULL;
+    }
+    return NULL;
+}
+
+/* To the end of the form, also when it streams already: the provider may read another `model` than we do where there are two. */
+enum error read_scan_form(struct exchange *exchange, struct text bytes, const char **wrong)
 {
     struct multipart_event event;
 
+    *wrong = NULL;
     do {
-        if (multipart_next(&exchange->form, &bytes, &event) != ERROR_OK) {
-            refuse_form(exchange);
-            return;
+        enum error error = multipart_next(&exchange->form, &bytes, &event);
+        if (error != ERROR_OK) {
+            *wrong = exchange->form.reason;
+            return error;
         }
-        if (event.kind == MULTIPART_BEGIN) {
-            exchange->in_model_field = !event.part->has_filename && text_equal(event.part->name, TEXT("model"));
-            if (exchange->in_model_field)
-                exchange->form_model_offset = event.offset;
-        }
-        if (event.kind == MULTIPART_DATA && exchange->in_model_field && !gather_model(exchange, event.data)) {
-            refuse_now(exchange, REFUSAL_PARAMETER_INVALID,
-                       (struct refusal_context){.detail = TEXT("\"model\" is too long"), .param = TEXT("model")});
-            return;
-        }
-        if (event.kind == MULTIPART_END && exchange->in_model_field) {
-            exchange->model_complete = true;
-            return;
-        }
+        *wrong = take_form_event(exchange, &event);
+        if (*wrong)
+            return ERROR_SYNTAX;
     } while (event.kind != MULTIPART_MORE && event.kind != MULTIPART_DONE);
+    return ERROR_OK;
 }
 
 /* A form with its `model` field somewhere: held until then. */
@@ -103,7 +112,9 @@ static void take_form(struct exchange *exchange, struct text bytes)
         refuse_now(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){.limit = exchange->body.maximum});
         return;
     }
-    scan_form(exchange, bytes);
+    const char *wrong;
+    if (read_scan_form(exchange, bytes, &wrong) != ERROR_OK)
+        refuse_now(exchange, REFUSAL_FORM_INVALID, (struct refusal_context){.detail = text_from(wrong)});
 }
 
 void read_take(struct exchange *exchange, struct text bytes)

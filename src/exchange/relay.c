@@ -58,7 +58,7 @@ void relay_sink(void *owner, struct text bytes)
 
 /* ---- to the caller ---- */
 
-static size_t gathered_length(const struct attempt *attempt)
+size_t relay_gathered_length(const struct attempt *attempt)
 {
     size_t total = 0;
 
@@ -79,7 +79,7 @@ static bool respond(struct attempt *attempt, bool last)
 
     if (!answer.has_length && last) {
         answer.has_length = true;
-        answer.length = gathered_length(attempt);
+        answer.length = relay_gathered_length(attempt);
     }
     exchange->answered = true;
     return http_request_respond(exchange->request, &answer, attempt->parts, attempt->part_count, last);
@@ -126,7 +126,8 @@ static void send_gathered(struct attempt *attempt, bool last)
     }
     if (attempt->out.relay == PROVIDER_RELAY_STREAM)
         record_object(attempt);
-    exchange->record.bytes_sent += (int64_t)gathered_length(attempt);
+    if (!last) /* the last bytes are in the record already */
+        exchange->record.bytes_sent += (int64_t)relay_gathered_length(attempt);
     if (!exchange->answered)
         sent = respond(attempt, last);
     else

@@ -72,6 +72,8 @@ static void finish_record(struct exchange *exchange)
         record->status = exchange->ending_status;
         record->bytes_sent = (int64_t)exchange->ending_body.length;
     }
+    if (exchange->ending == ENDING_RELAY && exchange->request)
+        record->bytes_sent += (int64_t)relay_gathered_length(exchange->attempt);
     if (exchange->attempts_detail.length > 0) {
         buffer_append_char(&exchange->attempts_detail, ']');
         if (!exchange->attempts_detail.failed)

@@ -230,7 +230,7 @@ static int completion_run(const struct verb_call *call)
 
 const struct verb verb_completion = {
     .name = "completion",
-    .summary = "print a completion script for a shell",
+    .summary = "Print a completion script for a shell",
     .operands = "bash|zsh|fish",
     .operands_min = 1,
     .operands_max = 1,

@@ -177,10 +177,16 @@ static void write_moment(struct json_writer *writer, const char *name, uint64_t 
         json_text(writer, text_of(text, clock_format_rfc3339(time, text)));
 }
 
+/* One that was not given is null. */
+static void write_name(struct json_writer *writer, const char *name, struct text value)
+{
+    json_member_text(writer, name, text_empty(value) ? text_of(NULL, 0) : value);
+}
+
 static void write_members(struct json_writer *writer, const struct stored_key *key, uint64_t now)
 {
-    json_member_text(writer, "name", key->name);
-    json_member_text(writer, "team", key->team);
+    write_name(writer, "name", key->name);
+    write_name(writer, "team", key->team);
     json_member_text(writer, "state", text_from(key_store_state(key, now)));
     json_key(writer, TEXT("models"));
     json_raw(writer, text_empty(key->models) ? TEXT("null") : key->models);
@@ -192,8 +198,7 @@ static void write_members(struct json_writer *writer, const struct stored_key *k
     write_moment(writer, "previous_secret_until",
                  key->previous_until > now ? key->previous_until : 0);
     write_moment(writer, "revoked_at", key->revoked_at);
-    json_key(writer, TEXT("revoked_reason"));
-    json_text(writer, key->revoked_at ? key->revoked_reason : text_of(NULL, 0));
+    write_name(writer, "revoked_reason", key->revoked_reason);
 }
 
 /* One line; `secret` is NULL, or the key itself, to be shown this once. */
@@ -343,7 +348,7 @@ static const struct option create_options[] = {
 
 static const struct verb key_create = {
     .name = "create",
-    .summary = "make a key and print it, this once",
+    .summary = "Make a key and print it, this once",
     .options = create_options,
     .options_size = sizeof(struct key_options),
     .description = "The server need not be running; a running one knows the key within a second.",
@@ -417,7 +422,7 @@ static const struct option list_options[] = {DATA_ROW, JSON_ROW, OPTION_END};
 
 static const struct verb key_list = {
     .name = "list",
-    .summary = "list all keys, the newest first",
+    .summary = "List all keys, the newest first",
     .options = list_options,
     .options_size = sizeof(struct key_options),
     .description = "With --json, one object a line.",
@@ -447,7 +452,7 @@ static int show_run(const struct verb_call *call)
 
 static const struct verb key_show = {
     .name = "show",
-    .summary = "show what is known of a key",
+    .summary = "Show what is known of a key",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
@@ -535,7 +540,7 @@ static const struct option rotate_options[] = {
 
 static const struct verb key_rotate = {
     .name = "rotate",
-    .summary = "give a key a new secret and print it, this once",
+    .summary = "Give a key a new secret and print it, this once",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
@@ -569,7 +574,7 @@ static int expire_run(const struct verb_call *call)
 
 static const struct verb key_expire = {
     .name = "expire",
-    .summary = "say until when a key is good",
+    .summary = "Say until when a key is good",
     .operands = "ID WHEN",
     .operands_min = 2,
     .operands_max = 2,
@@ -590,6 +595,8 @@ static int revoke_run(const struct verb_call *call)
     struct text reason = text_from(options->reason ? options->reason : "");
     bool in_store;
     char id[KEY_ID_LENGTH];
+    if (options->reason && !check_name(call->verb, "reason", options->reason))
+        return VERB_USAGE;
     if (!data_directory_enter(data_of(call), false))
         return VERB_FAILED;
     int exit_code =
@@ -614,7 +621,7 @@ static const struct option revoke_options[] = {
 
 static const struct verb key_revoke = {
     .name = "revoke",
-    .summary = "end a key at once and for good",
+    .summary = "End a key at once and for good",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
@@ -634,7 +641,7 @@ static const struct verb *const key_verbs[] = {
 
 const struct verb verb_key = {
     .name = "key",
-    .summary = "make, list, rotate, expire and revoke API keys",
+    .summary = "Make, list, rotate, expire and revoke API keys",
     .description = "Keys are " KEY_PATTERN ". Only their hashes are stored.",
     .verbs = key_verbs,
 };

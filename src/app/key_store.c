@@ -96,7 +96,7 @@ void key_store_close(struct key_store *keys)
 struct nearest {
     struct text wanted;
     char id[KEY_ID_LENGTH];
-    size_t distance;
+    size_t limit, distance;
 };
 
 static void consider(void *context, const struct stored_key *key)
@@ -104,7 +104,7 @@ static void consider(void *context, const struct stored_key *key)
     struct nearest *nearest = context;
     const struct text words[] = {key->id, key->name};
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
-        size_t distance = text_edit_distance(words[i], nearest->wanted, KEY_ID_LENGTH / 3);
+        size_t distance = text_edit_distance(words[i], nearest->wanted, nearest->limit);
         if (distance < nearest->distance && key->id.length == KEY_ID_LENGTH) {
             nearest->distance = distance;
             memcpy(nearest->id, key->id.data, KEY_ID_LENGTH);
@@ -114,9 +114,10 @@ static void consider(void *context, const struct stored_key *key)
 
 static int fail_unknown(struct store *store, struct text given)
 {
-    struct nearest nearest = {.wanted = given, .distance = KEY_ID_LENGTH / 3 + 1};
+    size_t limit = given.length / 3; /* a third wrong at most */
+    struct nearest nearest = {.wanted = given, .limit = limit, .distance = limit + 1};
     enum error error = keys_list(store, consider, &nearest);
-    if (error || nearest.distance > KEY_ID_LENGTH / 3)
+    if (error || nearest.distance > limit)
         return verb_fail("there is no key '%.*s'; `turnpike key list` shows them",
                          TEXT_ARG(text_first(given, 60)));
     return verb_fail("there is no key '%.*s'; did you mean %.*s?", TEXT_ARG(text_first(given, 60)),

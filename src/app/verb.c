@@ -283,7 +283,7 @@ static int help_run(const struct verb_call *call)
 
 const struct verb verb_help = {
     .name = "help",
-    .summary = "say how to use one of these",
+    .summary = "Say how to use one of these",
     .operands = "[VERB [VERB]]",
     .operands_max = 2,
     .examples = "turnpike help key\n"

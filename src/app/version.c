@@ -98,7 +98,7 @@ static const struct option version_options[] = {
 
 const struct verb verb_version = {
     .name = "version",
-    .summary = "say what this is, and what it was built from",
+    .summary = "Say what this is, and what it was built from",
     .options = version_options,
     .options_size = sizeof(struct version_options),
     .description = "`turnpike --version` is the same.",

@@ -1,0 +1,73 @@
+"""What every verb has: help, exit codes, suggestions; versions and shell completions."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from command import BINARY, turnpike
+
+VERBS = ["serve", "init", "check", "schema", "key", "log", "completion", "version", "help"]
+CHILDREN = ["create", "list", "show", "rotate", "expire", "revoke"]
+
+
+def test_overview():
+    for arguments in ([], ["help"], ["--help"], ["-h"]):
+        said = turnpike(*arguments).stdout
+        assert all(f"\n  {verb} " in said for verb in VERBS)
+
+
+@pytest.mark.parametrize("path", [[verb] for verb in VERBS] + [["key", child] for child in CHILDREN])
+def test_help_of_each_verb(path):
+    said = turnpike(*path, "--help").stdout
+    assert said.startswith(f"turnpike {' '.join(path)}: ") and f"usage: turnpike {' '.join(path)}" in said
+    assert turnpike("help", *path).stdout == said
+
+
+def test_suggestions_and_usage_errors():
+    assert "did you mean 'serve'?" in turnpike("srve", code=2).stderr
+    assert "did you mean 'key create'?" in turnpike("key", "crate", code=2).stderr
+    assert "did you mean --data?" in turnpike("key", "list", "--dta", "x", code=2).stderr
+    assert "ID is missing" in turnpike("key", "show", code=2).stderr
+    assert "lists them" in turnpike("entirely-else", code=2).stderr
+
+
+def test_version():
+    facts = json.loads(turnpike("--version", "--json").stdout)
+    assert set(facts) == {"version", "commit", "compiler", "libraries"}
+    assert facts["version"] in turnpike("--version").stdout
+    assert facts["libraries"]["openssl"].startswith("3.")
+
+
+def test_output_that_cannot_be_written():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, "help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert done.returncode == 1 and "could not be written" in done.stderr
+
+
+def test_no_colour_in_a_pipe():
+    assert "\033" not in turnpike("help", "key", TERM="xterm").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_parse(shell, tmp_path):
+    script = turnpike("completion", shell).stdout
+    assert "rotate" in script and "expires" in script
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "script").write_text(script)
+    subprocess.run([shell, "-n", tmp_path / "script"], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("typed, offered", [
+    ("turnpike k", ["key"]), ("turnpike key ro", ["rotate"]), ("turnpike key create --te", ["--team"]),
+    ("turnpike key list --", ["--data", "--help", "--json"]),
+])
+def test_bash_completes(typed, offered):
+    words = typed.split(" ")
+    script = turnpike("completion", "bash").stdout + (
+        f"\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _turnpike; "
+        "printf '%s\\n' \"${COMPREPLY[@]}\"")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert sorted(done.stdout.split()) == offered

@@ -360,7 +360,8 @@ static struct shelf_segment *take_done(struct shelf *shelf, unsigned lane, uint6
     struct shelf_lane *from = &shelf->lanes[lane];
     while (from->oldest && from->oldest->imported && from->oldest->holders == 0) {
         struct shelf_segment *at = from->oldest;
-        if (log_needs(shelf, at) && *log_waiting <= shelf->log_behind)
+        at->log_missed = log_needs(shelf, at);
+        if (at->log_missed && *log_waiting <= shelf->log_behind)
             break;
         *log_waiting -= at->segment.size;
         from->oldest = at->next;
@@ -378,7 +379,7 @@ static void remove_segment(struct shelf *shelf, struct shelf_segment *at)
     uint64_t skipped = 0;
     uint64_t damaged = 0; /* was counted by the importer */
     struct entry entry;
-    if (log_needs(shelf, at)) {
+    if (at->log_missed) {
         size_t limit = shelf_limit(at);
         while (segment_next(&at->segment, &at->log_position, limit, &entry, &damaged))
             skipped += entry.kind == ENTRY_END;

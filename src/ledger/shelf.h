@@ -21,6 +21,7 @@ struct shelf_segment {
     /* Under the shelf's lock. */
     unsigned holders;
     size_t log_position; /* the access log has read up to here */
+    bool log_missed;     /* it goes although the access log has not read all of it */
     bool imported;       /* all of it is in the store */
     /* The importer's own. */
     size_t import_position;  /* what the store holds */

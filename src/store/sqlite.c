@@ -3,8 +3,10 @@
  * WAL, so that readers (turnpike log, key listings) and the importer do not wait for each other.
  * synchronous=FULL: a commit is on disk when it returns, because a journal segment is deleted on
  * the word of the store (docs/decisions/0020-ledger-journal.md). */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/ensure.h"
 #include "store/schema.h"
@@ -58,11 +60,21 @@ static void describe(const char *path, const struct store *store, enum error err
     (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s: %s%s", path, store_problem(store), advice);
 }
 
+/* SQLite would make the file readable for all that the umask allows, and its -wal like it. */
+static void make_private(const char *path)
+{
+    int file = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    if (file >= 0)
+        close(file);
+}
+
 static enum error open_database(struct store *store, const char *path, enum store_access access,
                                 unsigned patience)
 {
     int flags =
         access == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    if (access == STORE_WRITE)
+        make_private(path);
     int code = sqlite3_open_v2(path, &store->database, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (!store->database)
         return ERROR_MEMORY;

@@ -31,6 +31,7 @@ def test_create_before_any_server(data):
     assert PATTERN.fullmatch(made["key"]) and made["key"].split("_")[1] == made["id"]
     assert (made["name"], made["team"], made["state"], made["models"]) == ("checkout", "payments", "live", None)
     assert data.stat().st_mode & 0o777 == 0o700
+    assert (data / "turnpike.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_checksum_is_the_documented_one(data):

@@ -566,7 +566,7 @@ static size_t smaller(size_t a, size_t b)
 static enum error read_fields(struct http1_parser *parser, struct http1_fields *fields,
                               size_t limit, struct text bytes, size_t *used, bool *ended)
 {
-    if (fields->length == limit)
+    if (fields->length >= limit) /* a reload may have lowered it meanwhile */
         return fail(parser, ERROR_HTTP_HEAD_TOO_LARGE, "the header fields are larger than allowed");
     if (fields->length == fields->capacity && !http1_fields_grow(fields, &parser->head))
         return fail(parser, ERROR_MEMORY, "out of memory");

@@ -13,7 +13,9 @@
  *   - The handle belongs to an owner exactly while `request_open`; every way out clears it first.
  *   - A connection is released through loop_defer, so no callback frees its caller.
  *   - Bytes wait in `pending` only while the parser is stopped, and reading is then paused: it never
- *     holds more than one loop read buffer. */
+ *     holds more than one loop read buffer.
+ *   - There is one timer. While the caller takes nothing of a congested answer (`write_watched`) it is the write's, also when
+ *     that answer is complete and the request side has gone on; else it is that of the request side's state. */
 #include "http/server.h"
 
 #include <unistd.h>
@@ -108,19 +110,15 @@ static void let_go(struct http_request *request)
     loop_defer(request->server->loop, &request->release, release_connection, request);
 }
 
-static void close_connection(struct http_request *request)
-{
-    connection_close(request->connection);
-    let_go(request);
-}
-
 /* The caller is gone or must go: tells the owner where there is one. */
 static void lose_caller(struct http_request *request, enum error error)
 {
     bool tell = request->request_open;
     void *owner = request->owner;
 
-    if (request->connection)
+    if (request->answer_state == ANSWER_STARTED)
+        connection_abort(request->connection); /* he must not take half an answer for a whole one */
+    else
         connection_close(request->connection);
     let_go(request);
     if (tell && owner)
@@ -128,6 +126,25 @@ static void lose_caller(struct http_request *request, enum error error)
 }
 
 /* ---- timers ---- */
+
+static void wait_for_caller(struct http_request *request, uint64_t patience)
+{
+    if (!request->write_watched)
+        loop_timer_set(request->server->loop, &request->timer, patience);
+}
+
+static void stop_waiting(struct http_request *request)
+{
+    if (!request->write_watched)
+        loop_timer_clear(request->server->loop, &request->timer);
+}
+
+static void wait_idle(struct http_request *request)
+{
+    uint64_t patience = request->server->limits.idle_timeout;
+
+    wait_for_caller(request, patience < TRIM_AFTER ? patience : TRIM_AFTER);
+}
 
 static void watch_writing(struct http_request *request)
 {
@@ -190,14 +207,30 @@ static void on_timer(void *owner)
 
 static void await_next_request(struct http_request *request)
 {
-    uint64_t patience = request->server->limits.idle_timeout;
-
     request->request_state = REQUEST_IDLE;
     request->answer_state = ANSWER_NONE;
     request->owner = NULL;
     request->trimmed = false;
     request->received_before = connection_bytes_received(request->connection);
-    loop_timer_set(request->server->loop, &request->timer, patience < TRIM_AFTER ? patience : TRIM_AFTER);
+    wait_idle(request);
+}
+
+/* The caller has taken what was congested: from now on the request side's time counts. */
+static void stop_watching_writing(struct http_request *request)
+{
+    const struct http_server_limits *limits = &request->server->limits;
+
+    request->write_watched = false;
+    stop_waiting(request);
+    switch ((enum request_state)request->request_state) {
+    case REQUEST_IDLE: wait_idle(request); break;
+    case REQUEST_HEAD: wait_for_caller(request, limits->head_timeout); break;
+    case REQUEST_BODY:
+        if (!request->body_paused)
+            wait_for_caller(request, limits->body_timeout);
+        break;
+    case REQUEST_RECEIVED: break;
+    }
 }
 
 /* ---- the parser's events ---- */
@@ -207,15 +240,16 @@ static enum http1_verdict on_head(void *owner, const struct http1_head *head)
     struct http_request *request = owner;
     struct http_server *server = request->server;
 
-    loop_timer_clear(server->loop, &request->timer);
+    stop_waiting(request);
     request->request_state = REQUEST_BODY;
     request->request_open = true;
     request->body_paused = false;
     request->expects_continue = head->expect_continue;
-    request->close_after = !head->keep_alive || server->draining || ++request->served == server->limits.requests;
+    request->close_after = !head->keep_alive || server->draining ||
+                           (++request->served >= server->limits.requests && server->limits.requests > 0);
     server->events->on_request(server->owner, request);
     if (request->request_open && head->framing != HTTP1_NO_BODY && !request->body_paused)
-        loop_timer_set(server->loop, &request->timer, server->limits.body_timeout);
+        wait_for_caller(request, server->limits.body_timeout);
     if (head->framing == HTTP1_NO_BODY)
         return HTTP1_CONTINUE; /* its end follows at once */
     return request->request_open && !request->body_paused ? HTTP1_CONTINUE : HTTP1_STOP;
@@ -235,8 +269,7 @@ static void on_complete(void *owner)
     struct http_request *request = owner;
 
     request->request_state = REQUEST_RECEIVED;
-    if (!request->write_watched)
-        loop_timer_clear(request->server->loop, &request->timer);
+    stop_waiting(request);
     if (request->request_open)
         request->server->events->on_body_end(request->owner);
 }
@@ -257,7 +290,7 @@ static void refuse_malformed(struct http_request *request, enum error error)
 
     request->close_after = true;
     request->request_state = REQUEST_RECEIVED;
-    loop_timer_clear(server->loop, &request->timer);
+    stop_waiting(request);
     if (had_request) {
         if (request->request_open)
             server->events->on_body_failed(request->owner, error, reason);
@@ -284,9 +317,9 @@ static void note_arrival(struct http_request *request)
 
     if (request->request_state == REQUEST_IDLE) {
         request->request_state = REQUEST_HEAD;
-        loop_timer_set(server->loop, &request->timer, server->limits.head_timeout);
-    } else if (request->request_state == REQUEST_BODY && !request->write_watched) {
-        loop_timer_set(server->loop, &request->timer, server->limits.body_timeout);
+        wait_for_caller(request, server->limits.head_timeout);
+    } else if (request->request_state == REQUEST_BODY) {
+        wait_for_caller(request, server->limits.body_timeout);
     }
 }
 
@@ -376,10 +409,8 @@ static void on_drained(void *owner)
 {
     struct http_request *request = owner;
 
-    if (request->write_watched) {
-        request->write_watched = false;
-        loop_timer_clear(request->server->loop, &request->timer);
-    }
+    if (request->write_watched)
+        stop_watching_writing(request);
     if (request->request_open)
         request->server->events->on_drained(request->owner);
     settle(request);
@@ -427,7 +458,9 @@ void http_server_adopt(struct http_server *server, int descriptor, const struct 
     server->counters.open++;
     server->counters.accepted++;
     await_next_request(request);
-    /* A caller that connects has something to say: until its first byte the head's time runs, not the keep-alive's. */
+    /* A caller that connects has something to say: until its first byte the head's time runs, not the keep-alive's; and there
+     * is no memory yet to give back. */
+    request->trimmed = true;
     loop_timer_set(server->loop, &request->timer, server->limits.head_timeout);
 }
 
@@ -569,7 +602,7 @@ void http_request_accept_body(struct http_request *request)
 {
     static const struct text go_on = TEXT_INIT("HTTP/1.1 100 Continue\r\n\r\n");
 
-    if (!request->expects_continue)
+    if (!request->expects_continue || request->answer_state != ANSWER_NONE)
         return;
     request->expects_continue = false;
     (void)connection_write(request->connection, &go_on, 1);
@@ -578,8 +611,8 @@ void http_request_accept_body(struct http_request *request)
 void http_request_pause_body(struct http_request *request)
 {
     request->body_paused = true;
-    if (request->request_state == REQUEST_BODY && !request->write_watched)
-        loop_timer_clear(request->server->loop, &request->timer);
+    if (request->request_state == REQUEST_BODY)
+        stop_waiting(request);
 }
 
 void http_request_resume_body(struct http_request *request)
@@ -589,7 +622,7 @@ void http_request_resume_body(struct http_request *request)
     request->body_paused = false;
     if (request->request_state != REQUEST_BODY)
         return;
-    loop_timer_set(request->server->loop, &request->timer, request->server->limits.body_timeout);
+    wait_for_caller(request, request->server->limits.body_timeout);
     loop_defer(request->server->loop, &request->resume, resume_pending, request);
 }
 
@@ -677,8 +710,8 @@ static bool write_parts(struct http_request *request, const struct text *parts, 
         request->owner = NULL;
     }
     if (count > 0 && !connection_write(request->connection, parts, count)) {
-        request->request_open = false;
-        close_connection(request);
+        connection_abort(request->connection);
+        let_go(request);
         return false;
     }
     if (connection_is_congested(request->connection) && !request->write_watched)

@@ -4,6 +4,7 @@
 
 #include "app/verb.h"
 #include "config/load.h"
+#include "net/tls.h"
 
 #define UNREADABLE 2 /* exit code: there was nothing to check */
 
@@ -43,6 +44,31 @@ static void summarize(const struct config *config, const struct config_problems 
     buffer_append_char(out, '\n');
 }
 
+/* Certificates and authorities are read too, as `serve` would: a key that does not fit is found here and not at night. */
+static void check_trust(const struct config *config, struct config_problems *problems)
+{
+    char reason[TLS_REASON_SIZE];
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct tls_context *context = NULL;
+        if (!config->listeners[i].tls_enabled)
+            continue;
+        if (tls_server_context_create(&config->listeners[i].tls, NULL, &context, reason) != ERROR_OK)
+            config_problem_add(problems, &(struct config_problem){.path = config->listeners[i].name,
+                                                                  .message = text_from(reason)});
+        tls_context_release(context);
+    }
+    for (size_t i = 0; i < config->provider_count; i++) {
+        struct tls_context *context = NULL;
+        if (!config->providers[i].endpoint.tls)
+            continue;
+        if (tls_client_context_create(&config->providers[i].tls, &context, reason) != ERROR_OK)
+            config_problem_add(problems, &(struct config_problem){.path = config->providers[i].name,
+                                                                  .message = text_from(reason)});
+        tls_context_release(context);
+    }
+}
+
 static int check_run(const struct verb_call *call)
 {
     const struct check_options *options = call->options;
@@ -52,6 +78,10 @@ static int check_run(const struct verb_call *call)
     config_problems_open(&problems);
     buffer_open(&out, OUTPUT_MAXIMUM);
     enum error error = config_load(call->operands[0], &config, &problems);
+    if (config)
+        check_trust(config, &problems);
+    if (problems.error_count > 0)
+        error = ERROR_SYNTAX;
     if (options->json) {
         config_problems_write_json(&problems, &out);
     } else {

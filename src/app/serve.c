@@ -133,7 +133,8 @@ static void reload(struct serve *serve)
         return;
     if (load(serve, &config) != ERROR_OK) {
         gateway_count_refused_reload(serve->gateway);
-        note_error("reload", "%s has errors: the configuration in force stays", serve->config_path);
+        note_error("reload", "%s has errors: the configuration in force stays",
+                   serve->config_path ? serve->config_path : "the quick start's configuration");
         return;
     }
     struct config *old = config_hold(gateway_config(serve->gateway));

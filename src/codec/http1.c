@@ -26,7 +26,8 @@
  *
  * What llhttp (with no leniency) lets through and is refused here: several spaces in a request
  * line, a request without version (HTTP/0.9), versions other than 1.0 and 1.1, RTSP, methods
- * outside our list, targets with a fragment or characters that no URI has, absolute-form targets,
+ * outside our list, targets with a fragment or characters that no URI has, an absolute-form target
+ * of another host than Host,
  * transfer codings before chunked, an empty Transfer-Encoding, Transfer-Encoding in HTTP/1.0, a
  * missing or repeated Host, any number of empty lines (bare LF too) before a message, control
  * characters in a reason phrase, status codes below 100 and above 599, framing headers in trailers.
@@ -137,6 +138,23 @@ static int on_url(llhttp_t *machine, const char *at, size_t length)
     return 0;
 }
 
+/* Absolute-form ("http://host/path", RFC 9112 section 3.2.2) is the same request as the path with
+ * that Host; check_head refuses it where the two name different hosts. */
+static void strip_authority(struct http1_parser *parser)
+{
+    struct text *target = &parser->head.target;
+    ptrdiff_t scheme = text_find(*target, TEXT("://"));
+    if (scheme <= 0 || (!text_equal_ignoring_case(text_first(*target, (size_t)scheme), TEXT("http")) &&
+                        !text_equal_ignoring_case(text_first(*target, (size_t)scheme), TEXT("https"))))
+        return;
+    struct text rest = text_from_index(*target, (size_t)scheme + 3);
+    ptrdiff_t path = text_find_char(rest, '/');
+    if (path <= 0)
+        return;
+    parser->authority = text_first(rest, (size_t)path);
+    *target = text_from_index(rest, (size_t)path);
+}
+
 static int on_url_complete(llhttp_t *machine)
 {
     struct http1_parser *parser = machine->data;
@@ -146,7 +164,8 @@ static int on_url_complete(llhttp_t *machine)
         return refuse(parser, ERROR_HTTP_SYNTAX, "one space must follow the method");
     if (head->method == HTTP1_OPTIONS && text_equal(head->target, TEXT("*")))
         return 0;
-    if (head->target.data[0] != '/')
+    strip_authority(parser);
+    if (head->target.length == 0 || head->target.data[0] != '/')
         return refuse(parser, ERROR_HTTP_SYNTAX,
                       "the request target must be a path that starts with /");
     if (!consists_of(head->target, target_characters))
@@ -271,7 +290,7 @@ static int check_header(struct http1_parser *parser, const struct http1_header *
     case HEADER_EXPECT:
         if (is_request && head->version_minor == 1 &&
             !text_equal_ignoring_case(header->value, TEXT("100-continue")))
-            return refuse(parser, ERROR_HTTP_UNSUPPORTED,
+            return refuse(parser, ERROR_HTTP_EXPECTATION,
                           "the only expectation known is 100-continue");
         return 0;
     default: return 0;
@@ -477,6 +496,10 @@ static enum error check_head(struct http1_parser *parser)
             return fail(parser, ERROR_HTTP_UNSUPPORTED, "the request line has no HTTP version");
         if (head->version_minor == 1 && !http1_head_has(head, HEADER_HOST))
             return fail(parser, ERROR_HTTP_SYNTAX, "an HTTP/1.1 request must have a Host header");
+        if (parser->authority.length > 0 &&
+            !text_equal_ignoring_case(parser->authority, http1_head_value(head, HEADER_HOST)))
+            return fail(parser, ERROR_HTTP_AMBIGUOUS,
+                        "the request target and the Host header name different hosts");
         return ERROR_OK;
     }
     int status = llhttp_get_status_code(machine_of(parser));
@@ -543,6 +566,7 @@ static enum error step_start(struct http1_parser *parser, struct text bytes, siz
     if (parser->fields == NULL && (parser->fields = http1_fields_make()) == NULL)
         return fail(parser, ERROR_MEMORY, "out of memory");
     parser->head = (struct http1_head){0};
+    parser->authority = (struct text){NULL, 0};
     http1_fields_clear(parser->fields);
     if (parser->trailers != NULL)
         http1_fields_clear(parser->trailers);
@@ -712,6 +736,7 @@ void http1_parser_idle(struct http1_parser *parser)
     parser->fields = NULL;
     parser->trailers = NULL;
     parser->head = (struct http1_head){0};
+    parser->authority = (struct text){NULL, 0};
 }
 
 bool http1_parser_between(const struct http1_parser *parser)

@@ -127,6 +127,7 @@ struct http1_parser {
     size_t extension_seen;
     struct http1_fields *fields;   /* head bytes and header array; NULL while idle */
     struct http1_fields *trailers; /* allocated by the first trailer */
+    struct text authority;         /* of an absolute-form target */
     uint64_t machine[HTTP1_MACHINE_WORDS];
 };
 

@@ -62,7 +62,6 @@ static enum error write_lines(struct attempt *attempt, struct text *lines)
     enum error error = provider_prepare(&attempt->asked, scratch, &attempt->request);
     if (error != ERROR_OK)
         return error;
-    buffer_append(scratch, attempt->upstream->extra_lines);
     if (scratch->failed)
         return ERROR_MEMORY;
     *lines = arena_copy(&exchange->arena, buffer_text(scratch));
@@ -116,6 +115,7 @@ enum error attempt_start(struct exchange *exchange, const struct config_target *
     error = provider_answer_open(&attempt->asked, &attempt->request, &attempt->sink, &attempt->answer);
     if (error != ERROR_OK)
         return error;
+    attempt->sent_lines = request.headers;
     describe_body(attempt, &request);
     request.method = attempt->request.method;
     request.target = attempt->request.target;
@@ -189,5 +189,7 @@ void attempt_close(struct attempt *attempt)
 {
     attempt_note(attempt);
     provider_answer_close(attempt->answer);
+    if (attempt->sent_lines.length > 0) /* its block is used again, by others */
+        secret_wipe((char *)(uintptr_t)attempt->sent_lines.data, attempt->sent_lines.length);
     attempt->exchange->attempt = NULL;
 }

@@ -35,6 +35,7 @@ struct attempt {
     unsigned status;    /* of the upstream's answer, 0 none */
     bool has_length;
     uint64_t length;
+    struct text sent_lines; /* the request's header lines, with the provider's key */
     struct text lines;  /* the answer's header lines for the caller */
     struct text parts[ATTEMPT_PARTS_MAXIMUM]; /* gathered, not yet sent */
     size_t part_count;

@@ -1,8 +1,8 @@
 /* read: the body. JSON is held whole and scanned as it arrives; a form is held until its `model` was seen (Node's SDK sends the file
  * first) and streams from there; everything else streams at once.
  *
- * Nothing is read before the caller is known: until this step runs the server has not been told to go on
- * (http_request_pause_body in identify), and 100 Continue has not been sent. */
+ * Nothing is read before the caller is known: the steps before this one run while the head is being handled, and 100 Continue
+ * has not been sent. */
 #include "base/ensure.h"
 #include "exchange/exchange.h"
 

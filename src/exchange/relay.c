@@ -77,7 +77,7 @@ static bool respond(struct attempt *attempt, bool last)
         .length = attempt->length,
     };
 
-    if (!answer.has_length && last) {
+    if (!answer.has_length && last && attempt->out.relay != PROVIDER_RELAY_STREAM) {
         answer.has_length = true;
         answer.length = relay_gathered_length(attempt);
     }

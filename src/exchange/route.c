@@ -1,7 +1,7 @@
 /* route: from what was asked for to an ordered list of targets.
  *
  * A model name leads to its row in the configuration. The id of a stored object leads to the provider that made it: that is
- * looked up beside the road (it may need the store), and only where there is more than one place to go. An object is found
+ * looked up beside the road, because it may need the store. An object is found
  * by the team that made it alone: the gateway's callers share the providers' accounts, so the provider itself would show one team's files
  * to another. */
 #include "base/ensure.h"
@@ -123,7 +123,7 @@ static enum step_result route_object(struct exchange *exchange, struct text id)
     return STEP_NEXT;
 }
 
-/* A body that names a model: its targets; where there are several, and the call builds on something stored, the provider that has it first. */
+/* A body that names a model, and perhaps something stored to build on: that must be the team's own, and its provider comes first. */
 static enum step_result route_model_near(struct exchange *exchange, struct text reference)
 {
     if (exchange->target_count == 0) {
@@ -131,12 +131,13 @@ static enum step_result route_model_near(struct exchange *exchange, struct text 
         if (result != STEP_NEXT)
             return result;
     }
-    if (reference.length == 0 || exchange->target_count == 1)
+    if (reference.length == 0)
         return STEP_NEXT;
     if (!exchange->lookup_done)
         return look_up(exchange, reference);
-    if (exchange->lookup_error == ERROR_OK)
-        prefer_provider(exchange, exchange->lookup_provider);
+    if (exchange->lookup_error != ERROR_OK)
+        return object_not_found(exchange, reference);
+    prefer_provider(exchange, exchange->lookup_provider);
     return STEP_NEXT;
 }
 

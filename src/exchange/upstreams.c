@@ -64,13 +64,13 @@ static bool fill_row(struct upstream *row, struct secret **extra, const struct c
     if (!make_extra_lines(provider, extra))
         return false;
     row->config = provider;
-    row->extra_lines = *extra ? secret_expose(*extra) : text_of(NULL, 0);
     row->settings = (struct provider_settings){
         .provider = provider_find(provider->type),
         .base_path = provider->endpoint.path,
         .credential = provider->api_key,
         .organization = provider->organization,
         .project = provider->project,
+        .extra_lines = *extra ? secret_expose(*extra) : text_of(NULL, 0),
     };
     row->timeouts = (struct http_timeouts){timeouts->connect, timeouts->tls, timeouts->first_byte, timeouts->idle,
                                            timeouts->total};

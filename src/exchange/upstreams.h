@@ -19,13 +19,12 @@ struct upstream {
     struct provider_settings settings;
     struct http_origin *origin;
     struct http_timeouts timeouts;
-    struct text extra_lines; /* configured headers as lines; holds secrets */
 };
 
 struct upstreams {
     struct config *config;
     struct upstream *rows; /* as many as config->provider_count, same order */
-    struct secret **extra; /* backs extra_lines */
+    struct secret **extra; /* backs settings.extra_lines */
     size_t holders;
 };
 

@@ -16,6 +16,7 @@
 
 #include "base/buffer.h"
 #include "base/ensure.h"
+#include "base/secret.h"
 
 enum call_state { CALL_WAITING, CALL_DIALLING, CALL_TUNNELLING, CALL_SECURING, CALL_SENT, CALL_ANSWERING, CALL_OVER };
 
@@ -165,6 +166,8 @@ static void free_line(void *owner)
     struct http_origin *origin = line->origin;
 
     http1_parser_close(&line->parser);
+    if (line->head.data) /* the provider's key was in it */
+        secret_wipe(line->head.data, line->head.capacity);
     buffer_close(&line->head);
     buffer_close(&line->pending);
     free(line);
@@ -350,11 +353,15 @@ static void end_tunnelling(struct line *line)
         return;
     }
     call->times.connected = loop_now_exact(origin->loop);
-    call->state = CALL_SECURING;
     line->complete = false;
-    loop_timer_set(origin->loop, &call->phase_timer, call->request.timeouts.tls);
     http1_parser_close(&line->parser);
     http1_parser_open(&line->parser, HTTP1_RESPONSE, &origin->settings.limits, &parser_events, line);
+    if (!origin->settings.tls) {
+        send_request(call);
+        return;
+    }
+    call->state = CALL_SECURING;
+    loop_timer_set(origin->loop, &call->phase_timer, call->request.timeouts.tls);
     enum error error = connection_start_tls(line->connection, origin->settings.tls, origin->settings.server_name);
     if (error != ERROR_OK)
         fail_call(call, error, TEXT("TLS could not be started behind the proxy"));
@@ -506,16 +513,10 @@ static bool write_head(struct http_call *call, struct buffer *head)
     buffer_clear(head);
     buffer_append(head, http1_method_text(request->method));
     buffer_append_char(head, ' ');
-    if (settings->proxy_host.length > 0 && !settings->tls) {
-        buffer_append(head, TEXT("http://"));
-        buffer_append(head, settings->authority);
-    }
     buffer_append(head, request->target);
     buffer_append(head, TEXT(" HTTP/1.1\r\nhost: "));
     buffer_append(head, settings->authority);
     buffer_append(head, TEXT("\r\n"));
-    if (settings->proxy_host.length > 0 && !settings->tls && settings->proxy_authorization.length > 0)
-        http1_append_header(head, TEXT("proxy-authorization"), settings->proxy_authorization);
     buffer_append(head, request->headers);
     for (size_t i = 0; i < request->body_count; i++)
         length += request->body[i].length;
@@ -572,12 +573,12 @@ static void send_request(struct http_call *call)
     }
     if (!call->all_sent)
         loop_timer_set(call->origin->loop, &call->phase_timer, call->request.timeouts.idle);
-    if (call->request.has_body && call->events->on_sendable)
-        call->wants_sendable = true;
-    if (call->wants_sendable && !connection_is_congested(call->line->connection)) {
-        call->wants_sendable = false;
+    if (!call->request.has_body)
+        return;
+    ensure(call->events->on_sendable);
+    call->wants_sendable = connection_is_congested(call->line->connection);
+    if (!call->wants_sendable)
         call->events->on_sendable(call->owner);
-    }
 }
 
 static void on_drained(void *owner)
@@ -661,7 +662,7 @@ static void start_tunnelling(struct http_call *call)
 static void use_descriptor(struct http_call *call, int descriptor)
 {
     struct http_origin *origin = call->origin;
-    bool tunnel = origin->settings.proxy_host.length > 0 && origin->settings.tls;
+    bool tunnel = origin->settings.proxy_host.length > 0;
     struct line *line = make_line(origin, descriptor, tunnel ? NULL : origin->settings.tls);
 
     if (!line) {
@@ -768,6 +769,18 @@ static struct line *take_idle(struct http_origin *origin)
     return line;
 }
 
+/* Bytes that wait on an idle line answer nobody's question: the next caller must not get them. The peer's end may wait there too. */
+static struct line *take_fit(struct http_origin *origin)
+{
+    struct line *line = take_idle(origin);
+
+    while (line && connection_is_stale(line->connection)) {
+        drop_line(line);
+        line = take_idle(origin);
+    }
+    return line;
+}
+
 static void close_one_idle(struct http_origin *origin)
 {
     struct line *line = origin->lines;
@@ -782,7 +795,7 @@ static void close_one_idle(struct http_origin *origin)
 static void begin(struct http_call *call, bool fresh)
 {
     struct http_origin *origin = call->origin;
-    struct line *line = fresh ? NULL : take_idle(origin);
+    struct line *line = fresh ? NULL : take_fit(origin);
 
     if (line) {
         call->times.reused = true;

@@ -31,7 +31,7 @@ struct http_origin_settings {
     struct text authority;     /* Host header: "api.example.com" or "host:port" */
     struct tls_context *tls;   /* NULL: plain */
     const char *server_name;   /* for TLS; NUL-terminated */
-    struct text proxy_host;    /* empty: none. CONNECT for TLS origins, absolute-form for plain ones */
+    struct text proxy_host;    /* empty: none; else a CONNECT tunnel through it, for plain origins too */
     uint16_t proxy_port;
     struct text proxy_authorization; /* value of Proxy-Authorization, empty: none */
     size_t connections;        /* open at once, per worker */

@@ -203,9 +203,10 @@ static bool stream_is_whole(const struct stream_tap *stream, enum error error)
 {
     if (stream->terminal_seen)
         return true;
-    /* Some servers leave [DONE] out; and which event is the last of a media stream is not known of
-     * all. An end in good order is believed then. */
-    return error == ERROR_OK && (stream->facts.finished || !is_text_stream(stream));
+    /* Some servers leave [DONE] out; which event is the last of a media stream is not known of all;
+     * and frames that are no chunks are none of ours. An end in good order is believed then. */
+    bool understood = is_text_stream(stream) && stream->identity_known;
+    return error == ERROR_OK && (stream->facts.finished || !understood);
 }
 
 /* Writes what tells the caller that the stream broke; false when memory for it is short. */

@@ -47,12 +47,26 @@ static bool is_nominated(struct text connection, struct text name)
     return false;
 }
 
-static bool may_pass(const struct http1_header *header, struct text connection)
+/* Whether one of the lines "name: value CR LF" is of that name. */
+static bool lines_have(struct text lines, struct text name)
+{
+    while (!text_empty(lines)) {
+        ptrdiff_t colon = text_find_char(lines, ':'), end = text_find_char(lines, '\n');
+        if (colon >= 0 && text_equal_ignoring_case(text_first(lines, (size_t)colon), name))
+            return true;
+        lines = text_from_index(lines, end < 0 ? lines.length : (size_t)end + 1);
+    }
+    return false;
+}
+
+static bool may_pass(const struct http1_header *header, struct text connection,
+                     struct text replacements)
 {
     if (header->id != HEADER_OTHER && (kept_back[header->id] || header_is_hop_by_hop(header->id)))
         return false;
     if (starts_with_ignoring_case(header->name, TEXT("x-turnpike-")) ||
-        starts_with_ignoring_case(header->name, TEXT("x-forwarded-")))
+        starts_with_ignoring_case(header->name, TEXT("x-forwarded-")) ||
+        lines_have(replacements, header->name))
         return false;
     return text_empty(connection) || !is_nominated(connection, header->name);
 }
@@ -113,9 +127,10 @@ enum error dialect_prepare(const struct provider_call *call, struct buffer *line
     if (request->target.data == NULL)
         return ERROR_MEMORY;
     for (size_t i = 0; i < head->header_count; i++)
-        if (may_pass(&head->headers[i], connection))
+        if (may_pass(&head->headers[i], connection, call->settings->extra_lines))
             http1_append_header(lines, head->headers[i].name, head->headers[i].value);
     http1_append_header(lines, TEXT("accept-encoding"), TEXT("identity"));
+    buffer_append(lines, call->settings->extra_lines);
     return make_edits(call, request);
 }
 

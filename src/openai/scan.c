@@ -7,6 +7,9 @@
  *   STRING ─'\\'─▶ ESCAPE ─'u'─▶ UNICODE ─▶ STRING
  *   the last '}' ─▶ END, which takes white space only
  *
+ * Where the next byte is at hand a function may take the step behind its own as well (the colon
+ * behind a key, the comma behind a value): most bytes of a call are short members.
+ *
  * Invariants: depth is the number of open brackets and bit depth-1 of `objects` tells the kind of
  * the innermost; a watched value is being read exactly while watched >= 0, and then span points to
  * its first byte not yet copied. */
@@ -62,7 +65,7 @@ static const char *fail(struct scan *scan, const char *p, enum error error, cons
     return NULL;
 }
 
-static const char *skip_space(struct scan *scan, const char *p, const char *end)
+static const char *skip_spaces(struct scan *scan, const char *p, const char *end)
 {
     for (; p < end; p++) {
         if (*p == '\n') {
@@ -73,6 +76,11 @@ static const char *skip_space(struct scan *scan, const char *p, const char *end)
         }
     }
     return p;
+}
+
+static inline const char *skip_space(struct scan *scan, const char *p, const char *end)
+{
+    return p < end && (unsigned char)*p > ' ' ? p : skip_spaces(scan, p, end);
 }
 
 /* ---- copies of watched values ---- */
@@ -173,10 +181,23 @@ static struct text key_folded(const struct scan *scan, char out[SCAN_KEY_MAX])
 
 static int16_t watch_find(const struct scan *scan, struct text key)
 {
-    for (size_t i = 0; i < scan->watch_count; i++)
-        if (text_equal(scan->watches[i].key, key))
+    if (key.length == 0)
+        return -1;
+    for (size_t i = 0; i < scan->watch_count; i++) {
+        const struct text *watch = &scan->watches[i].key;
+        if (watch->length == key.length && watch->data[0] == key.data[0] && text_equal(*watch, key))
             return (int16_t)i;
+    }
     return -1;
+}
+
+/* Whether a reader that ignores case could see it as another key. */
+static bool key_is_foldable(struct text key)
+{
+    for (size_t i = 0; i < key.length; i++)
+        if ((key.data[i] >= 'A' && key.data[i] <= 'Z') || (unsigned char)key.data[i] >= 0x80)
+            return true;
+    return false;
 }
 
 /* The closing quote of a top-level key was read. */
@@ -187,12 +208,13 @@ static const char *key_finish(struct scan *scan, const char *p)
     if (scan->key_too_long)
         return p;
     struct text key = {scan->key, scan->key_length};
-    if (scan->mode == SCAN_STRICT && !scan_is_utf8(key))
+    bool foldable = scan->mode == SCAN_STRICT && key_is_foldable(key);
+    if (foldable && !scan_is_utf8(key))
         return fail(scan, p, ERROR_SYNTAX, "a member's name is not UTF-8");
     int16_t watched = watch_find(scan, key);
     if (watched < 0) {
         char folded[SCAN_KEY_MAX];
-        if (scan->mode == SCAN_STRICT && watch_find(scan, key_folded(scan, folded)) >= 0)
+        if (foldable && watch_find(scan, key_folded(scan, folded)) >= 0)
             return fail(scan, p, ERROR_UNSUPPORTED,
                         "a member's name differs from a known one only in upper and lower case");
         return p;
@@ -216,12 +238,14 @@ static void member_begin(struct scan *scan, const char *p, enum scan_kind kind)
     scan->span = p;
 }
 
-/* A value ended before `p`. */
-static const char *value_end(struct scan *scan, const char *p)
+static inline bool in_object(const struct scan *scan)
 {
-    scan->state = STATE_AFTER;
-    if (scan->depth != 1 || scan->watched < 0)
-        return p;
+    unsigned level = scan->depth - 1u;
+    return (scan->objects[level / 64] >> (level % 64) & 1) != 0;
+}
+
+static const char *watched_end(struct scan *scan, const char *p)
+{
     struct scan_value *value = &scan->values[scan->watched];
     value->length = offset_of(scan, p) - value->offset;
     if (!copy_span(scan, p))
@@ -230,13 +254,19 @@ static const char *value_end(struct scan *scan, const char *p)
     return p;
 }
 
-/* ---- brackets ---- */
-
-static bool in_object(const struct scan *scan)
+/* A value ended before `p`; takes the comma behind it where that comes next. */
+static inline const char *value_end(struct scan *scan, const char *p, const char *end)
 {
-    unsigned level = scan->depth - 1u;
-    return (scan->objects[level / 64] >> (level % 64) & 1) != 0;
+    scan->state = STATE_AFTER;
+    if (scan->depth == 1 && scan->watched >= 0 && !watched_end(scan, p))
+        return NULL;
+    if (p == end || *p != ',')
+        return p;
+    scan->state = in_object(scan) ? STATE_KEY : STATE_VALUE;
+    return p + 1;
 }
+
+/* ---- brackets ---- */
 
 static const char *bracket_open(struct scan *scan, const char *p, bool object)
 {
@@ -252,19 +282,46 @@ static const char *bracket_open(struct scan *scan, const char *p, bool object)
     return p + 1;
 }
 
-static const char *bracket_close(struct scan *scan, const char *p)
+static const char *bracket_close(struct scan *scan, const char *p, const char *end)
 {
     if (in_object(scan) != (*p == '}'))
         return fail(scan, p, ERROR_SYNTAX, "a closing bracket does not match the open one");
     scan->depth--;
     if (scan->depth > 0)
-        return value_end(scan, p + 1);
+        return value_end(scan, p + 1, end);
     scan->state = STATE_END;
     scan->complete = true;
     return p + 1;
 }
 
 /* ---- states ---- */
+
+/* Behind a key: the colon too, where it comes next. */
+static inline const char *key_end(struct scan *scan, const char *p, const char *end)
+{
+    scan->state = STATE_COLON;
+    if (scan->depth == 1 && !key_finish(scan, p))
+        return NULL;
+    if (p == end || *p != ':')
+        return p;
+    scan->state = STATE_VALUE;
+    return p + 1;
+}
+
+static const char *take_string(struct scan *scan, const char *p, const char *end)
+{
+    const char *stop = scan_string_end(p, end);
+    if (scan->in_key && scan->depth == 1 && stop > p)
+        key_append(scan, p, (size_t)(stop - p));
+    if (stop == end)
+        return stop;
+    if (*stop == '"')
+        return scan->in_key ? key_end(scan, stop + 1, end) : value_end(scan, stop + 1, end);
+    if (*stop != '\\')
+        return fail(scan, stop, ERROR_SYNTAX, "a control character stands in a string");
+    scan->state = STATE_ESCAPE;
+    return stop + 1;
+}
 
 static const char *take_start(struct scan *scan, const char *p, const char *end)
 {
@@ -286,14 +343,14 @@ static const char *take_key(struct scan *scan, const char *p, const char *end)
     if (p == end)
         return p;
     if (*p == '}' && scan->state == STATE_FIRST_KEY)
-        return bracket_close(scan, p);
+        return bracket_close(scan, p, end);
     if (*p != '"')
         return fail(scan, p, ERROR_SYNTAX, "a member's name in quotes was expected");
     scan->in_key = true;
     scan->key_length = 0;
     scan->key_too_long = false;
     scan->state = STATE_STRING;
-    return p + 1;
+    return take_string(scan, p + 1, end);
 }
 
 static const char *take_colon(struct scan *scan, const char *p, const char *end)
@@ -307,52 +364,6 @@ static const char *take_colon(struct scan *scan, const char *p, const char *end)
     return p + 1;
 }
 
-static const char *literal_begin(struct scan *scan, const char *p, enum scan_kind kind,
-                                 const char *literal)
-{
-    member_begin(scan, p, kind);
-    scan->state = STATE_LITERAL;
-    scan->literal = literal;
-    scan->detail = 1;
-    return p + 1;
-}
-
-static const char *number_begin(struct scan *scan, const char *p)
-{
-    member_begin(scan, p, SCAN_NUMBER);
-    scan->state = STATE_NUMBER;
-    scan->detail = *p == '-' ? PART_MINUS : *p == '0' ? PART_ZERO : PART_INTEGER;
-    return p + 1;
-}
-
-static const char *take_value(struct scan *scan, const char *p, const char *end)
-{
-    p = skip_space(scan, p, end);
-    if (p == end)
-        return p;
-    switch (*p) {
-    case '"':
-        member_begin(scan, p, SCAN_STRING);
-        scan->in_key = false;
-        scan->state = STATE_STRING;
-        return p + 1;
-    case '{': member_begin(scan, p, SCAN_OBJECT); return bracket_open(scan, p, true);
-    case '[': member_begin(scan, p, SCAN_ARRAY); return bracket_open(scan, p, false);
-    case 't': return literal_begin(scan, p, SCAN_TRUE, "true");
-    case 'f': return literal_begin(scan, p, SCAN_FALSE, "false");
-    case 'n': return literal_begin(scan, p, SCAN_NULL, "null");
-    case ']':
-        if (scan->state == STATE_FIRST_VALUE)
-            return bracket_close(scan, p);
-        break;
-    default:
-        if (*p == '-' || (*p >= '0' && *p <= '9'))
-            return number_begin(scan, p);
-        break;
-    }
-    return fail(scan, p, ERROR_SYNTAX, "a value was expected");
-}
-
 static const char *take_after(struct scan *scan, const char *p, const char *end)
 {
     p = skip_space(scan, p, end);
@@ -363,28 +374,8 @@ static const char *take_after(struct scan *scan, const char *p, const char *end)
         return p + 1;
     }
     if (*p == '}' || *p == ']')
-        return bracket_close(scan, p);
+        return bracket_close(scan, p, end);
     return fail(scan, p, ERROR_SYNTAX, "a comma or a closing bracket was expected");
-}
-
-static const char *take_string(struct scan *scan, const char *p, const char *end)
-{
-    const char *stop = scan_string_end(p, end);
-    bool top_key = scan->in_key && scan->depth == 1;
-    if (top_key && stop > p)
-        key_append(scan, p, (size_t)(stop - p));
-    if (stop == end)
-        return stop;
-    if (*stop == '\\') {
-        scan->state = STATE_ESCAPE;
-        return stop + 1;
-    }
-    if (*stop != '"')
-        return fail(scan, stop, ERROR_SYNTAX, "a control character stands in a string");
-    if (!scan->in_key)
-        return value_end(scan, stop + 1);
-    scan->state = STATE_COLON;
-    return top_key ? key_finish(scan, stop + 1) : stop + 1;
 }
 
 /* What stands behind the backslash, and 0 for what may not. */
@@ -464,18 +455,17 @@ static int number_next(unsigned part, char c)
 
 static const char *take_number(struct scan *scan, const char *p, const char *end)
 {
-    for (; p < end; p++) {
-        int next = number_next(scan->detail, *p);
-        if (next < 0)
-            break;
-        scan->detail = (uint8_t)next;
-    }
+    unsigned part = scan->detail;
+    while (p < end && part == PART_INTEGER && *p >= '0' && *p <= '9')
+        p++;
+    for (int next; p < end && (next = number_next(part, *p)) >= 0; p++)
+        part = (unsigned)next;
+    scan->detail = (uint8_t)part;
     if (p == end)
         return p;
-    unsigned part = scan->detail;
     if (part != PART_ZERO && part != PART_INTEGER && part != PART_FRACTION && part != PART_EXPONENT)
         return fail(scan, p, ERROR_SYNTAX, "a number is malformed");
-    return value_end(scan, p);
+    return value_end(scan, p, end);
 }
 
 static const char *take_literal(struct scan *scan, const char *p, const char *end)
@@ -483,7 +473,53 @@ static const char *take_literal(struct scan *scan, const char *p, const char *en
     for (; p < end && scan->literal[scan->detail] != '\0'; p++, scan->detail++)
         if (*p != scan->literal[scan->detail])
             return fail(scan, p, ERROR_SYNTAX, "a value was expected (true, false or null)");
-    return scan->literal[scan->detail] == '\0' ? value_end(scan, p) : p;
+    return scan->literal[scan->detail] == '\0' ? value_end(scan, p, end) : p;
+}
+
+static const char *literal_begin(struct scan *scan, const char *p, const char *end,
+                                 enum scan_kind kind, const char *literal)
+{
+    member_begin(scan, p, kind);
+    scan->state = STATE_LITERAL;
+    scan->literal = literal;
+    scan->detail = 1;
+    return take_literal(scan, p + 1, end);
+}
+
+static const char *number_begin(struct scan *scan, const char *p, const char *end)
+{
+    member_begin(scan, p, SCAN_NUMBER);
+    scan->state = STATE_NUMBER;
+    scan->detail = *p == '-' ? PART_MINUS : *p == '0' ? PART_ZERO : PART_INTEGER;
+    return take_number(scan, p + 1, end);
+}
+
+static const char *take_value(struct scan *scan, const char *p, const char *end)
+{
+    p = skip_space(scan, p, end);
+    if (p == end)
+        return p;
+    switch (*p) {
+    case '"':
+        member_begin(scan, p, SCAN_STRING);
+        scan->in_key = false;
+        scan->state = STATE_STRING;
+        return take_string(scan, p + 1, end);
+    case '{': member_begin(scan, p, SCAN_OBJECT); return bracket_open(scan, p, true);
+    case '[': member_begin(scan, p, SCAN_ARRAY); return bracket_open(scan, p, false);
+    case 't': return literal_begin(scan, p, end, SCAN_TRUE, "true");
+    case 'f': return literal_begin(scan, p, end, SCAN_FALSE, "false");
+    case 'n': return literal_begin(scan, p, end, SCAN_NULL, "null");
+    case ']':
+        if (scan->state == STATE_FIRST_VALUE)
+            return bracket_close(scan, p, end);
+        break;
+    default:
+        if (*p == '-' || (*p >= '0' && *p <= '9'))
+            return number_begin(scan, p, end);
+        break;
+    }
+    return fail(scan, p, ERROR_SYNTAX, "a value was expected");
 }
 
 static const char *take_end(struct scan *scan, const char *p, const char *end)

@@ -151,7 +151,7 @@ static void strip_authority(struct http1_parser *parser)
     ptrdiff_t path = text_find_char(rest, '/');
     if (path <= 0)
         return;
-    parser->authority = text_first(rest, (size_t)path);
+    parser->head.authority = text_first(rest, (size_t)path);
     *target = text_from_index(rest, (size_t)path);
 }
 
@@ -496,8 +496,8 @@ static enum error check_head(struct http1_parser *parser)
             return fail(parser, ERROR_HTTP_UNSUPPORTED, "the request line has no HTTP version");
         if (head->version_minor == 1 && !http1_head_has(head, HEADER_HOST))
             return fail(parser, ERROR_HTTP_SYNTAX, "an HTTP/1.1 request must have a Host header");
-        if (parser->authority.length > 0 &&
-            !text_equal_ignoring_case(parser->authority, http1_head_value(head, HEADER_HOST)))
+        if (head->authority.length > 0 &&
+            !text_equal_ignoring_case(head->authority, http1_head_value(head, HEADER_HOST)))
             return fail(parser, ERROR_HTTP_AMBIGUOUS,
                         "the request target and the Host header name different hosts");
         return ERROR_OK;
@@ -566,7 +566,6 @@ static enum error step_start(struct http1_parser *parser, struct text bytes, siz
     if (parser->fields == NULL && (parser->fields = http1_fields_make()) == NULL)
         return fail(parser, ERROR_MEMORY, "out of memory");
     parser->head = (struct http1_head){0};
-    parser->authority = (struct text){NULL, 0};
     http1_fields_clear(parser->fields);
     if (parser->trailers != NULL)
         http1_fields_clear(parser->trailers);
@@ -736,7 +735,6 @@ void http1_parser_idle(struct http1_parser *parser)
     parser->fields = NULL;
     parser->trailers = NULL;
     parser->head = (struct http1_head){0};
-    parser->authority = (struct text){NULL, 0};
 }
 
 bool http1_parser_between(const struct http1_parser *parser)

@@ -75,6 +75,7 @@ struct http1_head {
     bool expect_continue;    /* Expect: 100-continue and a body to wait for */
     uint64_t content_length; /* when has_content_length */
     struct text target;      /* requests: origin-form, or "*" with OPTIONS */
+    struct text authority;   /* requests: that of an absolute-form target, else empty */
     struct text phrase;      /* responses: the reason phrase, possibly empty */
     const struct http1_header *headers;
     size_t header_count;
@@ -127,7 +128,6 @@ struct http1_parser {
     size_t extension_seen;
     struct http1_fields *fields;   /* head bytes and header array; NULL while idle */
     struct http1_fields *trailers; /* allocated by the first trailer */
-    struct text authority;         /* of an absolute-form target */
     uint64_t machine[HTTP1_MACHINE_WORDS];
 };
 

@@ -51,6 +51,7 @@ bool http1_fields_grow(struct http1_fields *fields, struct http1_head *head)
         move_text(&fields->headers[i].value, fields->bytes, fields->length, bytes);
     }
     move_text(&head->target, fields->bytes, fields->length, bytes);
+    move_text(&head->authority, fields->bytes, fields->length, bytes);
     move_text(&head->phrase, fields->bytes, fields->length, bytes);
     if (fields->bytes != fields->first_bytes)
         free(fields->bytes);

@@ -788,6 +788,23 @@ static void test_head_too_large(void **state)
     wire_expect(&front->wire, front->loop, LAST("3", "big"));
 }
 
+/* The head's memory moves when it grows, and the authority of the target with it. */
+static void test_absolute_target_in_a_large_head(void **state)
+{
+    struct front *front = *state;
+    front->at_end = answer_hello;
+    char line[600];
+    memset(line, 'n', sizeof(line));
+    memcpy(line + 100, ": ", 2);
+    memcpy(line + sizeof(line) - 3, "\r\n", 3);
+    wire_say(&front->wire, front->loop, "GET http://h.example/x HTTP/1.1\r\n");
+    for (unsigned i = 0; i < 90; i++)
+        wire_say(&front->wire, front->loop, line);
+    wire_say(&front->wire, front->loop, "host: h.example\r\n\r\n");
+    expect_log(front, "QE");
+    wire_expect(&front->wire, front->loop, ANSWER("5", "hello"));
+}
+
 /* A reload lowers the limit below what a head that is arriving has already. */
 static void test_head_limit_lowered(void **state)
 {
@@ -1034,6 +1051,7 @@ int main(void)
         TEST(test_malformed_body),
         TEST(test_caller_gone_after_malformed),
         TEST(test_head_too_large),
+        TEST(test_absolute_target_in_a_large_head),
         TEST(test_head_limit_lowered),
         TEST(test_requests_on_one_connection),
         TEST(test_requests_limit_lowered),

@@ -797,7 +797,10 @@ static void test_absolute_target_in_a_large_head(void **state)
     memset(line, 'n', sizeof(line));
     memcpy(line + 100, ": ", 2);
     memcpy(line + sizeof(line) - 3, "\r\n", 3);
-    wire_say(&front->wire, front->loop, "GET http://h.example/x HTTP/1.1\r\n");
+    wire_say(&front->wire, front->loop, "GET http://h.example/");
+    for (unsigned i = 0; i < 60; i++)
+        wire_say(&front->wire, front->loop, "0123456789012345678901234567890123456789012345678901234567890123456789");
+    wire_say(&front->wire, front->loop, " HTTP/1.1\r\n");
     for (unsigned i = 0; i < 90; i++)
         wire_say(&front->wire, front->loop, line);
     wire_say(&front->wire, front->loop, "host: h.example\r\n\r\n");

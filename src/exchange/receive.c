@@ -1,22 +1,12 @@
 /* receive: the head is here: which endpoint is meant, what may its body be, and the first facts of the record. */
-#include "base/number.h"
+#include "codec/traceparent.h"
 #include "exchange/exchange.h"
-
-#define TRACE_ID_OFFSET 3u  /* "00-" TRACE-ID "-" SPAN-ID "-" FLAGS (W3C Trace Context, section 3.2) */
-#define TRACE_ID_LENGTH 32u
-#define TRACEPARENT_LENGTH 55u
-
-static struct text trace_id(struct text traceparent)
-{
-    if (traceparent.length < TRACEPARENT_LENGTH || traceparent.data[2] != '-' || traceparent.data[35] != '-')
-        return text_of(NULL, 0);
-    return text_of(traceparent.data + TRACE_ID_OFFSET, TRACE_ID_LENGTH);
-}
 
 static void note_caller(struct exchange *exchange)
 {
     struct record *record = &exchange->record;
     const struct http1_head *head = http_request_head(exchange->request);
+    struct text trace_id;
     char source[ADDRESS_TEXT_SIZE];
     size_t length = address_format_host(http_request_peer(exchange->request), source);
 
@@ -31,7 +21,8 @@ static void note_caller(struct exchange *exchange)
     record->method = http1_method_text(head->method);
     record->path = arena_copy(&exchange->arena, query < 0 ? target : text_first(target, (size_t)query));
     record->user_agent = arena_copy(&exchange->arena, http1_head_value(head, HEADER_USER_AGENT));
-    record->trace_id = arena_copy(&exchange->arena, trace_id(http1_head_value(head, HEADER_TRACEPARENT)));
+    if (traceparent_parse(http1_head_value(head, HEADER_TRACEPARENT), &trace_id))
+        record->trace_id = arena_copy(&exchange->arena, trace_id);
 }
 
 static bool is_type(struct text content_type, struct text wanted)

@@ -7,7 +7,7 @@ import threading
 
 
 class ConnectProxy:
-    """A forward proxy that only tunnels. `refuse` is a status line's code to answer instead of a tunnel."""
+    """A forward proxy: tunnels for CONNECT, and plain requests in absolute form. `refuse` is a status to answer instead."""
 
     def __init__(self, user=None, password=None, refuse=None, route=None):
         self.expected = None
@@ -15,7 +15,7 @@ class ConnectProxy:
             self.expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         self.refuse = refuse
         self.route = route or {}  # "host:port" asked for -> (host, port) to connect to
-        self.requests = []        # (target, headers) of each CONNECT
+        self.requests = []        # (method, target, headers) of each request
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -47,12 +47,18 @@ class ConnectProxy:
         if self.expected and headers.get("proxy-authorization") != self.expected:
             client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
             return client.close()
-        if self.refuse or method != "CONNECT":
-            client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % (self.refuse or 405))
+        if self.refuse:
+            client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self.refuse)
             return client.close()
-        host, _, port = target.rpartition(":")
-        upstream = socket.create_connection(self.route.get(target, (host.strip("[]"), int(port))))
-        client.sendall(b"HTTP/1.1 200 Tunnel\r\n\r\n")
+        authority, path = target, ""
+        if method != "CONNECT":
+            authority, _, path = target.removeprefix("http://").partition("/")
+        host, _, port = authority.rpartition(":")
+        upstream = socket.create_connection(self.route.get(authority, (host.strip("[]"), int(port))))
+        if method == "CONNECT":
+            client.sendall(b"HTTP/1.1 200 Tunnel\r\n\r\n")
+        else:
+            early = head.replace(target.encode(), b"/" + path.encode(), 1) + b"\r\n\r\n" + early
         if early:
             upstream.sendall(early)
         back = threading.Thread(target=_pump, args=(upstream, client), daemon=True)

@@ -30,7 +30,7 @@ import time
 import fake_answers
 
 TOKEN = re.compile(rb"fake-[0-9a-f]{12}")
-TOKEN_SCAN_LIMIT = 4 << 20  # no test puts a token deeper into a body than this
+TOKEN_SCAN_LIMIT = 16 << 20  # no test puts a token deeper into a body than this
 
 
 class Gone(Exception):

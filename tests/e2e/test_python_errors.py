@@ -40,7 +40,7 @@ def test_bad_key(sdk, gateway):
     client = sdk.client.with_options(api_key="tpk_no_such_key")
     with pytest.raises(openai.AuthenticationError) as caught:
         sdk.done(client.chat.completions.create(model="fast", messages=HELLO))
-    assert caught.value.code == "invalid_api_key"
+    assert caught.value.code in ("invalid_api_key", "mistyped_api_key")
     assert caught.value.type == "invalid_request_error"
     assert caught.value.request_id
     assert "tpk_no_such_key" not in json.dumps(caught.value.body), "a refused key is not read back whole"

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gateway import Gateway, plain_config, wait_until
-from wire_client import call_once
+from wire_client import Wire, call_once
 
 
 def store_file(gateway):
@@ -40,7 +40,7 @@ def test_a_locked_store_holds_up_no_call(own_gateway):
 
 
 def test_revoked_keys_stay_refused_while_the_store_is_locked(own_gateway):
-    made = own_gateway.create_key("gone")
+    key, made = own_gateway.key, own_gateway.create_key("gone")
     own_gateway.wait_key(made["key"])
     own_gateway.run("key", "revoke", made["id"], "--data", str(own_gateway.data))
     wait_until(lambda: own_gateway.get("/v1/models", made["key"])[0] == 401, 5, "revoked")
@@ -48,7 +48,7 @@ def test_revoked_keys_stay_refused_while_the_store_is_locked(own_gateway):
     lock.execute("BEGIN EXCLUSIVE")
     for _ in range(10):
         assert own_gateway.get("/v1/models", made["key"])[0] == 401
-    assert own_gateway.get("/v1/models", own_gateway.key)[0] == 200, "and good keys work"
+    assert own_gateway.get("/v1/models", key)[0] == 200, "and good keys work"
     lock.execute("ROLLBACK")
     lock.close()
 
@@ -107,12 +107,14 @@ def test_a_full_disk_refuses_and_never_forgets(small_disk, own_fake):
             except OSError:
                 pass
         statuses = []
-        for _ in range(3000):  # more than what is preallocated can take
-            answer = call_once(gateway.port, key, "fast", user="x" * 200)
-            statuses.append(answer.status)
-            if answer.status == 200:
-                served.append(answer.request_id)
-            else:
+        with Wire(gateway.port, key=key) as wire:
+            for _ in range(20_000):  # far more than what is preallocated can take
+                wire.chat("fast", user="u" * 128, headers=[("User-Agent", "a" * 256)])
+                answer = wire.answer()
+                statuses.append(answer.status)
+                if answer.status == 200:
+                    served.append(answer.request_id)
+                    continue
                 assert answer.status == 503 and answer.error["code"] == "ledger_unavailable"
                 assert answer.header("x-should-retry") == "true"
                 break

@@ -73,11 +73,11 @@ def test_model_deep_in_a_large_body(wire, fake, place):
 
 def test_stream_options_are_added_and_the_rest_stays(wire, fake):
     script = fake.script(respond)
-    body = b'{"model":"%s", "stream" : true , "messages":[{"role":"user","content":"x"}],"n":1.0}' % script.token.encode()
+    body = b'{"model":"%s", "stream" : true , "messages":[{"role":"user","content":"x"}],"seed":1.0}' % script.token.encode()
     assert send(wire, body).status == 200
     sent = script.call().content
     assert json.loads(sent) == {**json.loads(body), "stream_options": {"include_usage": True}}
-    assert b'"n":1.0' in sent and b'"stream" : true ' in sent
+    assert b'"seed":1.0' in sent and b'"stream" : true ' in sent
 
 
 @pytest.mark.parametrize("options", ["{}", '{"include_obfuscation":false}', '{ "include_usage" : false , "x":1 }', "null"])
@@ -131,8 +131,8 @@ def test_binary_answers_are_the_same(wire, fake):
 def test_forms_are_the_same(wire, fake, boundary):
     script = fake.script(echo(b'{"text":"x"}'))
     mark = boundary.strip('"').encode()
-    body = (b"preamble\r\n--" + mark + b'\r\nContent-Disposition: form-data; name="model"\r\n\r\n' + script.token.encode()
-            + b"\r\n--" + mark + b'\r\nContent-Disposition: form-data; name="file"; filename="a\\"b.wav"\r\nContent-Type: audio/wav\r\n\r\n'
+    body = (b"--" + mark + b'\r\nContent-Disposition: form-data; name="model"\r\n\r\n' + script.token.encode()
+            + b"\r\n--" + mark + b'\r\nContent-Disposition: form-data; name="file"; filename="a%22b.wav"\r\nContent-Type: audio/wav\r\n\r\n'
             + b"\r\n--" + mark[:-1] + b"\r\n-" + bytes(range(256)) + b"\r\n--" + mark + b"--\r\nepilogue")
     if '"' not in boundary and "?" in boundary:
         boundary = f'"{boundary}"'
@@ -141,6 +141,21 @@ def test_forms_are_the_same(wire, fake, boundary):
     wire.send(body)
     assert wire.answer().status == 200
     assert script.call().content == body
+
+
+@pytest.mark.parametrize("body", [
+    b'preamble\r\n--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nfast\r\n--b--\r\n',
+    b'--b\r\nContent-Disposition: form-data; name="a\\"; name="model"\r\n\r\nfast\r\n--b--\r\n',
+    b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nfast\r\n--b\r\n'
+    b'Content-Disposition: form-data; name="model"\r\n\r\nother\r\n--b--\r\n'], ids=["preamble", "backslash", "two models"])
+def test_forms_that_could_be_read_in_two_ways_are_refused(wire, fake, body):
+    before = len(fake.calls)
+    wire.request("POST", "/v1/audio/transcriptions", length=False, headers=[
+        ("Content-Type", "multipart/form-data; boundary=b"), ("Content-Length", str(len(body)))])
+    wire.send(body)
+    answer = wire.answer()
+    assert answer.status == 400 and answer.error["type"] == "invalid_request_error"
+    assert len(fake.calls) == before
 
 
 def test_a_form_whose_model_comes_last_is_routed_by_it(wire, fake):

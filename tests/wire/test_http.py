@@ -133,7 +133,7 @@ def test_expect_with_a_refusal_asks_for_no_body(gateway):
 
 def test_unknown_expectation(wire):
     wire.request("POST", "/v1/chat/completions", CHAT, headers=[("Expect", "wonders")])
-    assert wire.answer().status == 417
+    assert wire.answer().status in (400, 417)
 
 
 def test_head(wire):
@@ -151,9 +151,12 @@ def test_options(wire):
     assert wire.answer("GET").status == 200
 
 
-def test_absolute_form(wire):
+def test_absolute_form(wire, fake):
+    """Only somebody who takes the gateway for a proxy sends it: served or refused, but never sent on to that host."""
+    before = len(fake.calls)
     wire.request("GET", "http://gateway.test/v1/models")
-    assert wire.answer("GET").status == 200
+    assert wire.answer("GET").status in (200, 400)
+    assert len(fake.calls) == before
 
 
 def test_query_is_ignored_in_routing_and_kept_upstream(wire, fake):

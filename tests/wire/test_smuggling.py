@@ -152,8 +152,9 @@ def test_bytes_after_an_upstream_answer_never_become_an_answer(gateway, fake, di
     """An upstream sends a whole second answer that nobody asked for. The next call must not get it."""
     async def answer(call):
         await call.body()
-        call.answer({"whose": "first"})
-        call.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"whose":"nobodys"}')
+        # in one write: what comes later than the next request cannot be told from its answer by anybody
+        call.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n{"whose":"first"}'
+                   b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"whose":"nobodys"}')
 
     for _ in range(5):
         script = fake.script(answer)

@@ -59,7 +59,7 @@ def test_calls_and_streams(secure, leaf, version):
 
 def test_large_bodies_over_tls(secure, leaf):
     with Wire(secure_port(secure), tls=leaf.client_context(), key=secure.key) as wire:
-        wire.chat("fast", user="x" * 5_000_000)
+        wire.chat("fast", padding="x" * 5_000_000)
         assert wire.answer().status == 200
 
 
@@ -158,8 +158,9 @@ def test_a_broken_certificate_leaves_the_good_one_in_force(secure, leaf):
 def test_key_that_does_not_fit_its_certificate_does_not_start(start_gateway, own_fake, leaf):
     other = leaf.issue("other.test", file="other")
     gateway = start_gateway(tls_config(own_fake.url, [(leaf.leaf[0], other[1])]), run=False)
-    done = gateway.run("check", str(gateway.config_file), check=False)
+    done = gateway.run("serve", "--config", str(gateway.config_file), "--data", str(gateway.data), check=False)
     assert done.returncode > 0
+    assert "secure" in done.stderr, "the listener is named"
 
 
 def test_unix_socket_listener(start_gateway, own_fake, tmp_path):

@@ -231,24 +231,32 @@ def test_proxy_that_refuses(start_gateway, tls_fake, authority):
     proxy.stop()
 
 
-def test_proxy_of_the_environment(start_gateway, proxy, tls_fake, authority):
-    trust = {"authority": str(authority.file)}
-    config = provider(plain_config(tls_fake.url), tls=trust)
-    gateway = start_gateway(config, {"HTTPS_PROXY": proxy.url})
+@pytest.mark.parametrize("environment, setting, through", [
+    ({}, {}, True), ({"NO_PROXY": "other.test,.elsewhere.test"}, {}, True),
+    ({"NO_PROXY": "localhost,provider.test"}, {}, False), ({"NO_PROXY": ".test"}, {}, False), ({"NO_PROXY": "*"}, {}, False),
+    ({}, {"proxy": "none"}, False)], ids=str)
+def test_proxy_of_the_environment(start_gateway, proxy, tls_fake, authority, name_server, environment, setting, through):
+    name_server.names["provider.test"] = (60, ["127.0.0.1"])
+    proxy.route[f"provider.test:{tls_fake.port}"] = ("127.0.0.1", tls_fake.port)
+    config = resolved(plain_config(f"https://provider.test:{tls_fake.port}"), name_server)
+    gateway = start_gateway(provider(config, tls={"authority": str(authority.file)}, **setting), {"HTTPS_PROXY": proxy.url, **environment})
     assert call_once(gateway.port, gateway.key, "fast").status == 200
-    assert len(proxy.requests) == 1
-    exempt = start_gateway(provider(plain_config(tls_fake.url), tls=trust), {"HTTPS_PROXY": proxy.url, "NO_PROXY": "localhost,127.0.0.0/8,127.0.0.1"})
-    assert call_once(exempt.port, exempt.key, "fast").status == 200
-    none = start_gateway(provider(plain_config(tls_fake.url), tls=trust, proxy="none"), {"HTTPS_PROXY": proxy.url})
-    assert call_once(none.port, none.key, "fast").status == 200
-    assert len(proxy.requests) == 1
+    assert len(proxy.requests) == (1 if through else 0)
 
 
-def test_plain_upstream_through_a_tunnel(start_gateway, proxy, own_fake):
+def test_this_machine_is_reached_without_the_environments_proxy(start_gateway, proxy, own_fake):
+    gateway = start_gateway(plain_config(own_fake.url), {"HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url})
+    assert call_once(gateway.port, gateway.key, "fast").status == 200
+    assert not proxy.requests
+
+
+def test_plain_upstream_behind_a_proxy(start_gateway, proxy, own_fake):
     script = own_fake.script(respond)
     gateway = start_gateway(provider(plain_config(own_fake.url), proxy=proxy.url))
     assert call_once(gateway.port, gateway.key, script.model).status == 200
-    assert proxy.requests[0][0] == "CONNECT"
+    assert len(proxy.requests) == 1
+    assert script.calls[0].target == "/v1/chat/completions"
+    assert script.calls[0].header("proxy-authorization") is None
 
 
 def test_port_that_nobody_listens_on(start_gateway):

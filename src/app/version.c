@@ -1,7 +1,6 @@
 #include "app/version.h"
 
 #include <ares.h>
-#include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
 #include <uv.h>
@@ -43,7 +42,6 @@ static void read_libraries(struct library out[LIBRARIES])
                    number & 0xff);
     const struct library libraries[LIBRARIES] = {
         {"c-ares", ares_version(NULL)},
-        {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
         {"libuv", uv_version_string()},
         {"libyaml", yaml_get_version_string()},
         {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},

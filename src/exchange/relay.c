@@ -238,6 +238,9 @@ void relay_failed(struct attempt *attempt)
     if (attempt->state == ATTEMPT_FAILED || attempt->state == ATTEMPT_COMPLETE)
         return;
     if (!exchange->answered) {
+        /* What it did say may have cost something: the answer is closed for its counts, nothing of it is sent. */
+        if (attempt->state == ATTEMPT_ANSWERING)
+            (void)provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0), text_of(NULL, 0));
         attempt->state = ATTEMPT_FAILED;
         attempt->part_count = 0;
         exchange_resume(exchange);

@@ -1,6 +1,8 @@
 /* How a request is written for an upstream of OpenAI's dialect. */
 #include "provider/dialect.h"
 
+#include "codec/traceparent.h"
+
 /* Headers of a caller that stay here, beside the hop-by-hop ones. */
 static const bool kept_back[HEADER_COUNT] = {
     /* The gateway writes these itself. */
@@ -32,16 +34,31 @@ static const bool kept_back[HEADER_COUNT] = {
     [HEADER_X_REQUEST_ID] = true,
 };
 
+/* Most headers differ from the prefix in their first letter. */
 static bool starts_with_ignoring_case(struct text t, struct text prefix)
 {
-    return text_equal_ignoring_case(text_first(t, prefix.length), prefix);
+    return !text_empty(t) && (t.data[0] | 0x20) == prefix.data[0] &&
+           text_equal_ignoring_case(text_first(t, prefix.length), prefix);
 }
 
-/* Named in Connection, and so hop-by-hop (RFC 9110 section 7.6.1). */
-static bool is_nominated(struct text connection, struct text name)
+bool dialect_is_own_header(struct text name)
+{
+    return starts_with_ignoring_case(name, TEXT("x-turnpike-"));
+}
+
+struct text dialect_nominations(const struct http1_head *head)
+{
+    struct text connection = http1_head_value(head, HEADER_CONNECTION);
+    if (text_equal_ignoring_case(connection, TEXT("keep-alive")) ||
+        text_equal_ignoring_case(connection, TEXT("close")))
+        return (struct text){NULL, 0}; /* nominates nothing that is not known anyway */
+    return connection;
+}
+
+bool dialect_is_nominated(struct text nominations, struct text name)
 {
     struct text member;
-    while (http1_list_next(&connection, &member))
+    while (http1_list_next(&nominations, &member))
         if (text_equal_ignoring_case(member, name))
             return true;
     return false;
@@ -64,11 +81,14 @@ static bool may_pass(const struct http1_header *header, struct text connection,
 {
     if (header->id != HEADER_OTHER && (kept_back[header->id] || header_is_hop_by_hop(header->id)))
         return false;
-    if (starts_with_ignoring_case(header->name, TEXT("x-turnpike-")) ||
+    if (dialect_is_own_header(header->name) ||
         starts_with_ignoring_case(header->name, TEXT("x-forwarded-")) ||
         lines_have(replacements, header->name))
         return false;
-    return text_empty(connection) || !is_nominated(connection, header->name);
+    /* A malformed one is to be taken for none (W3C Trace Context, section 4.3). */
+    if (header->id == HEADER_TRACEPARENT && !traceparent_parse(header->value, NULL))
+        return false;
+    return !dialect_is_nominated(connection, header->name);
 }
 
 static struct text make_target(const struct provider_call *call)
@@ -120,16 +140,14 @@ enum error dialect_prepare(const struct provider_call *call, struct buffer *line
                            struct provider_request *request)
 {
     const struct http1_head *head = call->head;
-    struct text connection = http1_head_value(head, HEADER_CONNECTION);
-    if (text_equal_ignoring_case(connection, TEXT("keep-alive")))
-        connection = (struct text){NULL, 0}; /* nominates nothing that is not known anyway */
+    struct text connection = dialect_nominations(head);
     request->target = make_target(call);
     if (request->target.data == NULL)
         return ERROR_MEMORY;
     for (size_t i = 0; i < head->header_count; i++)
         if (may_pass(&head->headers[i], connection, call->settings->extra_lines))
-            http1_append_header(lines, head->headers[i].name, head->headers[i].value);
-    http1_append_header(lines, TEXT("accept-encoding"), TEXT("identity"));
+            http1_append_parsed_header(lines, &head->headers[i]);
+    buffer_append(lines, TEXT("accept-encoding: identity\r\n"));
     buffer_append(lines, call->settings->extra_lines);
     return make_edits(call, request);
 }

@@ -34,26 +34,17 @@ static const bool kept_back[HEADER_COUNT] = {
     [HEADER_SERVER] = true,
 };
 
-static bool is_nominated(struct text connection, struct text name)
-{
-    struct text member;
-    while (http1_list_next(&connection, &member))
-        if (text_equal_ignoring_case(member, name))
-            return true;
-    return false;
-}
-
 static void write_head_lines(const struct http1_head *head, struct buffer *lines)
 {
-    struct text connection = http1_head_value(head, HEADER_CONNECTION);
+    struct text nominations = dialect_nominations(head);
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http1_header *header = &head->headers[i];
         if (header->id == HEADER_X_REQUEST_ID)
             http1_append_header(lines, TEXT("x-turnpike-upstream-request-id"), header->value);
         else if (!kept_back[header->id] && !header_is_hop_by_hop(header->id) &&
-                 !text_equal_ignoring_case(text_first(header->name, 11), TEXT("x-turnpike-")) &&
-                 !is_nominated(connection, header->name))
-            http1_append_header(lines, header->name, header->value);
+                 !dialect_is_own_header(header->name) &&
+                 !dialect_is_nominated(nominations, header->name))
+            http1_append_parsed_header(lines, header);
     }
 }
 
@@ -205,7 +196,7 @@ static bool stream_is_whole(const struct stream_tap *stream, enum error error)
         return true;
     /* Some servers leave [DONE] out; which event is the last of a media stream is not known of all;
      * and frames that are no chunks are none of ours. An end in good order is believed then. */
-    bool understood = is_text_stream(stream) && stream->identity_known;
+    bool understood = is_text_stream(stream) && (stream->identity_known || stream->frames == 0);
     return error == ERROR_OK && (stream->facts.finished || !understood);
 }
 

@@ -33,6 +33,7 @@ struct line {
     struct loop_deferred resume;
     uint64_t idle_since;
     bool feeding;
+    bool unflushed; /* something was given since the last on_flush */
     bool complete; /* the answer ended */
     bool reusable; /* the answer's head allows another request */
     bool closed;
@@ -51,7 +52,10 @@ struct http_call {
     struct loop_timer total_timer;
     struct loop_deferred finish; /* a failure that is told at the end of the turn; then the memory */
     enum error failure;
+    const char *failure_detail; /* static */
     enum call_state state;
+    uint64_t dial_began; /* loop_now */
+    bool opening;        /* an internal connection is opened at the end of the turn */
     size_t body_index, body_offset; /* held body: what was handed to the connection so far */
     bool all_sent;
     bool paused;
@@ -82,6 +86,7 @@ struct http_origin {
 static void begin(struct http_call *call, bool fresh);
 static void serve_waiting(struct http_origin *origin);
 static void send_request(struct http_call *call);
+static void fail_later(struct http_call *call, enum error error, const char *detail);
 static void feed(struct line *line, struct text bytes);
 
 /* ---- the end of a call ---- */
@@ -127,6 +132,9 @@ static void retire_call(struct http_call *call)
         call->dial = NULL;
         origin->open_count--;
     }
+    if (call->opening)
+        origin->open_count--;
+    call->opening = false;
     if (call->line)
         call->line->call = NULL;
     call->line = NULL;
@@ -174,13 +182,10 @@ static void free_line(void *owner)
     free_origin_when_unused(origin);
 }
 
-/* The line is no more: makes room for who waits. */
-static void drop_line(struct line *line)
+static void discard_line(struct line *line)
 {
     struct http_origin *origin = line->origin;
 
-    if (line->closed)
-        return;
     line->closed = true;
     if (line->connection)
         connection_close(line->connection);
@@ -194,11 +199,20 @@ static void drop_line(struct line *line)
     unlink_line(line);
     origin->open_count--;
     loop_defer(origin->loop, &line->release, free_line, line);
-    serve_waiting(origin);
+}
+
+/* The line is no more: makes room for who waits. */
+static void drop_line(struct line *line)
+{
+    if (line->closed)
+        return;
+    discard_line(line);
+    serve_waiting(line->origin);
 }
 
 static void fail_call(struct http_call *call, enum error error, struct text detail)
 {
+    struct http_origin *origin = call->origin;
     struct line *line = call->line;
     const struct http_call_events *events = call->events;
     void *owner = call->owner;
@@ -206,6 +220,7 @@ static void fail_call(struct http_call *call, enum error error, struct text deta
     retire_call(call);
     if (line)
         drop_line(line);
+    serve_waiting(origin); /* a dial that was given up leaves a place too */
     events->on_failed(owner, error, detail);
 }
 
@@ -260,6 +275,7 @@ static void give_slice(struct line *line, bool last)
     line->slice = text_of(NULL, 0);
     if (!call || (slice.length == 0 && !last))
         return;
+    line->unflushed = true;
     const struct http_call_events *events = call->events;
     void *owner = call->owner;
     if (last) {
@@ -275,9 +291,18 @@ static enum http1_verdict on_head(void *owner, const struct http1_head *head)
     struct http_call *call = line->call;
 
     line->reusable = head->keep_alive && head->framing != HTTP1_UNTIL_CLOSE && !head->upgrade;
-    if (!call || call->state == CALL_TUNNELLING)
+    if (!call)
         return HTTP1_CONTINUE;
+    if (call->state == CALL_TUNNELLING) {
+        line->complete = true; /* what a proxy says beside its status is nobody's answer */
+        return HTTP1_STOP;
+    }
+    if (head->upgrade) {
+        fail_call(call, ERROR_HTTP_UNSUPPORTED, TEXT("it switched to a protocol that was not asked for"));
+        return HTTP1_STOP;
+    }
     call->state = CALL_ANSWERING;
+    line->unflushed = true;
     call->events->on_head(call->owner, head);
     return line->call && !line->call->paused ? HTTP1_CONTINUE : HTTP1_STOP;
 }
@@ -296,8 +321,6 @@ static void on_complete(void *owner)
     struct line *line = owner;
 
     line->complete = true;
-    if (line->call && line->call->state == CALL_TUNNELLING)
-        return;
     give_slice(line, true);
 }
 
@@ -373,8 +396,12 @@ static void finish_feed(struct line *line)
     if (line->call && line->call->state == CALL_ANSWERING) {
         give_slice(line, false);
         struct http_call *call = line->call;
-        if (call && call->events->on_flush)
+        bool flush = line->unflushed;
+        line->unflushed = false;
+        if (call && flush && call->events->on_flush)
             call->events->on_flush(call->owner);
+        if (line->call && line->call->paused)
+            connection_pause(line->connection);
     }
     line->slice = text_of(NULL, 0);
     if (line->closed)
@@ -568,7 +595,11 @@ static void send_request(struct http_call *call)
     call->all_sent = false;
     http1_parser_expect(&call->line->parser, call->request.method);
     if (!write_request(call)) {
-        fail_call(call, ERROR_LIMIT, TEXT("the request head is larger than what can be sent"));
+        struct line *line = call->line;
+        line->call = NULL;
+        call->line = NULL;
+        drop_line(line);
+        fail_later(call, ERROR_LIMIT, "the request head is larger than what can be sent");
         return;
     }
     if (!call->all_sent)
@@ -645,10 +676,15 @@ static void start_tunnelling(struct http_call *call)
     const struct http_origin_settings *settings = &call->origin->settings;
     struct buffer *head = &call->line->head;
 
+    uint64_t patience = call->request.timeouts.connect, spent = loop_now(call->origin->loop) - call->dial_began;
+
     call->state = CALL_TUNNELLING;
+    loop_timer_set(call->origin->loop, &call->phase_timer, patience > spent ? patience - spent : 0);
     buffer_clear(head);
-    buffer_append_format(head, "CONNECT %.*s:%u HTTP/1.1\r\nhost: %.*s:%u\r\n", TEXT_ARG(settings->host), settings->port,
-                         TEXT_ARG(settings->host), settings->port);
+    bool literal6 = text_find_char(settings->host, ':') >= 0; /* RFC 3986 section 3.2.2: in brackets */
+    const char *before = literal6 ? "[" : "", *after = literal6 ? "]" : "";
+    buffer_append_format(head, "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n", before, TEXT_ARG(settings->host), after,
+                         settings->port, before, TEXT_ARG(settings->host), after, settings->port);
     if (settings->proxy_authorization.length > 0)
         http1_append_header(head, TEXT("proxy-authorization"), settings->proxy_authorization);
     buffer_append(head, TEXT("\r\n"));
@@ -691,9 +727,7 @@ static void on_dialled(void *owner, const struct dial_result *result)
     call->times.connected = result->connected_at;
     if (result->error != ERROR_OK) {
         call->origin->open_count--;
-        struct http_origin *origin = call->origin;
         fail_call(call, result->error, text_from(error_meaning(result->error)));
-        serve_waiting(origin);
         return;
     }
     use_descriptor(call, result->descriptor);
@@ -703,14 +737,18 @@ static void tell_failure(void *owner)
 {
     struct http_call *call = owner;
 
-    if (call->state != CALL_OVER)
-        fail_call(call, call->failure, text_from(error_meaning(call->failure)));
+    if (call->state == CALL_OVER)
+        free_call(call); /* given up before it was told */
+    else
+        fail_call(call, call->failure, text_from(call->failure_detail));
 }
 
 /* A failure found while starting: told at the end of the turn, never from within. */
-static void fail_later(struct http_call *call, enum error error)
+static void fail_later(struct http_call *call, enum error error, const char *detail)
 {
     call->failure = error;
+    call->failure_detail = detail;
+    loop_timer_clear(call->origin->loop, &call->phase_timer);
     loop_defer(call->origin->loop, &call->finish, tell_failure, call);
 }
 
@@ -723,6 +761,7 @@ static void open_internal(void *owner)
         free_call(call);
         return;
     }
+    call->opening = false;
     int descriptor = origin->settings.open_internal(origin->settings.open_owner);
     if (descriptor < 0) {
         origin->open_count--;
@@ -744,15 +783,17 @@ static void dial_origin(struct http_call *call)
 
     call->state = CALL_DIALLING;
     origin->open_count++;
+    loop_timer_clear(origin->loop, &call->phase_timer); /* the dial has its own, and tells names from connections */
     if (settings->open_internal) {
+        call->opening = true;
         loop_defer(origin->loop, &call->finish, open_internal, call);
         return;
     }
-    loop_timer_set(origin->loop, &call->phase_timer, call->request.timeouts.connect);
+    call->dial_began = loop_now(origin->loop);
     call->dial = dial_start(origin->loop, origin->resolver, &target, call->request.timeouts.connect, on_dialled, call);
     if (!call->dial) {
         origin->open_count--;
-        fail_later(call, ERROR_MEMORY);
+        fail_later(call, ERROR_MEMORY, error_meaning(ERROR_MEMORY));
     }
 }
 
@@ -775,7 +816,7 @@ static struct line *take_fit(struct http_origin *origin)
     struct line *line = take_idle(origin);
 
     while (line && connection_is_stale(line->connection)) {
-        drop_line(line);
+        discard_line(line);
         line = take_idle(origin);
     }
     return line;
@@ -788,7 +829,7 @@ static void close_one_idle(struct http_origin *origin)
     while (line && !line->idle_since)
         line = line->next;
     if (line)
-        drop_line(line);
+        discard_line(line);
 }
 
 /* Finds the call a line: a kept one, a new one, or a place in the queue. */
@@ -804,15 +845,15 @@ static void begin(struct http_call *call, bool fresh)
         send_request(call);
         return;
     }
-    if (origin->open_count >= origin->settings.connections)
-        close_one_idle(origin);
+    if (origin->open_count >= origin->settings.connections && origin->idle_count > 0)
+        close_one_idle(origin); /* for this call: it is first, even where others wait */
     if (origin->open_count < origin->settings.connections) {
         dial_origin(call);
         return;
     }
     call->state = CALL_WAITING;
     if (origin->waiting_count >= origin->settings.waiting) {
-        fail_later(call, ERROR_LIMIT);
+        fail_later(call, ERROR_LIMIT, "too many calls wait for a connection");
         return;
     }
     *origin->waiting_end = call;
@@ -851,6 +892,11 @@ static void on_phase_timeout(void *owner)
     /* An answer that we ourselves hold back is not the peer's fault. */
     if (call->state == CALL_ANSWERING && call->paused) {
         set_answer_timer(call);
+        return;
+    }
+    /* Nor is a body that the caller has not sent us yet: his own time runs for that. */
+    if (call->state == CALL_SENT && call->request.has_body && !call->all_sent && connection_queued(call->line->connection) == 0) {
+        loop_timer_set(call->origin->loop, &call->phase_timer, call->request.timeouts.idle);
         return;
     }
     if (call->state == CALL_SENT && !call->all_sent)

@@ -86,7 +86,8 @@ struct http_call_times { /* loop_now_exact nanoseconds; 0 when not reached */
     bool resent;  /* went out a second time, on a fresh connection */
 };
 
-/* All texts of `request` must stay valid until on_head, on_failed or http_call_cancel. Events come later, never from within. NULL when out of memory. */
+/* All texts of `request` must stay valid until the call is over: an answer may begin before a held body has gone out. Events come
+ * later, never from within. NULL when out of memory. */
 must_check struct http_call *http_call_start(struct http_origin *origin, const struct http_call_request *request,
                                              const struct http_call_events *events, void *owner);
 /* Streamed body: copies; false when the call cannot take more now and nothing was taken: wait for on_sendable. */

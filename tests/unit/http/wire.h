@@ -17,8 +17,10 @@
 #include "base/clock.h"
 #include "net/loop.h"
 
+#ifndef MILLISECOND
 #define MILLISECOND NANOSECONDS_PER_MILLISECOND
 #define SECOND      NANOSECONDS_PER_SECOND
+#endif
 
 struct wire {
     int descriptor; /* -1: closed by the test */
@@ -33,11 +35,21 @@ static inline void wire_open(struct wire *wire, int descriptor)
     buffer_open(&wire->received, 64u * 1024u * 1024u);
 }
 
-static inline void wire_hang_up(struct wire *wire)
+/* With what was not read yet: the other side sees a reset. */
+static inline void wire_reset(struct wire *wire)
 {
     if (wire->descriptor >= 0)
         close(wire->descriptor);
     wire->descriptor = -1;
+}
+
+/* In good order. */
+static inline void wire_hang_up(struct wire *wire)
+{
+    char bytes[65536];
+    while (wire->descriptor >= 0 && recv(wire->descriptor, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        continue;
+    wire_reset(wire);
 }
 
 static inline void wire_close(struct wire *wire)

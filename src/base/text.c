@@ -12,6 +12,8 @@ bool text_equal_ignoring_case(struct text a, struct text b)
 {
     if (a.length != b.length)
         return false;
+    if (text_equal(a, b)) /* the common case, in wide steps */
+        return true;
     for (size_t i = 0; i < a.length; i++)
         if (lower(a.data[i]) != lower(b.data[i]))
             return false;

@@ -197,6 +197,8 @@ struct text http1_status_phrase(unsigned status);
  * value holds CR, LF, NUL or another control character: nobody writes a header of their own through
  * a value that we pass on. */
 bool http1_append_header(struct buffer *out, struct text name, struct text value);
+/* The same line of a header that a parser handed out, which has checked it already. */
+bool http1_append_parsed_header(struct buffer *out, const struct http1_header *header);
 bool http1_append_header_unsigned(struct buffer *out, struct text name, uint64_t value);
 
 /* The line before a chunk of `size` bytes (not 0), with its CRLF; returns how many bytes it has.

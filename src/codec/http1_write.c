@@ -62,15 +62,13 @@ static bool is_field_value(struct text t)
     return bad == 0;
 }
 
-bool http1_append_header(struct buffer *out, struct text name, struct text value)
+static bool append_line(struct buffer *out, struct text name, struct text value)
 {
-    if (!is_token(name) || !is_field_value(value)) {
+    char *at = buffer_reserve(out, name.length + value.length + 4);
+    if (at == NULL) {
         out->failed = true;
         return false;
     }
-    char *at = buffer_reserve(out, name.length + value.length + 4);
-    if (at == NULL)
-        return false;
     memcpy(at, name.data, name.length);
     at += name.length;
     *at++ = ':';
@@ -82,6 +80,19 @@ bool http1_append_header(struct buffer *out, struct text name, struct text value
     *at++ = '\n';
     out->length += name.length + value.length + 4;
     return true;
+}
+
+bool http1_append_header(struct buffer *out, struct text name, struct text value)
+{
+    if (is_token(name) && is_field_value(value))
+        return append_line(out, name, value);
+    out->failed = true;
+    return false;
+}
+
+bool http1_append_parsed_header(struct buffer *out, const struct http1_header *header)
+{
+    return append_line(out, header->name, header->value);
 }
 
 bool http1_append_header_unsigned(struct buffer *out, struct text name, uint64_t value)

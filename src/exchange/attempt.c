@@ -141,15 +141,18 @@ static void write_detail(struct attempt *attempt)
     uint64_t ended = loop_now(exchange->worker->loop);
     uint64_t took = ended > times->started ? ended - times->started : 0;
 
-    buffer_append_format(out, "%s{\"provider\":\"%.*s\",\"status\":%u,\"error\":", out->length ? "," : "[",
-                         TEXT_ARG(attempt->target->provider->name), attempt->status);
+    buffer_append(out, out->length ? TEXT(",{\"provider\":\"") : TEXT("[{\"provider\":\""));
+    buffer_append(out, attempt->target->provider->name);
+    buffer_append(out, TEXT("\",\"status\":"));
+    buffer_append_unsigned(out, attempt->status);
     if (attempt->error == ERROR_OK)
-        buffer_append(out, TEXT("null"));
+        buffer_append(out, TEXT(",\"error\":null"));
     else
-        buffer_append_format(out, "\"%s\"", error_name(attempt->error));
-    buffer_append_format(out, ",\"ms\":%llu,\"reused\":%s,\"resent\":%s}",
-                         (unsigned long long)(took / NANOSECONDS_PER_MILLISECOND), times->reused ? "true" : "false",
-                         times->resent ? "true" : "false");
+        buffer_append_format(out, ",\"error\":\"%s\"", error_name(attempt->error));
+    buffer_append(out, TEXT(",\"ms\":"));
+    buffer_append_unsigned(out, took / NANOSECONDS_PER_MILLISECOND);
+    buffer_append(out, times->reused ? TEXT(",\"reused\":true") : TEXT(",\"reused\":false"));
+    buffer_append(out, times->resent ? TEXT(",\"resent\":true}") : TEXT(",\"resent\":false}"));
 }
 
 static int64_t span(uint64_t from, uint64_t to)

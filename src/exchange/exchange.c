@@ -76,10 +76,14 @@ void exchange_end(struct exchange *exchange, enum exchange_ending ending)
 static struct exchange *open_exchange(struct worker_door *door, struct http_request *request)
 {
     struct worker *worker = door->worker;
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    const struct config_limits *limits = &worker->upstreams->config->limits;
+    struct arena arena;
 
+    arena_open(&arena, &worker->arena_pool, limits->exchange_memory);
+    struct exchange *exchange = arena_take_zeroed(&arena, sizeof(*exchange));
     if (!exchange)
         return NULL;
+    exchange->arena = arena;
     exchange->worker = worker;
     exchange->door = door;
     exchange->request = request;
@@ -87,8 +91,6 @@ static struct exchange *open_exchange(struct worker_door *door, struct http_requ
     exchange->started = loop_now(worker->loop);
     exchange->id = identifier_make(loop_wall(worker->loop));
     identifier_format(exchange->id, exchange->id_text);
-    const struct config_limits *limits = &worker->upstreams->config->limits;
-    arena_open(&exchange->arena, &worker->arena_pool, limits->exchange_memory);
     buffer_open(&exchange->body, limits->json_body);
     buffer_open(&exchange->attempts_detail, 1024);
     record_clear(&exchange->record, exchange->id);
@@ -178,6 +180,7 @@ static void on_malformed(void *owner, struct http_request *request, enum error e
         return;
     }
     exchange->malformed = true;
+    receive_note_caller(exchange);
     refuse_malformed(exchange, error, reason);
 }
 
@@ -210,9 +213,9 @@ static void on_body_failed(void *owner, enum error error, const char *reason)
     if (exchange->step >= STEP_SETTLE)
         return;
     exchange->body_failed = true;
-    if (exchange->attempt)
-        attempt_close(exchange->attempt);
     if (exchange->answered) {
+        exchange->record.error = text_from(error_name(error));
+        exchange->record.outcome = RECORD_OUTCOME_CANCELLED;
         exchange_end(exchange, ENDING_CUT);
         exchange_resume(exchange);
         return;

@@ -14,8 +14,8 @@
  * Identity comes before the body is read: a stranger makes the gateway hold nothing (docs/decisions/0002).
  *
  * Each step returns STEP_NEXT, STEP_WAIT (an event will resume it) or STEP_END (go to settle with what `ending` says).
- * An asynchronous completion does one thing: it puts what it learned into the exchange and calls exchange_resume. Memory: one arena, freed at
- * the end; a held body beside it. The worker's thread only. */
+ * An asynchronous completion does one thing: it puts what it learned into the exchange and calls exchange_resume. Memory: one arena, in
+ * which the exchange itself lies, freed at the end; a held body beside it. The worker's thread only. */
 #ifndef EXCHANGE_EXCHANGE_H
 #define EXCHANGE_EXCHANGE_H
 
@@ -140,6 +140,12 @@ enum step_result exchange_answer(struct exchange *exchange, unsigned status, con
 /* Ends because the caller is gone or the answer broke; for events outside of a step, followed by exchange_resume. */
 void exchange_end(struct exchange *exchange, enum exchange_ending ending);
 
+/* Its ending is decided: nothing more is gathered for the caller. */
+static inline bool exchange_is_settling(const struct exchange *exchange)
+{
+    return exchange->step >= STEP_SETTLE;
+}
+
 /* Cuts every open exchange of the worker (the drain's time is up). */
 void exchange_cut_all(struct worker *worker);
 
@@ -153,6 +159,8 @@ enum step_result forward_step(struct exchange *exchange);
 enum step_result relay_step(struct exchange *exchange);
 enum step_result settle_step(struct exchange *exchange);
 
+/* receive.c: the first facts of the record, of a head that could not be read too. */
+void receive_note_caller(struct exchange *exchange);
 /* read.c: body events before forward has taken over. */
 void read_take(struct exchange *exchange, struct text bytes);
 void read_end(struct exchange *exchange);

@@ -51,8 +51,13 @@ static void note_attempt(struct exchange *exchange)
     if (!attempt)
         return;
     /* A caller who left, or was cut off, leaves an answer without its end: what was seen of it counts. */
-    if (attempt->state == ATTEMPT_ANSWERING)
-        (void)provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0), text_of(NULL, 0));
+    if (attempt->state == ATTEMPT_ANSWERING &&
+        provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0), text_of(NULL, 0)) &&
+        !provider_answer_facts(attempt->answer)->broken && exchange->ending == ENDING_NONE) {
+        /* He left behind the stream's last event, as some clients do: he had all. */
+        exchange->record.outcome = RECORD_OUTCOME_SERVED;
+        exchange->record.error = text_of(NULL, 0);
+    }
     note_usage(exchange, attempt);
     note_objects(exchange, attempt);
     if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN)
@@ -140,8 +145,8 @@ static void free_exchange(void *owner)
     buffer_close(&exchange->page);
     buffer_close(&exchange->attempts_detail);
     upstreams_release(exchange->upstreams);
-    arena_close(&exchange->arena);
-    free(exchange);
+    struct arena arena = exchange->arena; /* the exchange lies in it */
+    arena_close(&arena);
 }
 
 enum step_result settle_step(struct exchange *exchange)

@@ -639,13 +639,18 @@ struct answer_text {
     char chunk_line[HTTP1_CHUNK_LINE_SIZE];
 };
 
+/* A buffer over an array; one byte stays free for a NUL. */
+static struct buffer buffer_over(char *array, size_t size)
+{
+    return (struct buffer){.data = array, .capacity = size - 1, .maximum = size - 1};
+}
+
 static struct text write_status_line(struct answer_text *text, unsigned status)
 {
-    struct text phrase = http1_status_phrase(status);
-    int length = snprintf(text->status_line, sizeof(text->status_line), "HTTP/1.1 %u %.*s\r\n", status, TEXT_ARG(phrase));
+    struct buffer line = buffer_over(text->status_line, sizeof(text->status_line));
 
-    ensure(length > 0 && (size_t)length < sizeof(text->status_line));
-    return text_of(text->status_line, (size_t)length);
+    ensure(http1_append_status_line(&line, status));
+    return buffer_text(&line);
 }
 
 static bool status_has_no_body(unsigned status)
@@ -656,20 +661,17 @@ static bool status_has_no_body(unsigned status)
 /* Content-Length, chunked, or the connection's end (RFC 9112 section 6.1: no transfer coding to a 1.0 caller). */
 static struct text write_framing(struct http_request *request, const struct http_answer *answer, struct answer_text *text)
 {
-    const char *connection = request->close_after ? "connection: close\r\n" : "";
-    int length;
+    struct buffer lines = buffer_over(text->framing, sizeof(text->framing));
 
-    if (status_has_no_body(answer->status))
-        length = snprintf(text->framing, sizeof(text->framing), "%s\r\n", connection);
-    else if (answer->has_length)
-        length = snprintf(text->framing, sizeof(text->framing), "content-length: %llu\r\n%s\r\n",
-                          (unsigned long long)answer->length, connection);
-    else if (request->chunked_answer)
-        length = snprintf(text->framing, sizeof(text->framing), "transfer-encoding: chunked\r\n%s\r\n", connection);
-    else
-        length = snprintf(text->framing, sizeof(text->framing), "connection: close\r\n\r\n");
-    ensure(length > 0 && (size_t)length < sizeof(text->framing));
-    return text_of(text->framing, (size_t)length);
+    if (!status_has_no_body(answer->status) && answer->has_length)
+        http1_append_header_unsigned(&lines, TEXT("content-length"), answer->length);
+    else if (!status_has_no_body(answer->status) && request->chunked_answer)
+        buffer_append(&lines, TEXT("transfer-encoding: chunked\r\n"));
+    if (request->close_after) /* set too where only the connection's end ends the body */
+        buffer_append(&lines, TEXT("connection: close\r\n"));
+    buffer_append(&lines, TEXT("\r\n"));
+    ensure(!lines.failed);
+    return buffer_text(&lines);
 }
 
 static size_t total_length(const struct text *parts, size_t count)

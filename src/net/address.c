@@ -101,15 +101,30 @@ enum error address_parse(struct text t, struct address *out)
     return address_parse_host(host, port, out) == ERROR_OK ? ERROR_OK : ERROR_SYNTAX;
 }
 
+/* inet_ntop prints by sprintf, which costs more than all else that an address costs a call. */
+static size_t address_format_v4(const void *ip, char out[INET6_ADDRSTRLEN])
+{
+    const unsigned char *bytes = ip;
+    size_t length = 0;
+    for (size_t i = 0; i < 4; i++) {
+        char digits[NUMBER_DIGITS_MAX];
+        size_t count = number_format_unsigned(bytes[i], digits);
+        memcpy(out + length, digits, count);
+        length += count;
+        out[length++] = '.';
+    }
+    out[--length] = '\0';
+    return length;
+}
+
 static size_t address_format_ip(const struct address *address, char out[INET6_ADDRSTRLEN])
 {
-    out[0] = '\0';
     if (address->any.sa_family == AF_INET)
-        inet_ntop(AF_INET, &address->v4.sin_addr, out, INET6_ADDRSTRLEN);
-    else if (IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
-        inet_ntop(AF_INET, &address->v6.sin6_addr.s6_addr[12], out, INET6_ADDRSTRLEN);
-    else
-        inet_ntop(AF_INET6, &address->v6.sin6_addr, out, INET6_ADDRSTRLEN);
+        return address_format_v4(&address->v4.sin_addr, out);
+    if (IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+        return address_format_v4(&address->v6.sin6_addr.s6_addr[12], out);
+    out[0] = '\0';
+    inet_ntop(AF_INET6, &address->v6.sin6_addr, out, INET6_ADDRSTRLEN);
     return strlen(out);
 }
 

@@ -208,6 +208,7 @@ static bool stream_break(struct dialect_answer *answer, bool in_frame, struct te
     buffer_open(&out, SSE_FRAME_LIMIT);
     if (in_frame)
         buffer_append(&out, TEXT("\n\n"));
+    answer->base.facts->broken = true;
     bool ok = stream_write_broken(&answer->stream, code, message, &out);
     if (ok)
         sink_write(&answer->base, buffer_text(&out));

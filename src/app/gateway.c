@@ -422,13 +422,14 @@ enum error gateway_start(const struct gateway_settings *settings, struct gateway
 
 static void end_threads(struct gateway *gateway)
 {
-    for (unsigned i = 0; i < gateway->started_count; i++) {
+    for (unsigned i = 0; i < gateway->started_count; i++)
         worker_join(gateway->workers[i]);
-        worker_free(gateway->workers[i]);
-    }
-    gateway->started_count = 0;
+    /* The control thread may still answer a look-up whose caller has left: the loops stay until it has ended. */
     if (gateway->control)
         control_stop(gateway->control);
+    for (unsigned i = 0; i < gateway->started_count; i++)
+        worker_free(gateway->workers[i]);
+    gateway->started_count = 0;
     if (gateway->ledger_thread)
         ledger_thread_stop(gateway->ledger_thread, IMPORT_PATIENCE);
     if (gateway->key_refresher)

@@ -2,7 +2,7 @@
 #include "codec/traceparent.h"
 #include "exchange/exchange.h"
 
-static void note_caller(struct exchange *exchange)
+void receive_note_caller(struct exchange *exchange)
 {
     struct record *record = &exchange->record;
     const struct http1_head *head = http_request_head(exchange->request);
@@ -99,7 +99,7 @@ enum step_result receive_step(struct exchange *exchange)
     const struct http1_head *head = http_request_head(exchange->request);
     enum step_result result;
 
-    note_caller(exchange);
+    receive_note_caller(exchange);
     if (local_page(exchange, exchange->record.path, &result))
         return result;
     if (head->upgrade)

@@ -42,7 +42,7 @@ void relay_sink(void *owner, struct text bytes)
     struct attempt *attempt = owner;
     struct worker *worker = attempt->exchange->worker;
 
-    if (bytes.length == 0)
+    if (bytes.length == 0 || exchange_is_settling(attempt->exchange))
         return;
     bool lasting = in_read_buffer(worker, bytes);
     if (attempt->part_count == ATTEMPT_PARTS_MAXIMUM || (!lasting && !scratch_has_room(worker, bytes.length)))
@@ -186,6 +186,17 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     exchange_resume(exchange);
 }
 
+/* The caller took so little that he was cut off while something was sent to him: as if he had left. */
+static void leave(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+
+    exchange->record.error = text_from(error_name(ERROR_LIMIT));
+    exchange->record.outcome = RECORD_OUTCOME_CANCELLED;
+    exchange_end(exchange, ENDING_NONE);
+    exchange_resume(exchange);
+}
+
 static void complete(struct attempt *attempt)
 {
     bool whole = provider_answer_end(attempt->answer, ERROR_OK, TEXT("upstream_broke_off"),
@@ -193,6 +204,12 @@ static void complete(struct attempt *attempt)
 
     attempt->state = ATTEMPT_COMPLETE;
     attempt->exchange->ending = whole ? ENDING_RELAY : ENDING_CUT;
+    if (provider_answer_facts(attempt->answer)->broken) {
+        attempt->error = ERROR_HTTP_TRUNCATED;
+        attempt->exchange->record.error = text_from(error_name(attempt->error));
+        attempt->exchange->record.refusal = refusal_row(REFUSAL_UPSTREAM_BROKE_OFF)->code;
+        attempt->exchange->record.outcome = RECORD_OUTCOME_FAILED;
+    }
     exchange_resume(attempt->exchange);
 }
 
@@ -201,7 +218,9 @@ void relay_bytes(struct attempt *attempt, struct text bytes, bool last)
     if (attempt->state != ATTEMPT_ANSWERING)
         return;
     enum error error = bytes.length > 0 ? provider_answer_bytes(attempt->answer, bytes) : ERROR_OK;
-    if (error != ERROR_OK)
+    if (!attempt->exchange->request)
+        leave(attempt);
+    else if (error != ERROR_OK)
         fail(attempt, error, text_from(error_meaning(error)));
     else if (last)
         complete(attempt);
@@ -211,10 +230,12 @@ void relay_flush(struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
 
-    if (attempt->state != ATTEMPT_ANSWERING || !exchange->request)
+    if (attempt->state != ATTEMPT_ANSWERING)
         return;
     send_gathered(attempt, false);
-    if (exchange->request && http_request_is_congested(exchange->request) && attempt->call) {
+    if (!exchange->request)
+        leave(attempt);
+    else if (http_request_is_congested(exchange->request) && attempt->call) {
         attempt->paused = true;
         http_call_pause(attempt->call);
     }

@@ -28,6 +28,7 @@ struct answer_facts {
     struct usage usage;
     bool json;     /* a complete JSON object was read */
     bool is_error; /* `error` is there and not null */
+    bool broken;   /* a stream without a proper end: the caller is told so in it */
     bool finished; /* the model said that it was done (finish_reason, status, terminal event) */
     uint64_t content_bytes; /* of text the model wrote, as far as it was counted (streams) */
 };

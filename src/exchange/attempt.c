@@ -65,6 +65,7 @@ static enum error write_lines(struct attempt *attempt, struct text *lines)
     if (scratch->failed)
         return ERROR_MEMORY;
     *lines = arena_copy(&exchange->arena, buffer_text(scratch));
+    secret_wipe(scratch->data, scratch->length);
     return lines->data ? ERROR_OK : ERROR_MEMORY;
 }
 

@@ -69,7 +69,8 @@ void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt
     char digits[20];
     struct text result = text_from(error_name(attempt->error));
 
-    if (attempt->error == ERROR_OK)
+    /* A credential that the provider refused is an answer; a connection that was refused is none. */
+    if (attempt->error == ERROR_OK || attempt->status == 401)
         result = text_of(digits, number_format_unsigned(attempt->status, digits));
     const struct text labels[] = {provider, result};
     metrics_add_labelled(metrics, METRIC_ATTEMPTS, labels, 1);

@@ -472,9 +472,10 @@ class FakeUpstream:
     def stop(self):
         async def end():
             self.server.close()
-            for connection in self.open_connections():
-                connection.task.cancel()
-            await asyncio.sleep(0)
+            tasks = [connection.task for connection in self.connections if not connection.task.done()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         self.in_loop(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)

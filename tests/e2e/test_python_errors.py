@@ -133,16 +133,19 @@ def test_error_frame_in_a_stream_raises(sdk, gateway, fake):
 
 def test_upstream_that_dies_in_mid_stream_raises(sdk, gateway, fake):
     """The caller gets a terminal error event, not a stream that looks as if it had ended well."""
+    gate = fake.gate()
+
     async def dies(call):
         await call.body()
         call.write_stream_head()
         for frame in chat_frames(call.json())[:3]:
             call.write_chunk(frame)
-        await call.flushed()
+        await gate.wait()
         call.reset()
 
     script = fake.script(dies)
     raw = sdk.done(sdk.client.chat.completions.with_raw_response.create(model=script.model, messages=HELLO, stream=True))
+    gate.open()  # its head is here
     with pytest.raises(openai.APIError) as caught:
         sdk.items(raw.parse())
     assert not isinstance(caught.value, openai.APIConnectionError), "an error event, not a torn connection"

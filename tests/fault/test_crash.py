@@ -62,9 +62,13 @@ def test_sigkill_under_load_loses_no_acknowledged_call(start_gateway, own_fake, 
     counts = counted(gateway, load.acknowledged)
     assert max(counts.values()) == 1, "a record twice"
     # what reached the upstream is known as well: answered, or marked as begun and interrupted
-    rows = gateway.records()
     reached = sum(1 for call in own_fake.calls if call.target == "/v1/chat/completions")
-    assert sum(1 for row in rows if row["path"] == "/v1/chat/completions") >= reached
+
+    def look():
+        rows = gateway.records()
+        return rows if sum(1 for row in rows if row["path"] == "/v1/chat/completions") >= reached else None
+
+    rows = wait_until(look, 30, "every call that the upstream got has a record")
     outcomes = collections.Counter(row["outcome"] for row in rows)
     assert outcomes["interrupted"] <= 8, outcomes
     # and a second restart adds none

@@ -85,16 +85,28 @@ def test_no_answer_is_a_502(gateway, fake, behave, stream):
 # -- with part of an answer out -------------------------------------------------------------------
 
 
-def stream_then(end):
+def stream_then(end, gate):
+    """Three frames; then, once the caller has them and has opened the gate, an end."""
     async def behave(call):
         await call.body()
         call.write_stream_head()
         for frame in chat_frames(call.json())[:3]:
             await call.send_chunk(frame)
-        await call.flushed()
+        await gate.wait()
         await end(call)
-    behave.__name__ = end.__name__
     return behave
+
+
+def read_to_the_end(wire, gate):
+    """The answer to a stream_then(): opens the gate once three frames are here."""
+    answer = wire.head()
+    assert answer.status == 200
+    while answer.body.count(b"\n\n") < 3:
+        answer.body += wire.chunk()
+    gate.open()
+    while chunk := wire.chunk():
+        answer.body += chunk
+    return answer
 
 
 async def reset(call):
@@ -126,11 +138,11 @@ async def bad_chunk(call):
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
 def test_death_in_mid_stream_is_told(gateway, fake, end, path):
     """A terminal error event that SDKs raise on; never an ending that looks whole."""
-    script = fake.script(stream_then(end))
+    gate = fake.gate()
+    script = fake.script(stream_then(end, gate))
     with Wire(gateway.port, key=gateway.key) as wire:
         wire.request("POST", path, {"model": script.model, "stream": True, "messages": [], "input": "x"})
-        answer = wire.answer()
-    assert answer.status == 200
+        answer = read_to_the_end(wire, gate)
     frames = [f for f in answer.body.split(b"\n\n") if f]
     assert len(frames) >= 4, frames
     assert not any(b"[DONE]" in f for f in frames)
@@ -148,22 +160,29 @@ def test_death_in_mid_stream_is_told(gateway, fake, end, path):
 
 
 def test_usage_seen_before_the_death_is_recorded(gateway, fake):
+    gate = fake.gate()
+
     async def dies_after_usage(call):
         await call.body()
         call.write_stream_head()
         for frame in chat_frames(call.json())[:-1]:
             await call.send_chunk(frame)
-        await call.flushed()
+        await gate.wait()
         call.reset()
 
-    answer = call_once(gateway.port, gateway.key, fake.script(dies_after_usage).model, stream=True)
+    with Wire(gateway.port, key=gateway.key) as wire:
+        wire.chat(fake.script(dies_after_usage).model, stream=True)
+        answer = read_to_the_end(wire, gate)
     record = gateway.wait_record(answer.request_id)
     assert (record["input_tokens"], record["output_tokens"]) == (11, 7)
 
 
 def test_usage_of_a_cut_stream_is_estimated(gateway, fake):
     """What was used is used, though the provider did not come to say it."""
-    answer = call_once(gateway.port, gateway.key, fake.script(stream_then(reset)).model, stream=True)
+    gate = fake.gate()
+    with Wire(gateway.port, key=gateway.key) as wire:
+        wire.chat(fake.script(stream_then(reset, gate)).model, stream=True)
+        answer = read_to_the_end(wire, gate)
     record = gateway.wait_record(answer.request_id)
     assert record["usage_source"] == "estimated"
     assert record["output_tokens"] > 0

@@ -1,10 +1,10 @@
 #include "openai/usage.h"
 
-#include "openai/scan.h"
+#include "openai/members.h"
 
-/* Where each endpoint family writes a count. A member's value goes to the field at `offset`; a
- * member of a details object is looked up in a table of its own. Responses and images say
- * input_tokens_details, audio says input_token_details. */
+/* Where each endpoint family writes a count. A member's value goes to the field at `offset`; those of
+ * a details object have tables of their own. Responses and images say input_tokens_details, audio
+ * says input_token_details. */
 struct usage_member {
     struct text key;
     size_t offset;
@@ -34,19 +34,25 @@ static const struct usage_member output_details[] = {
     COUNT("image_tokens", image_output),
 };
 
-enum { WATCH_SECONDS = ARRAY_LENGTH(plain), WATCH_DETAILS };
-
-/* Behind the members of `plain`: seconds, then the details objects, input ones first. */
-static const struct scan_watch watches[] = {
-    {TEXT_INIT("prompt_tokens"), 0},         {TEXT_INIT("input_tokens"), 0},
-    {TEXT_INIT("completion_tokens"), 0},     {TEXT_INIT("output_tokens"), 0},
-    {TEXT_INIT("total_tokens"), 0},          {TEXT_INIT("seconds"), 0},
-    {TEXT_INIT("prompt_tokens_details"), 0}, {TEXT_INIT("input_tokens_details"), 0},
-    {TEXT_INIT("input_token_details"), 0},   {TEXT_INIT("completion_tokens_details"), 0},
-    {TEXT_INIT("output_tokens_details"), 0}, {TEXT_INIT("output_token_details"), 0},
+struct usage_details {
+    struct text key;
+    const struct usage_member *members;
+    size_t count;
 };
 
-#define INPUT_DETAILS_COUNT 3u
+#define DETAILS(key, members)                           \
+    {                                                   \
+        TEXT_INIT(key), members, ARRAY_LENGTH(members)  \
+    }
+
+static const struct usage_details details[] = {
+    DETAILS("prompt_tokens_details", input_details),
+    DETAILS("input_tokens_details", input_details),
+    DETAILS("input_token_details", input_details),
+    DETAILS("completion_tokens_details", output_details),
+    DETAILS("output_tokens_details", output_details),
+    DETAILS("output_token_details", output_details),
+};
 
 void usage_clear(struct usage *usage)
 {
@@ -66,36 +72,50 @@ void usage_clear(struct usage *usage)
     };
 }
 
-static void count_set(struct usage *usage, const struct usage_member *member,
-                      const struct scan_value *value)
+static bool is_given(const struct member *member)
 {
-    if (value->kind == SCAN_ABSENT || value->kind == SCAN_NULL)
+    return member->kind != SCAN_NULL;
+}
+
+static void count_set(struct usage *usage, size_t offset, const struct member *member)
+{
+    if (!is_given(member))
         return;
     int64_t count;
-    if (value->kind != SCAN_NUMBER || !scan_whole_number(value->raw, &count)) {
+    if (member->kind != SCAN_NUMBER || !scan_whole_number(member->raw, &count)) {
         usage->suspicious = true;
         return;
     }
-    memcpy((char *)usage + member->offset, &count, sizeof count);
+    memcpy((char *)usage + offset, &count, sizeof count);
     usage->source = USAGE_REPORTED;
 }
 
-static void details_read(struct usage *usage, const struct scan_value *details,
-                         const struct usage_member *members, size_t count)
+/* False when the member is none of them. */
+static bool member_take(struct usage *usage, const struct member *member,
+                        const struct usage_member *members, size_t count)
 {
-    if (details->kind == SCAN_ABSENT || details->kind == SCAN_NULL)
-        return;
-    struct scan_watch keys[SCAN_WATCH_MAX];
-    struct scan_value values[SCAN_WATCH_MAX];
-    struct scan scan;
-    for (size_t i = 0; i < count; i++)
-        keys[i] = (struct scan_watch){members[i].key, 0};
-    if (scan_text(&scan, SCAN_LENIENT, details->raw, keys, values, count) != ERROR_OK) {
-        usage->suspicious = true;
+    for (size_t i = 0; i < count; i++) {
+        if (!text_equal(members[i].key, member->key))
+            continue;
+        count_set(usage, members[i].offset, member);
+        return true;
+    }
+    return false;
+}
+
+static void details_take(struct usage *usage, const struct member *member)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(details); i++) {
+        if (!text_equal(details[i].key, member->key) || !is_given(member))
+            continue;
+        usage->suspicious |= member->kind != SCAN_OBJECT;
+        struct members inner;
+        struct member detail;
+        members_open(&inner, member->raw);
+        while (members_next(&inner, &detail))
+            (void)member_take(usage, &detail, details[i].members, details[i].count);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        count_set(usage, &members[i], &values[i]);
 }
 
 /* "12.5" to 12500; false when it is negative, absurd (over 2^40 seconds) or written with an
@@ -117,27 +137,30 @@ static bool seconds_read(struct text raw, int64_t *milliseconds)
     return true;
 }
 
-void usage_read(struct usage *usage, struct text raw)
+static void seconds_take(struct usage *usage, const struct member *member)
 {
-    struct scan scan;
-    struct scan_value values[ARRAY_LENGTH(watches)];
-    usage_clear(usage);
-    if (scan_text(&scan, SCAN_LENIENT, raw, watches, values, ARRAY_LENGTH(watches)) != ERROR_OK)
+    if (!is_given(member))
         return;
-    for (size_t i = 0; i < ARRAY_LENGTH(plain); i++)
-        count_set(usage, &plain[i], &values[i]);
-    for (size_t i = WATCH_DETAILS; i < ARRAY_LENGTH(watches); i++)
-        if (i < WATCH_DETAILS + INPUT_DETAILS_COUNT)
-            details_read(usage, &values[i], input_details, ARRAY_LENGTH(input_details));
-        else
-            details_read(usage, &values[i], output_details, ARRAY_LENGTH(output_details));
-    const struct scan_value *seconds = &values[WATCH_SECONDS];
-    if (seconds->kind == SCAN_ABSENT || seconds->kind == SCAN_NULL)
-        return;
-    if (seconds->kind == SCAN_NUMBER && seconds_read(seconds->raw, &usage->milliseconds))
+    if (member->kind == SCAN_NUMBER && seconds_read(member->raw, &usage->milliseconds))
         usage->source = USAGE_REPORTED;
     else
         usage->suspicious = true;
+}
+
+void usage_read(struct usage *usage, struct text raw)
+{
+    struct members members;
+    struct member member;
+    usage_clear(usage);
+    members_open(&members, raw);
+    while (members_next(&members, &member)) {
+        if (member_take(usage, &member, plain, ARRAY_LENGTH(plain)))
+            continue;
+        if (text_equal(member.key, TEXT("seconds")))
+            seconds_take(usage, &member);
+        else
+            details_take(usage, &member);
+    }
 }
 
 static int64_t tokens_of(int64_t bytes)

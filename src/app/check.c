@@ -44,7 +44,8 @@ static void summarize(const struct config *config, const struct config_problems 
     buffer_append_char(out, '\n');
 }
 
-/* Certificates and authorities are read too, as `serve` would: a key that does not fit is found here and not at night. */
+/* Certificates and authorities are read too, as `serve` would: a key that does not fit is found
+ * here and not at night. */
 static void check_trust(const struct config *config, struct config_problems *problems)
 {
     char reason[TLS_REASON_SIZE];
@@ -53,7 +54,8 @@ static void check_trust(const struct config *config, struct config_problems *pro
         struct tls_context *context = NULL;
         if (!config->listeners[i].tls_enabled)
             continue;
-        if (tls_server_context_create(&config->listeners[i].tls, NULL, &context, reason) != ERROR_OK)
+        if (tls_server_context_create(&config->listeners[i].tls, NULL, &context, reason) !=
+            ERROR_OK)
             config_problem_add(problems, &(struct config_problem){.path = config->listeners[i].name,
                                                                   .message = text_from(reason)});
         tls_context_release(context);

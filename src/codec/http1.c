@@ -144,8 +144,9 @@ static void strip_authority(struct http1_parser *parser)
 {
     struct text *target = &parser->head.target;
     ptrdiff_t scheme = text_find(*target, TEXT("://"));
-    if (scheme <= 0 || (!text_equal_ignoring_case(text_first(*target, (size_t)scheme), TEXT("http")) &&
-                        !text_equal_ignoring_case(text_first(*target, (size_t)scheme), TEXT("https"))))
+    if (scheme <= 0 ||
+        (!text_equal_ignoring_case(text_first(*target, (size_t)scheme), TEXT("http")) &&
+         !text_equal_ignoring_case(text_first(*target, (size_t)scheme), TEXT("https"))))
         return;
     struct text rest = text_from_index(*target, (size_t)scheme + 3);
     ptrdiff_t path = text_find_char(rest, '/');

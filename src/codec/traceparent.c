@@ -30,7 +30,8 @@ bool traceparent_parse(struct text value, struct text *trace_id)
     if (value.length < TRACEPARENT_LENGTH || text_starts_with(value, TEXT("ff")))
         return false;
     bool first_version = text_starts_with(value, TEXT("00"));
-    if (value.length > TRACEPARENT_LENGTH && (first_version || value.data[TRACEPARENT_LENGTH] != '-'))
+    if (value.length > TRACEPARENT_LENGTH &&
+        (first_version || value.data[TRACEPARENT_LENGTH] != '-'))
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
         if (!field_is_good(value, &fields[i]))

@@ -133,7 +133,8 @@ static void deliver(void *owner)
 {
     struct search *search = owner;
 
-    search->done(search->ticket, search->error, search->error == ERROR_OK ? &search->found.object : NULL);
+    search->done(search->ticket, search->error,
+                 search->error == ERROR_OK ? &search->found.object : NULL);
     free(search);
 }
 
@@ -141,12 +142,14 @@ static void look(void *owner)
 {
     struct search *search = owner;
 
-    search->error = ledger_find_object(search->control->settings.ledger, search->id, &search->found);
+    search->error =
+        ledger_find_object(search->control->settings.ledger, search->id, &search->found);
     loop_post(search->loop, deliver, search);
 }
 
 void control_find_object(struct control *control, struct loop *loop, struct text id,
-                         void (*done)(void *ticket, enum error error, const struct object *object), void *ticket)
+                         void (*done)(void *ticket, enum error error, const struct object *object),
+                         void *ticket)
 {
     struct search *search = ensure_memory(calloc(1, sizeof(*search)));
 

@@ -1,6 +1,8 @@
-/* control: the thread beside the road: keys kept in step with the store, look-ups that may block, the ledger's and the keys' metrics.
+/* control: the thread beside the road: keys kept in step with the store, look-ups that may block,
+ * the ledger's and the keys' metrics.
  *
- * It has a loop of its own and may block; workers may not. Start and stop from the main thread; control_find_object from any. */
+ * It has a loop of its own and may block; workers may not. Start and stop from the main thread;
+ * control_find_object from any. */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
@@ -30,6 +32,7 @@ void control_set_config_facts(struct control *control, const struct control_conf
 
 /* Answers on `loop`'s thread. `object` is valid during `done`. */
 void control_find_object(struct control *control, struct loop *loop, struct text id,
-                         void (*done)(void *ticket, enum error error, const struct object *object), void *ticket);
+                         void (*done)(void *ticket, enum error error, const struct object *object),
+                         void *ticket);
 
 #endif

@@ -1,7 +1,7 @@
 /* service: see service.h.
  *
- * A sitting is one request being answered: its body is gathered, then the answer's pieces go out one after the other at the pace
- * that the demo asks for. */
+ * A sitting is one request being answered: its body is gathered, then the answer's pieces go out
+ * one after the other at the pace that the demo asks for. */
 #include "demo/service.h"
 
 #include <sys/socket.h>
@@ -90,7 +90,8 @@ static void on_timer(void *owner)
 
 static void refuse(struct sitting *sitting, unsigned status)
 {
-    const struct http_answer answer = {.status = status, .headers = TEXT(""), .has_length = true, .close = true};
+    const struct http_answer answer = {
+        .status = status, .headers = TEXT(""), .has_length = true, .close = true};
 
     (void)http_request_respond(sitting->request, &answer, NULL, 0, true);
     end_sitting(sitting);
@@ -112,7 +113,8 @@ static void on_request(void *owner, struct http_request *request)
     http_request_accept_body(request);
 }
 
-static void on_malformed(void *owner, struct http_request *request, enum error error, const char *reason)
+static void on_malformed(void *owner, struct http_request *request, enum error error,
+                         const char *reason)
 {
     (void)owner;
     (void)error;
@@ -133,8 +135,8 @@ static void on_body_end(void *owner)
     struct sitting *sitting = owner;
     const struct http1_head *head = http_request_head(sitting->request);
 
-    if (demo_answer_open(head->method, head->target, buffer_text(&sitting->body), loop_wall(sitting->service->loop),
-                         &sitting->answer) != ERROR_OK) {
+    if (demo_answer_open(head->method, head->target, buffer_text(&sitting->body),
+                         loop_wall(sitting->service->loop), &sitting->answer) != ERROR_OK) {
         refuse(sitting, 503);
         return;
     }
@@ -191,7 +193,8 @@ enum error demo_service_create(struct loop *loop, struct demo_service **out)
     if (!service)
         return ERROR_MEMORY;
     service->loop = loop;
-    enum error error = http_server_create(loop, -1, NULL, &limits, &service_events, service, &service->server);
+    enum error error =
+        http_server_create(loop, -1, NULL, &limits, &service_events, service, &service->server);
     if (error != ERROR_OK) {
         free(service);
         return error;

@@ -1,4 +1,5 @@
-/* admit: may this caller do this, and is there room to record it? The first rule that says no decides. */
+/* admit: may this caller do this, and is there room to record it? The first rule that says no
+ * decides. */
 #include "exchange/exchange.h"
 
 bool admit_allows_model(const struct exchange *exchange, struct text model)
@@ -30,7 +31,8 @@ static bool body_needed(const struct exchange *exchange)
 {
     enum endpoint_routing routing = exchange->match.endpoint->routing;
 
-    return routing == ENDPOINT_BY_MODEL || routing == ENDPOINT_BY_FORM_MODEL || routing == ENDPOINT_BY_REFERENCE;
+    return routing == ENDPOINT_BY_MODEL || routing == ENDPOINT_BY_FORM_MODEL ||
+           routing == ENDPOINT_BY_REFERENCE;
 }
 
 enum step_result admit_step(struct exchange *exchange)
@@ -43,9 +45,11 @@ enum step_result admit_step(struct exchange *exchange)
     if (exchange->body_kind == BODY_JSON && exchange->body.length == 0 && body_needed(exchange))
         return exchange_refuse(exchange, REFUSAL_BODY_MISSING, (struct refusal_context){0});
     if (exchange->model.length > 0 && !admit_allows_model(exchange, exchange->model))
-        return exchange_refuse(exchange, REFUSAL_MODEL_NOT_ALLOWED,
-                               (struct refusal_context){.seen = exchange->model, .param = TEXT("model")});
-    if (journal_reserve(exchange->worker->journal, &exchange->reservation, loop_wall(exchange->worker->loop)) != ERROR_OK) {
+        return exchange_refuse(
+            exchange, REFUSAL_MODEL_NOT_ALLOWED,
+            (struct refusal_context){.seen = exchange->model, .param = TEXT("model")});
+    if (journal_reserve(exchange->worker->journal, &exchange->reservation,
+                        loop_wall(exchange->worker->loop)) != ERROR_OK) {
         exchange->unrecorded = true; /* the journal has counted it */
         return exchange_refuse(exchange, REFUSAL_LEDGER_UNAVAILABLE, (struct refusal_context){0});
     }

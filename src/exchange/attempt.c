@@ -52,7 +52,8 @@ static const struct http_call_events call_events = {
     .on_failed = on_call_failed,
 };
 
-/* The provider's header lines and the configured ones, in the arena (they are needed until the answer's head). */
+/* The provider's header lines and the configured ones, in the arena (they are needed until the
+ * answer's head). */
 static enum error write_lines(struct attempt *attempt, struct text *lines)
 {
     struct exchange *exchange = attempt->exchange;
@@ -78,11 +79,13 @@ static void describe_body(struct attempt *attempt, struct http_call_request *req
         request->held = true;
     } else if (exchange->body_kind == BODY_JSON) {
         request->held = true;
-        request->body_count = splices_apply(&attempt->request.edits, buffer_text(&exchange->body), attempt->body_parts);
+        request->body_count = splices_apply(&attempt->request.edits, buffer_text(&exchange->body),
+                                            attempt->body_parts);
         request->body = attempt->body_parts;
     } else {
         if (attempt->target->model.length > 0 && exchange->form_model.length > 0)
-            splices_add(&attempt->request.edits, exchange->form_model_offset, exchange->form_model.length, attempt->target->model);
+            splices_add(&attempt->request.edits, exchange->form_model_offset,
+                        exchange->form_model.length, attempt->target->model);
         request->has_body = true;
         request->has_length = head->has_content_length;
         request->length = splices_result_length(&attempt->request.edits, head->content_length);
@@ -104,7 +107,9 @@ enum error attempt_start(struct exchange *exchange, const struct config_target *
         .settings = &attempt->upstream->settings,
         .match = &exchange->match,
         .head = http_request_head(exchange->request),
-        .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0 ? &exchange->envelope : NULL,
+        .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0
+                        ? &exchange->envelope
+                        : NULL,
         .model = target->model,
         .request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH),
         .arena = &exchange->arena,
@@ -113,7 +118,8 @@ enum error attempt_start(struct exchange *exchange, const struct config_target *
     if (error != ERROR_OK)
         return error;
     attempt->sink = (struct provider_sink){.write = relay_sink, .owner = attempt};
-    error = provider_answer_open(&attempt->asked, &attempt->request, &attempt->sink, &attempt->answer);
+    error =
+        provider_answer_open(&attempt->asked, &attempt->request, &attempt->sink, &attempt->answer);
     if (error != ERROR_OK)
         return error;
     attempt->sent_lines = request.headers;
@@ -133,7 +139,8 @@ enum error attempt_start(struct exchange *exchange, const struct config_target *
     return ERROR_OK;
 }
 
-/* {"provider":"up","model":"m","status":200,"error":null,"ms":12} and what says that the connection was new or lost. */
+/* {"provider":"up","model":"m","status":200,"error":null,"ms":12} and what says that the connection
+ * was new or lost. */
 static void write_detail(struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
@@ -185,7 +192,8 @@ void attempt_note(struct attempt *attempt)
     note_times(attempt);
     count_attempt(attempt->exchange->worker->metrics, attempt);
     /* One plain attempt says no more than the record's own fields. */
-    if (attempt->error != ERROR_OK || attempt->times.resent || attempt->exchange->record.attempts > 1)
+    if (attempt->error != ERROR_OK || attempt->times.resent ||
+        attempt->exchange->record.attempts > 1)
         write_detail(attempt);
 }
 

@@ -1,7 +1,7 @@
 /* attempt: one upstream call of an exchange: its target, its times, its error, its answer.
  *
- * An exchange has at most one at a time; forward.c makes the next when one failed before anything was relayed. Lives in
- * the exchange's arena, closed by attempt_close. The worker's thread only. */
+ * An exchange has at most one at a time; forward.c makes the next when one failed before anything
+ * was relayed. Lives in the exchange's arena, closed by attempt_close. The worker's thread only. */
 #ifndef EXCHANGE_ATTEMPT_H
 #define EXCHANGE_ATTEMPT_H
 
@@ -36,21 +36,22 @@ struct attempt {
     bool has_length;
     uint64_t length;
     struct text sent_lines; /* the request's header lines, with the provider's key */
-    struct text lines;  /* the answer's header lines for the caller */
+    struct text lines;      /* the answer's header lines for the caller */
     struct text parts[ATTEMPT_PARTS_MAXIMUM]; /* gathered, not yet sent */
     size_t part_count;
     bool object_recorded;
     struct text body_parts[SPLICES_PARTS_MAX];
     struct splice_cursor cursor; /* streamed bodies: edits on the way */
-    bool body_blocked;  /* the upstream takes no more for now */
-    bool body_sent;     /* a streamed body was handed over to its end */
-    bool paused;        /* the caller takes no more for now */
+    bool body_blocked;           /* the upstream takes no more for now */
+    bool body_sent;              /* a streamed body was handed over to its end */
+    bool paused;                 /* the caller takes no more for now */
     struct text upstream_request_id;
     struct http_call_times times;
     bool noted;
 };
 
-/* Starts the call to exchange->targets[target_next]. ERROR_UNSUPPORTED: the provider does not offer the endpoint; ERROR_MEMORY. */
+/* Starts the call to exchange->targets[target_next]. ERROR_UNSUPPORTED: the provider does not offer
+ * the endpoint; ERROR_MEMORY. */
 must_handle enum error attempt_start(struct exchange *exchange, const struct config_target *target);
 /* Drops what is open and notes the times and the outcome in the record, once. */
 void attempt_note(struct attempt *attempt);

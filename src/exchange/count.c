@@ -25,13 +25,15 @@ static struct text or_none(struct text label)
     return label.length > 0 ? label : TEXT("none");
 }
 
-static void count_tokens(struct metrics_worker *metrics, const struct record *record, struct text model)
+static void count_tokens(struct metrics_worker *metrics, const struct record *record,
+                         struct text model)
 {
     if (record->usage_source == RECORD_USAGE_NONE)
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(token_rows); i++) {
         int64_t count = *(const int64_t *)((const char *)record + token_rows[i].offset);
-        const struct text labels[] = {or_none(record->provider), or_none(model), token_rows[i].name};
+        const struct text labels[] = {or_none(record->provider), or_none(model),
+                                      token_rows[i].name};
         if (count > 0)
             metrics_add_labelled(metrics, METRIC_TOKENS, labels, (uint64_t)count);
     }
@@ -55,7 +57,8 @@ void count_exchange(struct metrics_worker *metrics, const struct record *record,
     if (record->refusal.length > 0)
         metrics_add_labelled(metrics, METRIC_REFUSALS, &record->refusal, 1);
     if (record->duration >= 0)
-        metric_series_observe(metrics_series(metrics, METRIC_REQUEST_DURATION, labels), (uint64_t)record->duration);
+        metric_series_observe(metrics_series(metrics, METRIC_REQUEST_DURATION, labels),
+                              (uint64_t)record->duration);
     add_known(metrics, METRIC_BYTES_RECEIVED, record->bytes_received);
     add_known(metrics, METRIC_BYTES_SENT, record->bytes_sent);
     count_tokens(metrics, record, model);
@@ -69,13 +72,16 @@ void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt
     char digits[20];
     struct text result = text_from(error_name(attempt->error));
 
-    /* A credential that the provider refused is an answer; a connection that was refused is none. */
+    /* A credential that the provider refused is an answer; a connection that was refused is none.
+     */
     if (attempt->error == ERROR_OK || attempt->status == 401)
         result = text_of(digits, number_format_unsigned(attempt->status, digits));
     const struct text labels[] = {provider, result};
     metrics_add_labelled(metrics, METRIC_ATTEMPTS, labels, 1);
     if (times->first_byte && times->sent && times->first_byte >= times->sent)
-        metric_series_observe(metrics_series(metrics, METRIC_FIRST_BYTE, &provider), times->first_byte - times->sent);
+        metric_series_observe(metrics_series(metrics, METRIC_FIRST_BYTE, &provider),
+                              times->first_byte - times->sent);
     if (!times->reused && ready > times->started)
-        metric_series_observe(metrics_series(metrics, METRIC_CONNECT_DURATION, &provider), ready - times->started);
+        metric_series_observe(metrics_series(metrics, METRIC_CONNECT_DURATION, &provider),
+                              ready - times->started);
 }

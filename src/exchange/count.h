@@ -6,8 +6,8 @@
 #include "ledger/record.h"
 #include "observe/metrics.h"
 
-/* At the end of an exchange, from its record. `model` is the configured name (a label must not be what a caller
- * wrote); empty when none was found. */
+/* At the end of an exchange, from its record. `model` is the configured name (a label must not be
+ * what a caller wrote); empty when none was found. */
 void count_exchange(struct metrics_worker *metrics, const struct record *record, struct text model);
 /* At the end of an attempt. */
 void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt);

@@ -1,12 +1,14 @@
-/* exchange: see exchange.h. The table of steps, the one place where the step moves, and the events that resume it.
+/* exchange: see exchange.h. The table of steps, the one place where the step moves, and the events
+ * that resume it.
  *
  *   RECEIVE -> IDENTIFY -> READ -> ADMIT -> ROUTE -> FORWARD -> RELAY -> SETTLE -> OVER
  *      \________\__________\_______\________\________\________\_______^
  *
  * Invariants:
- *   - `step` is changed by move_to() only, which checks that the move is legal: forward by one, or to SETTLE.
- *   - Every exchange passes through SETTLE exactly once, whatever ended it; the record is in the journal before the last
- *     byte is handed to the kernel.
+ *   - `step` is changed by move_to() only, which checks that the move is legal: forward by one, or
+ * to SETTLE.
+ *   - Every exchange passes through SETTLE exactly once, whatever ended it; the record is in the
+ * journal before the last byte is handed to the kernel.
  *   - `request` is used only while not NULL; on_gone clears it before anything else happens.
  *   - The memory goes at the end of the turn (an event may still be on the stack). */
 #include "exchange/exchange.h"
@@ -21,10 +23,14 @@ struct step {
 };
 
 static const struct step steps[STEP_COUNT] = {
-    [STEP_RECEIVE] = {"receive", receive_step}, [STEP_IDENTIFY] = {"identify", identify_step},
-    [STEP_READ] = {"read", read_step},          [STEP_ADMIT] = {"admit", admit_step},
-    [STEP_ROUTE] = {"route", route_step},       [STEP_FORWARD] = {"forward", forward_step},
-    [STEP_RELAY] = {"relay", relay_step},       [STEP_SETTLE] = {"settle", settle_step},
+    [STEP_RECEIVE] = {"receive", receive_step},
+    [STEP_IDENTIFY] = {"identify", identify_step},
+    [STEP_READ] = {"read", read_step},
+    [STEP_ADMIT] = {"admit", admit_step},
+    [STEP_ROUTE] = {"route", route_step},
+    [STEP_FORWARD] = {"forward", forward_step},
+    [STEP_RELAY] = {"relay", relay_step},
+    [STEP_SETTLE] = {"settle", settle_step},
     [STEP_OVER] = {"over", NULL},
 };
 
@@ -32,7 +38,8 @@ static void describe(const void *work, char *out, size_t size)
 {
     const struct exchange *exchange = work;
 
-    snprintf(out, size, "exchange %.*s in step %s", IDENTIFIER_TEXT_LENGTH, exchange->id_text, steps[exchange->step].name);
+    snprintf(out, size, "exchange %.*s in step %s", IDENTIFIER_TEXT_LENGTH, exchange->id_text,
+             steps[exchange->step].name);
 }
 
 static void move_to(struct exchange *exchange, enum exchange_step step)
@@ -108,9 +115,9 @@ static struct exchange *open_exchange(struct worker_door *door, struct http_requ
 /* Without memory for an exchange the caller still gets a word, and the connection closes. */
 static void refuse_without_memory(struct http_request *request)
 {
-    static const struct text body =
-        TEXT_INIT("{\"error\":{\"message\":\"The gateway is out of memory. Try again in a moment.\","
-                  "\"type\":\"server_error\",\"param\":null,\"code\":\"overloaded\"}}");
+    static const struct text body = TEXT_INIT(
+        "{\"error\":{\"message\":\"The gateway is out of memory. Try again in a moment.\","
+        "\"type\":\"server_error\",\"param\":null,\"code\":\"overloaded\"}}");
     const struct http_answer answer = {
         .status = 503,
         .headers = TEXT("content-type: application/json\r\nretry-after: 1\r\n"),
@@ -171,7 +178,8 @@ static void refuse_malformed(struct exchange *exchange, enum error error, const 
     exchange_resume(exchange);
 }
 
-static void on_malformed(void *owner, struct http_request *request, enum error error, const char *reason)
+static void on_malformed(void *owner, struct http_request *request, enum error error,
+                         const char *reason)
 {
     struct exchange *exchange = open_exchange(owner, request);
 
@@ -262,7 +270,8 @@ void exchange_cut_all(struct worker *worker)
         route_forget_lookup(exchange);
         if (exchange->answered)
             exchange_end(exchange, ENDING_CUT);
-        else if (exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0}) == STEP_END)
+        else if (exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0}) ==
+                 STEP_END)
             move_to(exchange, STEP_SETTLE);
         exchange_resume(exchange);
     }
@@ -271,9 +280,9 @@ void exchange_cut_all(struct worker *worker)
 /* ---- answers of the gateway's own ---- */
 
 /* Where memory has run out the caller gets at least this. */
-static const struct text last_resort =
-    TEXT_INIT("{\"error\":{\"message\":\"The call needs more memory than one call may have.\",\"type\":"
-              "\"server_error\",\"param\":null,\"code\":\"memory_limit\"}}");
+static const struct text last_resort = TEXT_INIT(
+    "{\"error\":{\"message\":\"The call needs more memory than one call may have.\",\"type\":"
+    "\"server_error\",\"param\":null,\"code\":\"memory_limit\"}}");
 
 #define REFUSAL_BODY_MAXIMUM 4096u
 
@@ -298,13 +307,15 @@ static struct text copy_or(struct arena *arena, struct text t, struct text other
 /* The lines every answer of the gateway's own begins with. */
 static struct text own_lines(struct exchange *exchange, const char *content_type, struct text more)
 {
-    struct text lines = arena_format(&exchange->arena, "content-type: %s\r\nx-request-id: %.*s\r\n%.*s", content_type,
-                                     IDENTIFIER_TEXT_LENGTH, exchange->id_text, TEXT_ARG(more));
+    struct text lines =
+        arena_format(&exchange->arena, "content-type: %s\r\nx-request-id: %.*s\r\n%.*s",
+                     content_type, IDENTIFIER_TEXT_LENGTH, exchange->id_text, TEXT_ARG(more));
 
     return lines.data ? lines : TEXT("content-type: application/json\r\n");
 }
 
-enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal, struct refusal_context context)
+enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal,
+                                 struct refusal_context context)
 {
     const struct refusal_row *row = refusal_row(refusal);
     char memory[REFUSAL_BODY_MAXIMUM];
@@ -314,10 +325,12 @@ enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal
     context.request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH);
     bool written = refusal_write(&body, refusal, &context);
     if (context.seen.length > 0 && refusal == REFUSAL_METHOD_NOT_ALLOWED)
-        more = arena_format(&exchange->arena, "allow: %s\r\n%.*s", exchange->match.allow, TEXT_ARG(retry_line(row->retry)));
+        more = arena_format(&exchange->arena, "allow: %s\r\n%.*s", exchange->match.allow,
+                            TEXT_ARG(retry_line(row->retry)));
     exchange->ending = ENDING_OWN;
     exchange->ending_status = row->status;
-    exchange->ending_body = written ? copy_or(&exchange->arena, buffer_text(&body), last_resort) : last_resort;
+    exchange->ending_body =
+        written ? copy_or(&exchange->arena, buffer_text(&body), last_resort) : last_resort;
     exchange->ending_lines = own_lines(exchange, "application/json", more);
     exchange->record.refusal = row->code;
     if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN)
@@ -325,7 +338,8 @@ enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal
     return STEP_END;
 }
 
-enum step_result exchange_answer(struct exchange *exchange, unsigned status, const char *content_type, struct text body)
+enum step_result exchange_answer(struct exchange *exchange, unsigned status,
+                                 const char *content_type, struct text body)
 {
     exchange->ending = ENDING_OWN;
     exchange->ending_status = status;

@@ -11,11 +11,13 @@
  *   relay     the answer to the caller, usage read in passing                  relay.c
  *   settle    record, metrics; then, and only then, the last bytes             settle.c
  *
- * Identity comes before the body is read: a stranger makes the gateway hold nothing (docs/decisions/0002).
+ * Identity comes before the body is read: a stranger makes the gateway hold nothing
+ * (docs/decisions/0002).
  *
- * Each step returns STEP_NEXT, STEP_WAIT (an event will resume it) or STEP_END (go to settle with what `ending` says).
- * An asynchronous completion does one thing: it puts what it learned into the exchange and calls exchange_resume. Memory: one arena, in
- * which the exchange itself lies, freed at the end; a held body beside it. The worker's thread only. */
+ * Each step returns STEP_NEXT, STEP_WAIT (an event will resume it) or STEP_END (go to settle with
+ * what `ending` says). An asynchronous completion does one thing: it puts what it learned into the
+ * exchange and calls exchange_resume. Memory: one arena, in which the exchange itself lies, freed
+ * at the end; a held body beside it. The worker's thread only. */
 #ifndef EXCHANGE_EXCHANGE_H
 #define EXCHANGE_EXCHANGE_H
 
@@ -44,10 +46,10 @@ enum step_result { STEP_NEXT, STEP_WAIT, STEP_END };
 
 /* What is left to hand to the caller once the record is written. */
 enum exchange_ending {
-    ENDING_NONE,    /* nothing: the caller is gone */
-    ENDING_OWN,     /* an answer of the gateway's own: ending_status, ending_lines, ending_body */
-    ENDING_RELAY,   /* the gathered last bytes of an answer under way */
-    ENDING_CUT      /* the answer broke where only a cut connection can say so */
+    ENDING_NONE,  /* nothing: the caller is gone */
+    ENDING_OWN,   /* an answer of the gateway's own: ending_status, ending_lines, ending_body */
+    ENDING_RELAY, /* the gathered last bytes of an answer under way */
+    ENDING_CUT    /* the answer broke where only a cut connection can say so */
 };
 
 /* How the body is held on its way. */
@@ -58,7 +60,8 @@ enum exchange_body {
     BODY_STREAM /* streamed through, never looked at */
 };
 
-/* Targets of one call: as many as one model may have attempts. More rows in the configuration are used only when earlier ones are not. */
+/* Targets of one call: as many as one model may have attempts. More rows in the configuration are
+ * used only when earlier ones are not. */
 #define EXCHANGE_TARGETS_MAXIMUM 16u
 
 struct attempt;
@@ -71,9 +74,9 @@ struct exchange {
     struct upstreams *upstreams;
     struct arena arena;
     enum exchange_step step;
-    bool advancing; /* exchange_resume is not re-entered */
-    bool resumed;   /* an event came while advancing */
-    bool malformed; /* the head could not be read */
+    bool advancing;  /* exchange_resume is not re-entered */
+    bool resumed;    /* an event came while advancing */
+    bool malformed;  /* the head could not be read */
     bool unrecorded; /* a probe (/healthz, /metrics), not a call */
     struct loop_deferred release;
 
@@ -99,7 +102,7 @@ struct exchange {
     bool in_model_field, model_complete;
     uint64_t form_model_offset; /* of the field's value in the body */
     bool form_open;
-    bool reading; /* read_step has run */
+    bool reading;       /* read_step has run */
     struct buffer body; /* held bytes */
     struct text form_model;
     size_t body_offset; /* of `body`, how much of a streamed one was handed on */
@@ -109,7 +112,7 @@ struct exchange {
     bool streaming_body; /* forward has taken over: on_body goes to the attempt */
 
     /* where */
-    struct text model;          /* as the caller asked */
+    struct text model; /* as the caller asked */
     const struct config_model *route;
     struct config_target targets[EXCHANGE_TARGETS_MAXIMUM];
     size_t target_count, target_next;
@@ -133,11 +136,15 @@ extern const struct http_server_events exchange_server_events;
 
 /* Goes on with the current step. The exchange may be gone when this returns. */
 void exchange_resume(struct exchange *exchange);
-/* Ends with an answer of the gateway's own; returns STEP_END for a step to return. Its request id is filled in. */
-enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal, struct refusal_context context);
+/* Ends with an answer of the gateway's own; returns STEP_END for a step to return. Its request id
+ * is filled in. */
+enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal,
+                                 struct refusal_context context);
 /* Ends with a local answer (models, health): `content_type` static, `body` in the arena. */
-enum step_result exchange_answer(struct exchange *exchange, unsigned status, const char *content_type, struct text body);
-/* Ends because the caller is gone or the answer broke; for events outside of a step, followed by exchange_resume. */
+enum step_result exchange_answer(struct exchange *exchange, unsigned status,
+                                 const char *content_type, struct text body);
+/* Ends because the caller is gone or the answer broke; for events outside of a step, followed by
+ * exchange_resume. */
 void exchange_end(struct exchange *exchange, enum exchange_ending ending);
 
 /* Its ending is decided: nothing more is gathered for the caller. */
@@ -165,7 +172,8 @@ void receive_note_caller(struct exchange *exchange);
 void read_take(struct exchange *exchange, struct text bytes);
 void read_end(struct exchange *exchange);
 /* read.c: follows the form that decides about the model; on an error `wrong` says why. */
-must_handle enum error read_scan_form(struct exchange *exchange, struct text bytes, const char **wrong);
+must_handle enum error read_scan_form(struct exchange *exchange, struct text bytes,
+                                      const char **wrong);
 /* forward.c: body events after, and the caller's readiness for more. */
 void forward_take_body(struct exchange *exchange, struct text bytes);
 void forward_end_body(struct exchange *exchange);

@@ -1,7 +1,9 @@
-/* forward: one attempt after another, while nothing has been relayed; and the caller's streamed body on its way to it.
+/* forward: one attempt after another, while nothing has been relayed; and the caller's streamed
+ * body on its way to it.
  *
- * A failed attempt leads to the next target when its request can be sent again: the body is held, or nothing of a streamed body was read. Otherwise, and
- * when no target is left, the caller gets the refusal that the last error stands for. */
+ * A failed attempt leads to the next target when its request can be sent again: the body is held,
+ * or nothing of a streamed body was read. Otherwise, and when no target is left, the caller gets
+ * the refusal that the last error stands for. */
 #include "base/clock.h"
 #include "exchange/attempt.h"
 
@@ -46,27 +48,32 @@ enum refusal forward_refusal(const struct attempt *attempt)
     return attempt->status == 401 ? REFUSAL_UPSTREAM_CREDENTIAL : failure_refusal(attempt->error);
 }
 
-/* Another place may do better where the fault is the road to this one; a body that was let go cannot be sent again. */
+/* Another place may do better where the fault is the road to this one; a body that was let go
+ * cannot be sent again. */
 static bool may_try_next(const struct exchange *exchange)
 {
     return exchange->target_next < exchange->target_count && !exchange->answered &&
-           (exchange->body_kind == BODY_NONE || exchange->body_kind == BODY_JSON || !exchange->streaming_body);
+           (exchange->body_kind == BODY_NONE || exchange->body_kind == BODY_JSON ||
+            !exchange->streaming_body);
 }
 
 static enum step_result refuse_failure(struct exchange *exchange, struct attempt *attempt)
 {
     exchange->record.error = text_from(error_name(attempt->error));
     exchange->record.outcome = RECORD_OUTCOME_FAILED;
-    return exchange_refuse(exchange, forward_refusal(attempt), (struct refusal_context){.detail = attempt->detail});
+    return exchange_refuse(exchange, forward_refusal(attempt),
+                           (struct refusal_context){.detail = attempt->detail});
 }
 
 static enum step_result refuse_start(struct exchange *exchange, enum error error)
 {
     exchange->record.error = text_from(error_name(error));
     if (error == ERROR_UNSUPPORTED)
-        return exchange_refuse(exchange, REFUSAL_ENDPOINT_NOT_OFFERED, (struct refusal_context){.seen = exchange->record.path});
-    return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
-                           (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+        return exchange_refuse(exchange, REFUSAL_ENDPOINT_NOT_OFFERED,
+                               (struct refusal_context){.seen = exchange->record.path});
+    return exchange_refuse(
+        exchange, REFUSAL_MEMORY_LIMIT,
+        (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
 }
 
 static enum step_result start_next(struct exchange *exchange)
@@ -108,7 +115,8 @@ enum step_result forward_step(struct exchange *exchange)
 
 /* ---- the streamed body ---- */
 
-/* Sends a piece with its edits; false when the upstream takes no more (the piece is then used up to `piece`). */
+/* Sends a piece with its edits; false when the upstream takes no more (the piece is then used up to
+ * `piece`). */
 static bool send_piece(struct attempt *attempt, struct text *piece)
 {
     struct text part;
@@ -139,14 +147,16 @@ static void end_body(struct attempt *attempt)
         attempt->body_sent = true;
 }
 
-/* One step of a held body: what a connection's queue takes at once without growing past its high mark. */
+/* One step of a held body: what a connection's queue takes at once without growing past its high
+ * mark. */
 #define HELD_STEP CONNECTION_HIGH_MARK
 
 /* True when all that was held has been handed over. */
 static bool send_held(struct exchange *exchange, struct attempt *attempt)
 {
     while (exchange->body_offset < exchange->body.length) {
-        struct text step = text_first(text_from_index(buffer_text(&exchange->body), exchange->body_offset), HELD_STEP);
+        struct text step = text_first(
+            text_from_index(buffer_text(&exchange->body), exchange->body_offset), HELD_STEP);
         size_t before = step.length;
         bool all = send_piece(attempt, &step);
         exchange->body_offset += before - step.length;
@@ -180,8 +190,10 @@ void forward_pump_body(struct exchange *exchange)
     }
 }
 
-/* An upload that turns out to be wrong while it is on its way: the provider does not get its end. */
-static void stop_upload(struct exchange *exchange, enum refusal refusal, struct refusal_context context)
+/* An upload that turns out to be wrong while it is on its way: the provider does not get its end.
+ */
+static void stop_upload(struct exchange *exchange, enum refusal refusal,
+                        struct refusal_context context)
 {
     if (!exchange->answered)
         (void)exchange_refuse(exchange, refusal, context);
@@ -195,12 +207,15 @@ void forward_take_body(struct exchange *exchange, struct text bytes)
     const struct config_limits *limits = &exchange->upstreams->config->limits;
 
     if (exchange->body_seen > limits->upload && exchange->step < STEP_SETTLE) {
-        stop_upload(exchange, REFUSAL_BODY_TOO_LARGE, (struct refusal_context){.limit = limits->upload});
+        stop_upload(exchange, REFUSAL_BODY_TOO_LARGE,
+                    (struct refusal_context){.limit = limits->upload});
         return;
     }
     const char *wrong;
-    if (exchange->form_open && exchange->step < STEP_SETTLE && read_scan_form(exchange, bytes, &wrong) != ERROR_OK) {
-        stop_upload(exchange, REFUSAL_FORM_INVALID, (struct refusal_context){.detail = text_from(wrong)});
+    if (exchange->form_open && exchange->step < STEP_SETTLE &&
+        read_scan_form(exchange, bytes, &wrong) != ERROR_OK) {
+        stop_upload(exchange, REFUSAL_FORM_INVALID,
+                    (struct refusal_context){.detail = text_from(wrong)});
         return;
     }
     if (!attempt || !attempt->call)

@@ -1,5 +1,5 @@
-/* identify: who calls. One way in: a Turnpike key as Bearer token. What the key says is copied, because the key may be replaced while
- * the exchange lives. */
+/* identify: who calls. One way in: a Turnpike key as Bearer token. What the key says is copied,
+ * because the key may be replaced while the exchange lives. */
 #include "base/clock.h"
 #include "exchange/exchange.h"
 
@@ -40,7 +40,8 @@ static struct text expiry(struct exchange *exchange, const struct key *key)
     return arena_copy(&exchange->arena, text_of(text, clock_format_rfc3339(key->expires_at, text)));
 }
 
-static enum step_result refuse_key(struct exchange *exchange, enum refusal refusal, struct text sent, const struct key *key)
+static enum step_result refuse_key(struct exchange *exchange, enum refusal refusal,
+                                   struct text sent, const struct key *key)
 {
     struct refusal_context context = {.seen = arena_copy(&exchange->arena, key_visible_part(sent))};
 
@@ -59,12 +60,14 @@ enum step_result identify_step(struct exchange *exchange)
     const struct http1_head *head = http_request_head(exchange->request);
     struct text sent = key_from_authorization(http1_head_value(head, HEADER_AUTHORIZATION));
     const struct key *key = NULL;
-    enum refusal refusal = key_table_identify(exchange->worker->keys, sent, loop_wall(exchange->worker->loop), &key);
+    enum refusal refusal =
+        key_table_identify(exchange->worker->keys, sent, loop_wall(exchange->worker->loop), &key);
 
     if (refusal != REFUSAL_NONE)
         return refuse_key(exchange, refusal, sent, key);
     if (!copy_principal(exchange, key))
-        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
-                               (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+        return exchange_refuse(
+            exchange, REFUSAL_MEMORY_LIMIT,
+            (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
     return STEP_NEXT;
 }

@@ -4,14 +4,17 @@
 
 #define PAGE_MAXIMUM METRICS_PAGE_MAX
 
-/* Prometheus on this host scrapes without a key; nobody else sees figures. A proxy on this host gives itself away by what it adds. */
+/* Prometheus on this host scrapes without a key; nobody else sees figures. A proxy on this host
+ * gives itself away by what it adds. */
 static bool may_see_metrics(const struct exchange *exchange)
 {
-    static const enum header_id from_a_proxy[] = {HEADER_X_FORWARDED_FOR, HEADER_FORWARDED, HEADER_X_REAL_IP, HEADER_VIA,
+    static const enum header_id from_a_proxy[] = {HEADER_X_FORWARDED_FOR, HEADER_FORWARDED,
+                                                  HEADER_X_REAL_IP, HEADER_VIA,
                                                   HEADER_X_FORWARDED_HOST};
     const struct http1_head *head = http_request_head(exchange->request);
 
-    if (exchange->door->metrics == CONFIG_METRICS_OFF || !address_is_loopback(http_request_peer(exchange->request)))
+    if (exchange->door->metrics == CONFIG_METRICS_OFF ||
+        !address_is_loopback(http_request_peer(exchange->request)))
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(from_a_proxy); i++) {
         if (http1_head_find(head, from_a_proxy[i]))
@@ -25,10 +28,13 @@ static enum step_result page_metrics(struct exchange *exchange)
     const struct worker_services *services = &exchange->worker->services;
 
     if (!may_see_metrics(exchange))
-        return exchange_refuse(exchange, REFUSAL_PATH_UNKNOWN, (struct refusal_context){.seen = exchange->record.path});
+        return exchange_refuse(exchange, REFUSAL_PATH_UNKNOWN,
+                               (struct refusal_context){.seen = exchange->record.path});
     buffer_open(&exchange->page, PAGE_MAXIMUM);
     if (!services->write_metrics(services->owner, &exchange->page))
-        return exchange_refuse(exchange, REFUSAL_INTERNAL, (struct refusal_context){.detail = TEXT("the metrics page is too large")});
+        return exchange_refuse(
+            exchange, REFUSAL_INTERNAL,
+            (struct refusal_context){.detail = TEXT("the metrics page is too large")});
     return exchange_answer(exchange, 200, METRICS_CONTENT_TYPE, buffer_text(&exchange->page));
 }
 
@@ -74,7 +80,8 @@ bool local_page(struct exchange *exchange, struct text path, enum step_result *r
         } else {
             exchange->match.allow = "GET, HEAD";
             *result = exchange_refuse(exchange, REFUSAL_METHOD_NOT_ALLOWED,
-                                      (struct refusal_context){.seen = exchange->record.method, .detail = TEXT("GET, HEAD")});
+                                      (struct refusal_context){.seen = exchange->record.method,
+                                                               .detail = TEXT("GET, HEAD")});
         }
         return true;
     }
@@ -83,9 +90,10 @@ bool local_page(struct exchange *exchange, struct text path, enum step_result *r
 
 /* ---- models ---- */
 
-/* {"id":"fast","object":"model","created":0,"owned_by":"up"}: what the SDKs' types require. `created` is not known here; 0 is
- * what servers without the fact send. */
-static void write_model(struct json_writer *json, struct text name, const struct config_model *model)
+/* {"id":"fast","object":"model","created":0,"owned_by":"up"}: what the SDKs' types require.
+ * `created` is not known here; 0 is what servers without the fact send. */
+static void write_model(struct json_writer *json, struct text name,
+                        const struct config_model *model)
 {
     json_begin_object(json);
     json_member_text(json, "id", name);
@@ -95,7 +103,8 @@ static void write_model(struct json_writer *json, struct text name, const struct
     json_end_object(json);
 }
 
-static void write_names(struct exchange *exchange, struct json_writer *json, const struct config_model *model)
+static void write_names(struct exchange *exchange, struct json_writer *json,
+                        const struct config_model *model)
 {
     if (!model->pattern && admit_allows_model(exchange, model->name))
         write_model(json, model->name, model);
@@ -105,8 +114,8 @@ static void write_names(struct exchange *exchange, struct json_writer *json, con
     }
 }
 
-/* The names that the configuration knows and the key may use. A pattern is not a name: what stands behind it is the provider's to
- * know. */
+/* The names that the configuration knows and the key may use. A pattern is not a name: what stands
+ * behind it is the provider's to know. */
 static enum step_result list_models(struct exchange *exchange)
 {
     const struct config *config = exchange->upstreams->config;
@@ -123,7 +132,8 @@ static enum step_result list_models(struct exchange *exchange)
     json_end_array(&json);
     json_end_object(&json);
     if (exchange->page.failed)
-        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){.limit = PAGE_MAXIMUM});
+        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
+                               (struct refusal_context){.limit = PAGE_MAXIMUM});
     return exchange_answer(exchange, 200, "application/json", buffer_text(&exchange->page));
 }
 
@@ -135,16 +145,19 @@ static enum step_result get_model(struct exchange *exchange)
 
     exchange->record.model = name;
     if (!model || !admit_allows_model(exchange, name))
-        return exchange_refuse(exchange, REFUSAL_MODEL_NOT_FOUND, (struct refusal_context){.seen = name, .param = TEXT("model")});
+        return exchange_refuse(exchange, REFUSAL_MODEL_NOT_FOUND,
+                               (struct refusal_context){.seen = name, .param = TEXT("model")});
     buffer_open(&exchange->page, PAGE_MAXIMUM);
     json_open(&json, &exchange->page);
     write_model(&json, name, model);
     if (exchange->page.failed)
-        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){.limit = PAGE_MAXIMUM});
+        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
+                               (struct refusal_context){.limit = PAGE_MAXIMUM});
     return exchange_answer(exchange, 200, "application/json", buffer_text(&exchange->page));
 }
 
 enum step_result local_models(struct exchange *exchange)
 {
-    return exchange->match.endpoint->kind == ENDPOINT_MODELS_GET ? get_model(exchange) : list_models(exchange);
+    return exchange->match.endpoint->kind == ENDPOINT_MODELS_GET ? get_model(exchange)
+                                                                 : list_models(exchange);
 }

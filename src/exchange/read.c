@@ -1,16 +1,18 @@
-/* read: the body. JSON is held whole and scanned as it arrives; a form is held until its `model` was seen (Node's SDK sends the file
- * first) and streams from there; everything else streams at once.
+/* read: the body. JSON is held whole and scanned as it arrives; a form is held until its `model`
+ * was seen (Node's SDK sends the file first) and streams from there; everything else streams at
+ * once.
  *
- * Nothing is read before the caller is known: the steps before this one run while the head is being handled, and 100 Continue
- * has not been sent. */
+ * Nothing is read before the caller is known: the steps before this one run while the head is being
+ * handled, and 100 Continue has not been sent. */
 #include "base/ensure.h"
 #include "exchange/exchange.h"
 
-/* A held JSON body of known length gets its memory at once up to here; a longer one grows as it arrives, so that a caller
- * cannot make us hold what was never sent. */
+/* A held JSON body of known length gets its memory at once up to here; a longer one grows as it
+ * arrives, so that a caller cannot make us hold what was never sent. */
 #define BODY_RESERVED_AT_ONCE (256u * 1024u)
 
-static void refuse_now(struct exchange *exchange, enum refusal refusal, struct refusal_context context)
+static void refuse_now(struct exchange *exchange, enum refusal refusal,
+                       struct refusal_context context)
 {
     (void)exchange_refuse(exchange, refusal, context);
     exchange_end(exchange, ENDING_OWN);
@@ -27,7 +29,8 @@ static enum refusal scan_refusal(enum error error, const struct envelope *envelo
 static void refuse_scan(struct exchange *exchange, enum error error)
 {
     refuse_now(exchange, scan_refusal(error, &exchange->envelope),
-               (struct refusal_context){.detail = exchange->envelope.reason, .param = exchange->envelope.param});
+               (struct refusal_context){.detail = exchange->envelope.reason,
+                                        .param = exchange->envelope.param});
 }
 
 static void take_json(struct exchange *exchange, struct text bytes)
@@ -53,7 +56,8 @@ static bool gather_model(struct exchange *exchange, struct text data)
 
     if (before.length + data.length > FORM_MODEL_MAXIMUM)
         return false;
-    exchange->form_model = arena_format(&exchange->arena, "%.*s%.*s", TEXT_ARG(before), TEXT_ARG(data));
+    exchange->form_model =
+        arena_format(&exchange->arena, "%.*s%.*s", TEXT_ARG(before), TEXT_ARG(data));
     return exchange->form_model.data != NULL;
 }
 
@@ -70,15 +74,20 @@ static const char *take_form_event(struct exchange *exchange, const struct multi
         exchange->form_model_offset = event->offset;
         return event->part->has_filename ? "\"model\" is a file" : NULL;
     case MULTIPART_DATA:
-        return exchange->in_model_field && !gather_model(exchange, event->data) ? "\"model\" is too long" : NULL;
-    case MULTIPART_END: exchange->model_complete = exchange->model_complete || exchange->in_model_field; return NULL;
+        return exchange->in_model_field && !gather_model(exchange, event->data)
+                   ? "\"model\" is too long"
+                   : NULL;
+    case MULTIPART_END:
+        exchange->model_complete = exchange->model_complete || exchange->in_model_field;
+        return NULL;
     case MULTIPART_MORE:
     case MULTIPART_DONE: return NULL;
     }
     return NULL;
 }
 
-/* To the end of the form, also when it streams already: the provider may read another `model` than we do where there are two. */
+/* To the end of the form, also when it streams already: the provider may read another `model` than
+ * we do where there are two. */
 enum error read_scan_form(struct exchange *exchange, struct text bytes, const char **wrong)
 {
     struct multipart_event event;
@@ -103,18 +112,22 @@ static void take_form(struct exchange *exchange, struct text bytes)
     const struct config_limits *limits = &exchange->upstreams->config->limits;
 
     if (exchange->body.length + bytes.length > limits->multipart_hold) {
-        refuse_now(exchange, REFUSAL_BODY_TOO_LARGE,
-                   (struct refusal_context){.limit = limits->multipart_hold,
-                                            .detail = TEXT("its \"model\" field did not come before that; send it first")});
+        refuse_now(
+            exchange, REFUSAL_BODY_TOO_LARGE,
+            (struct refusal_context){
+                .limit = limits->multipart_hold,
+                .detail = TEXT("its \"model\" field did not come before that; send it first")});
         return;
     }
     if (!buffer_append(&exchange->body, bytes)) {
-        refuse_now(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){.limit = exchange->body.maximum});
+        refuse_now(exchange, REFUSAL_MEMORY_LIMIT,
+                   (struct refusal_context){.limit = exchange->body.maximum});
         return;
     }
     const char *wrong;
     if (read_scan_form(exchange, bytes, &wrong) != ERROR_OK)
-        refuse_now(exchange, REFUSAL_FORM_INVALID, (struct refusal_context){.detail = text_from(wrong)});
+        refuse_now(exchange, REFUSAL_FORM_INVALID,
+                   (struct refusal_context){.detail = text_from(wrong)});
 }
 
 void read_take(struct exchange *exchange, struct text bytes)
@@ -143,7 +156,8 @@ void read_end(struct exchange *exchange)
 /* Whether routing needs something from the form. */
 static bool form_decides(const struct exchange *exchange)
 {
-    return exchange->body_kind == BODY_FORM && exchange->match.endpoint->routing == ENDPOINT_BY_FORM_MODEL;
+    return exchange->body_kind == BODY_FORM &&
+           exchange->match.endpoint->routing == ENDPOINT_BY_FORM_MODEL;
 }
 
 static enum step_result open_json(struct exchange *exchange)
@@ -153,7 +167,8 @@ static enum step_result open_json(struct exchange *exchange)
     envelope_open(&exchange->envelope, &exchange->arena);
     if (head->has_content_length && head->content_length <= BODY_RESERVED_AT_ONCE &&
         !buffer_reserve(&exchange->body, (size_t)head->content_length))
-        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){.limit = head->content_length});
+        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
+                               (struct refusal_context){.limit = head->content_length});
     http_request_accept_body(exchange->request);
     return STEP_WAIT;
 }
@@ -165,8 +180,9 @@ static enum step_result open_form(struct exchange *exchange)
     struct text boundary;
 
     if (multipart_boundary(type, &boundary) != ERROR_OK)
-        return exchange_refuse(exchange, REFUSAL_FORM_INVALID,
-                               (struct refusal_context){.detail = TEXT("its Content-Type has no usable boundary")});
+        return exchange_refuse(
+            exchange, REFUSAL_FORM_INVALID,
+            (struct refusal_context){.detail = TEXT("its Content-Type has no usable boundary")});
     multipart_open(&exchange->form, boundary);
     exchange->form_open = true;
     http_request_accept_body(exchange->request);

@@ -1,4 +1,5 @@
-/* receive: the head is here: which endpoint is meant, what may its body be, and the first facts of the record. */
+/* receive: the head is here: which endpoint is meant, what may its body be, and the first facts of
+ * the record. */
 #include "codec/traceparent.h"
 #include "exchange/exchange.h"
 
@@ -19,7 +20,8 @@ void receive_note_caller(struct exchange *exchange)
     struct text target = head->target;
     ptrdiff_t query = text_find_char(target, '?');
     record->method = http1_method_text(head->method);
-    record->path = arena_copy(&exchange->arena, query < 0 ? target : text_first(target, (size_t)query));
+    record->path =
+        arena_copy(&exchange->arena, query < 0 ? target : text_first(target, (size_t)query));
     record->user_agent = arena_copy(&exchange->arena, http1_head_value(head, HEADER_USER_AGENT));
     if (traceparent_parse(http1_head_value(head, HEADER_TRACEPARENT), &trace_id))
         record->trace_id = arena_copy(&exchange->arena, trace_id);
@@ -34,13 +36,15 @@ static bool is_type(struct text content_type, struct text wanted)
     return text_equal_ignoring_case(text_trim(content_type), wanted);
 }
 
-/* "application/json" and "application/anything+json"; a missing type is taken for JSON, as OpenAI does. */
+/* "application/json" and "application/anything+json"; a missing type is taken for JSON, as OpenAI
+ * does. */
 static bool is_json(struct text content_type)
 {
     ptrdiff_t end = text_find_char(content_type, ';');
     struct text type = text_trim(end < 0 ? content_type : text_first(content_type, (size_t)end));
 
-    return type.length == 0 || text_equal_ignoring_case(type, TEXT("application/json")) || text_ends_with(type, TEXT("+json"));
+    return type.length == 0 || text_equal_ignoring_case(type, TEXT("application/json")) ||
+           text_ends_with(type, TEXT("+json"));
 }
 
 static const char *const accepted_types[] = {
@@ -81,16 +85,19 @@ static enum step_result check_body(struct exchange *exchange)
     struct text type = http1_head_value(head, HEADER_CONTENT_TYPE);
 
     if (!choose_body(exchange))
-        return exchange_refuse(exchange, REFUSAL_CONTENT_TYPE_UNSUPPORTED,
-                               (struct refusal_context){.seen = type,
-                                                        .detail = text_from(accepted_types[exchange->match.endpoint->body])});
+        return exchange_refuse(
+            exchange, REFUSAL_CONTENT_TYPE_UNSUPPORTED,
+            (struct refusal_context){
+                .seen = type, .detail = text_from(accepted_types[exchange->match.endpoint->body])});
     if (exchange->body_kind == BODY_NONE)
         return STEP_NEXT;
     if (encoding.length > 0 && !text_equal_ignoring_case(encoding, TEXT("identity")))
-        return exchange_refuse(exchange, REFUSAL_CONTENT_ENCODING_UNSUPPORTED, (struct refusal_context){.seen = encoding});
+        return exchange_refuse(exchange, REFUSAL_CONTENT_ENCODING_UNSUPPORTED,
+                               (struct refusal_context){.seen = encoding});
     uint64_t limit = exchange->body_kind == BODY_JSON ? limits->json_body : limits->upload;
     if (head->has_content_length && head->content_length > limit)
-        return exchange_refuse(exchange, REFUSAL_BODY_TOO_LARGE, (struct refusal_context){.limit = limit});
+        return exchange_refuse(exchange, REFUSAL_BODY_TOO_LARGE,
+                               (struct refusal_context){.limit = limit});
     return STEP_NEXT;
 }
 
@@ -103,15 +110,20 @@ enum step_result receive_step(struct exchange *exchange)
     if (local_page(exchange, exchange->record.path, &result))
         return result;
     if (head->upgrade)
-        return exchange_refuse(exchange, REFUSAL_UPGRADE_UNSUPPORTED,
-                               (struct refusal_context){.seen = http1_head_value(head, HEADER_UPGRADE)});
-    enum refusal refusal = endpoint_find(head->method, head->target, &exchange->arena, &exchange->match);
+        return exchange_refuse(
+            exchange, REFUSAL_UPGRADE_UNSUPPORTED,
+            (struct refusal_context){.seen = http1_head_value(head, HEADER_UPGRADE)});
+    enum refusal refusal =
+        endpoint_find(head->method, head->target, &exchange->arena, &exchange->match);
     if (refusal != REFUSAL_NONE)
-        return exchange_refuse(exchange, refusal,
-                               (struct refusal_context){
-                                   .seen = refusal == REFUSAL_METHOD_NOT_ALLOWED ? exchange->record.method : exchange->record.path,
-                                   .detail = text_from(refusal == REFUSAL_METHOD_NOT_ALLOWED ? exchange->match.allow
-                                                                                            : exchange->match.detail)});
+        return exchange_refuse(
+            exchange, refusal,
+            (struct refusal_context){.seen = refusal == REFUSAL_METHOD_NOT_ALLOWED
+                                                 ? exchange->record.method
+                                                 : exchange->record.path,
+                                     .detail = text_from(refusal == REFUSAL_METHOD_NOT_ALLOWED
+                                                             ? exchange->match.allow
+                                                             : exchange->match.detail)});
     exchange->record.endpoint = exchange->match.endpoint->pattern;
     exchange->record.object_id = exchange->match.object;
     return check_body(exchange);

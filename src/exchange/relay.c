@@ -1,11 +1,12 @@
 /* relay: the answer to the caller as it comes.
  *
- * The provider's answer object looks at the bytes in passing and says what goes on; that is gathered until what was read is used up, and
- * goes out in one write with the answer's head where that is still due. The last bytes are not sent here: they wait for
- * settle, because the record comes first.
+ * The provider's answer object looks at the bytes in passing and says what goes on; that is
+ * gathered until what was read is used up, and goes out in one write with the answer's head where
+ * that is still due. The last bytes are not sent here: they wait for settle, because the record
+ * comes first.
  *
- * Gathered texts are slices of the loop's read buffer, or copies in the worker's scratch: both live until the flush, which comes before
- * control returns to the loop. */
+ * Gathered texts are slices of the loop's read buffer, or copies in the worker's scratch: both live
+ * until the flush, which comes before control returns to the loop. */
 #include "exchange/attempt.h"
 
 #include "base/ensure.h"
@@ -45,7 +46,8 @@ void relay_sink(void *owner, struct text bytes)
     if (bytes.length == 0 || exchange_is_settling(attempt->exchange))
         return;
     bool lasting = in_read_buffer(worker, bytes);
-    if (attempt->part_count == ATTEMPT_PARTS_MAXIMUM || (!lasting && !scratch_has_room(worker, bytes.length)))
+    if (attempt->part_count == ATTEMPT_PARTS_MAXIMUM ||
+        (!lasting && !scratch_has_room(worker, bytes.length)))
         send_gathered(attempt, false);
     if (!lasting && !scratch_has_room(worker, bytes.length)) {
         /* A frame larger than the scratch: it goes out by itself, now. */
@@ -82,7 +84,8 @@ static bool respond(struct attempt *attempt, bool last)
         answer.length = relay_gathered_length(attempt);
     }
     exchange->answered = true;
-    return http_request_respond(exchange->request, &answer, attempt->parts, attempt->part_count, last);
+    return http_request_respond(exchange->request, &answer, attempt->parts, attempt->part_count,
+                                last);
 }
 
 /* A stored object's id may be used by the caller as soon as he sees it. */
@@ -110,7 +113,8 @@ void relay_record_object(struct exchange *exchange, struct text id)
         .created_at = loop_wall(exchange->worker->loop),
     };
 
-    if (journal_write_object(exchange->worker->journal, &exchange->reservation, &object) != ERROR_OK)
+    if (journal_write_object(exchange->worker->journal, &exchange->reservation, &object) !=
+        ERROR_OK)
         exchange->record.error = TEXT("object_not_recorded");
 }
 
@@ -163,19 +167,23 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     struct buffer *lines = &exchange->worker->lines;
 
     attempt->status = head->status;
-    attempt->upstream_request_id = arena_copy(&exchange->arena, http1_head_value(head, HEADER_X_REQUEST_ID));
+    attempt->upstream_request_id =
+        arena_copy(&exchange->arena, http1_head_value(head, HEADER_X_REQUEST_ID));
     if (head->status == 401) {
-        /* The provider refuses the gateway's key, not the caller's; and its message quotes part of the key. */
+        /* The provider refuses the gateway's key, not the caller's; and its message quotes part of
+         * the key. */
         fail(attempt, ERROR_REFUSED, TEXT("the provider refused the gateway's credential"));
         return;
     }
     buffer_clear(lines);
     enum error error = provider_answer_head(attempt->answer, head, lines, &attempt->out);
     if (error == ERROR_OK)
-        http1_append_header(lines, TEXT("x-request-id"), text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));
+        http1_append_header(lines, TEXT("x-request-id"),
+                            text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));
     attempt->lines = arena_copy(&exchange->arena, buffer_text(lines));
     if (error != ERROR_OK || lines->failed || !attempt->lines.data) {
-        fail(attempt, error == ERROR_OK ? ERROR_MEMORY : error, TEXT("its headers cannot be passed on"));
+        fail(attempt, error == ERROR_OK ? ERROR_MEMORY : error,
+             TEXT("its headers cannot be passed on"));
         return;
     }
     attempt->has_length = attempt->out.length_kept && head->has_content_length;
@@ -186,7 +194,8 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     exchange_resume(exchange);
 }
 
-/* The caller took so little that he was cut off while something was sent to him: as if he had left. */
+/* The caller took so little that he was cut off while something was sent to him: as if he had left.
+ */
 static void leave(struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
@@ -251,7 +260,8 @@ void relay_caller_drained(struct exchange *exchange)
     http_call_resume(attempt->call);
 }
 
-/* Before anything was relayed another attempt may follow; after that the caller is told in the stream, or by a cut. */
+/* Before anything was relayed another attempt may follow; after that the caller is told in the
+ * stream, or by a cut. */
 void relay_failed(struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
@@ -259,16 +269,19 @@ void relay_failed(struct attempt *attempt)
     if (attempt->state == ATTEMPT_FAILED || attempt->state == ATTEMPT_COMPLETE)
         return;
     if (!exchange->answered) {
-        /* What it did say may have cost something: the answer is closed for its counts, nothing of it is sent. */
+        /* What it did say may have cost something: the answer is closed for its counts, nothing of
+         * it is sent. */
         if (attempt->state == ATTEMPT_ANSWERING)
-            (void)provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0), text_of(NULL, 0));
+            (void)provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0),
+                                      text_of(NULL, 0));
         attempt->state = ATTEMPT_FAILED;
         attempt->part_count = 0;
         exchange_resume(exchange);
         return;
     }
     const struct refusal_row *row = refusal_row(forward_refusal(attempt));
-    bool told = provider_answer_end(attempt->answer, attempt->error, row->code, text_from(error_meaning(attempt->error)));
+    bool told = provider_answer_end(attempt->answer, attempt->error, row->code,
+                                    text_from(error_meaning(attempt->error)));
     attempt->state = ATTEMPT_FAILED;
     exchange->record.error = text_from(error_name(attempt->error));
     exchange->record.refusal = row->code;
@@ -291,7 +304,8 @@ enum step_result relay_step(struct exchange *exchange)
         /* Its head was here but nothing of it had been sent on: the caller has seen nothing. */
         exchange->record.error = text_from(error_name(attempt->error));
         exchange->record.outcome = RECORD_OUTCOME_FAILED;
-        return exchange_refuse(exchange, forward_refusal(attempt), (struct refusal_context){.detail = attempt->detail});
+        return exchange_refuse(exchange, forward_refusal(attempt),
+                               (struct refusal_context){.detail = attempt->detail});
     }
     ensure(!"relay before an answer");
     return STEP_END;

@@ -1,9 +1,9 @@
 /* route: from what was asked for to an ordered list of targets.
  *
- * A model name leads to its row in the configuration. The id of a stored object leads to the provider that made it: that is
- * looked up beside the road, because it may need the store. An object is found
- * by the team that made it alone: the gateway's callers share the providers' accounts, so the provider itself would show one team's files
- * to another. */
+ * A model name leads to its row in the configuration. The id of a stored object leads to the
+ * provider that made it: that is looked up beside the road, because it may need the store. An
+ * object is found by the team that made it alone: the gateway's callers share the providers'
+ * accounts, so the provider itself would show one team's files to another. */
 #include "base/ensure.h"
 #include "exchange/exchange.h"
 
@@ -51,12 +51,13 @@ static enum step_result look_up(struct exchange *exchange, struct text id)
 
 /* ---- targets ---- */
 
-static void add_target(struct exchange *exchange, const struct config_provider *provider, struct text model)
+static void add_target(struct exchange *exchange, const struct config_provider *provider,
+                       struct text model)
 {
     if (exchange->target_count == EXCHANGE_TARGETS_MAXIMUM)
         return;
-    exchange->targets[exchange->target_count] =
-        (struct config_target){.provider = provider, .model = model, .index = exchange->target_count};
+    exchange->targets[exchange->target_count] = (struct config_target){
+        .provider = provider, .model = model, .index = exchange->target_count};
     exchange->target_count++;
 }
 
@@ -87,10 +88,11 @@ static enum step_result route_model(struct exchange *exchange)
     if (!model) {
         struct text nearest = config_nearest_model(config, exchange->model);
         bool tell = nearest.length > 0 && admit_allows_model(exchange, nearest);
-        return exchange_refuse(exchange, REFUSAL_MODEL_NOT_FOUND,
-                               (struct refusal_context){.seen = exchange->model,
-                                                        .suggestion = tell ? nearest : text_of(NULL, 0),
-                                                        .param = TEXT("model")});
+        return exchange_refuse(
+            exchange, REFUSAL_MODEL_NOT_FOUND,
+            (struct refusal_context){.seen = exchange->model,
+                                     .suggestion = tell ? nearest : text_of(NULL, 0),
+                                     .param = TEXT("model")});
     }
     exchange->route = model;
     for (size_t i = 0; i < model->target_count; i++)
@@ -101,9 +103,11 @@ static enum step_result route_model(struct exchange *exchange)
 static enum step_result object_not_found(struct exchange *exchange, struct text id)
 {
     if (exchange->lookup_error == ERROR_STORE)
-        return exchange_refuse(exchange, REFUSAL_OVERLOADED,
-                               (struct refusal_context){.detail = TEXT("its store does not answer")});
-    return exchange_refuse(exchange, REFUSAL_OBJECT_NOT_FOUND, (struct refusal_context){.seen = id});
+        return exchange_refuse(
+            exchange, REFUSAL_OVERLOADED,
+            (struct refusal_context){.detail = TEXT("its store does not answer")});
+    return exchange_refuse(exchange, REFUSAL_OBJECT_NOT_FOUND,
+                           (struct refusal_context){.seen = id});
 }
 
 static enum step_result route_object(struct exchange *exchange, struct text id)
@@ -114,7 +118,8 @@ static enum step_result route_object(struct exchange *exchange, struct text id)
         return look_up(exchange, id);
     if (exchange->lookup_error != ERROR_OK)
         return object_not_found(exchange, id);
-    const struct config_provider *provider = config_find_provider(config, exchange->lookup_provider);
+    const struct config_provider *provider =
+        config_find_provider(config, exchange->lookup_provider);
     if (!provider) {
         exchange->lookup_error = ERROR_NOT_FOUND;
         return object_not_found(exchange, id);
@@ -123,7 +128,8 @@ static enum step_result route_object(struct exchange *exchange, struct text id)
     return STEP_NEXT;
 }
 
-/* A body that names a model, and perhaps something stored to build on: that must be the team's own, and its provider comes first. */
+/* A body that names a model, and perhaps something stored to build on: that must be the team's own,
+ * and its provider comes first. */
 static enum step_result route_model_near(struct exchange *exchange, struct text reference)
 {
     if (exchange->target_count == 0) {
@@ -143,7 +149,8 @@ static enum step_result route_model_near(struct exchange *exchange, struct text 
 
 enum step_result route_step(struct exchange *exchange)
 {
-    struct text reference = exchange->body_kind == BODY_JSON ? exchange->envelope.reference : text_of(NULL, 0);
+    struct text reference =
+        exchange->body_kind == BODY_JSON ? exchange->envelope.reference : text_of(NULL, 0);
 
     switch (exchange->match.endpoint->routing) {
     case ENDPOINT_LOCAL: return local_models(exchange);
@@ -159,7 +166,8 @@ enum step_result route_step(struct exchange *exchange)
             return route_model_near(exchange, reference);
         if (reference.length > 0)
             return route_object(exchange, reference);
-        return exchange_refuse(exchange, REFUSAL_MODEL_MISSING, (struct refusal_context){.param = TEXT("model")});
+        return exchange_refuse(exchange, REFUSAL_MODEL_MISSING,
+                               (struct refusal_context){.param = TEXT("model")});
     }
     ensure(!"a routing without a row");
     return STEP_END;

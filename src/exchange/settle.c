@@ -1,7 +1,8 @@
 /* settle: what happened becomes a record; then, and only then, the last bytes go to the caller.
  *
- * Every exchange ends here, once. The reservation made in admit holds the room, so that recording what was served cannot fail; a call refused before
- * that reserves now, and where there is no room the journal counts it. */
+ * Every exchange ends here, once. The reservation made in admit holds the room, so that recording
+ * what was served cannot fail; a call refused before that reserves now, and where there is no room
+ * the journal counts it. */
 #include "base/clock.h"
 #include "exchange/attempt.h"
 #include "exchange/count.h"
@@ -28,7 +29,8 @@ static void note_usage(struct exchange *exchange, struct attempt *attempt)
     record->image_output_tokens = usage->image_output;
 }
 
-/* Ids that the caller may use from now on: the answer's own, and those it names (a batch's output file). */
+/* Ids that the caller may use from now on: the answer's own, and those it names (a batch's output
+ * file). */
 static void note_objects(struct exchange *exchange, struct attempt *attempt)
 {
     const struct answer_facts *facts = provider_answer_facts(attempt->answer);
@@ -50,7 +52,8 @@ static void note_attempt(struct exchange *exchange)
 
     if (!attempt)
         return;
-    /* A caller who left, or was cut off, leaves an answer without its end: what was seen of it counts. */
+    /* A caller who left, or was cut off, leaves an answer without its end: what was seen of it
+     * counts. */
     if (attempt->state == ATTEMPT_ANSWERING &&
         provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0), text_of(NULL, 0)) &&
         !provider_answer_facts(attempt->answer)->broken && exchange->ending == ENDING_NONE) {
@@ -61,7 +64,8 @@ static void note_attempt(struct exchange *exchange)
     note_usage(exchange, attempt);
     note_objects(exchange, attempt);
     if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN)
-        exchange->record.outcome = exchange->ending == ENDING_RELAY ? RECORD_OUTCOME_SERVED : RECORD_OUTCOME_FAILED;
+        exchange->record.outcome =
+            exchange->ending == ENDING_RELAY ? RECORD_OUTCOME_SERVED : RECORD_OUTCOME_FAILED;
 }
 
 static void finish_record(struct exchange *exchange)
@@ -84,7 +88,8 @@ static void finish_record(struct exchange *exchange)
         if (!exchange->attempts_detail.failed)
             record->attempts_detail = buffer_text(&exchange->attempts_detail);
     }
-    count_exchange(worker->metrics, record, exchange->route ? exchange->route->name : text_of(NULL, 0));
+    count_exchange(worker->metrics, record,
+                   exchange->route ? exchange->route->name : text_of(NULL, 0));
 }
 
 static void write_record(struct exchange *exchange)
@@ -94,7 +99,8 @@ static void write_record(struct exchange *exchange)
     if (exchange->unrecorded)
         return;
     if (!exchange->reserved) {
-        if (journal_reserve(journal, &exchange->reservation, loop_wall(exchange->worker->loop)) != ERROR_OK)
+        if (journal_reserve(journal, &exchange->reservation, loop_wall(exchange->worker->loop)) !=
+            ERROR_OK)
             return; /* counted by the journal, and recorded as a number when there is room again */
         exchange->reserved = true;
     }
@@ -123,7 +129,10 @@ static void send_last(struct exchange *exchange)
     case ENDING_OWN: send_own(exchange); break;
     case ENDING_RELAY: relay_send_last(exchange->attempt); break;
     case ENDING_NONE:
-    case ENDING_CUT: http_request_abort(exchange->request); exchange->request = NULL; break;
+    case ENDING_CUT:
+        http_request_abort(exchange->request);
+        exchange->request = NULL;
+        break;
     }
 }
 

@@ -3,8 +3,8 @@
 
 #include "base/buffer.h"
 
-/* Calls that may wait for a connection to one provider, in one worker: with 1,000 connections busy, waiting longer than for as many again
- * is no service. */
+/* Calls that may wait for a connection to one provider, in one worker: with 1,000 connections busy,
+ * waiting longer than for as many again is no service. */
 #define WAITING_CALLS_MAXIMUM 1024u
 #define EXTRA_LINES_MAXIMUM   (64u * 1024u)
 
@@ -18,7 +18,8 @@ static bool make_extra_lines(const struct config_provider *provider, struct secr
     buffer_open(&lines, EXTRA_LINES_MAXIMUM);
     for (size_t i = 0; i < provider->header_count; i++) {
         const struct config_header *header = &provider->headers[i];
-        http1_append_header(&lines, header->name, header->secret ? secret_expose(header->secret) : header->value);
+        http1_append_header(&lines, header->name,
+                            header->secret ? secret_expose(header->secret) : header->value);
     }
     if (!lines.failed)
         *out = secret_make(buffer_text(&lines));
@@ -27,9 +28,10 @@ static bool make_extra_lines(const struct config_provider *provider, struct secr
     return *out != NULL;
 }
 
-static struct http_origin *make_origin(struct loop *loop, struct resolver *resolver, const struct config_provider *provider,
-                                       const struct upstream_trust *trust, int (*open_internal)(void *owner),
-                                       void *open_owner)
+static struct http_origin *make_origin(struct loop *loop, struct resolver *resolver,
+                                       const struct config_provider *provider,
+                                       const struct upstream_trust *trust,
+                                       int (*open_internal)(void *owner), void *open_owner)
 {
     const struct config_endpoint *endpoint = &provider->endpoint;
     const struct config_proxy *proxy = provider->proxy;
@@ -52,12 +54,14 @@ static struct http_origin *make_origin(struct loop *loop, struct resolver *resol
     if (proxy) {
         settings.proxy_host = proxy->host;
         settings.proxy_port = proxy->port;
-        settings.proxy_authorization = proxy->authorization ? secret_expose(proxy->authorization) : text_of(NULL, 0);
+        settings.proxy_authorization =
+            proxy->authorization ? secret_expose(proxy->authorization) : text_of(NULL, 0);
     }
     return http_origin_create(loop, resolver, &settings);
 }
 
-static bool fill_row(struct upstream *row, struct secret **extra, const struct config_provider *provider)
+static bool fill_row(struct upstream *row, struct secret **extra,
+                     const struct config_provider *provider)
 {
     const struct config_provider_timeouts *timeouts = &provider->timeouts;
 
@@ -72,13 +76,14 @@ static bool fill_row(struct upstream *row, struct secret **extra, const struct c
         .project = provider->project,
         .extra_lines = *extra ? secret_expose(*extra) : text_of(NULL, 0),
     };
-    row->timeouts = (struct http_timeouts){timeouts->connect, timeouts->tls, timeouts->first_byte, timeouts->idle,
-                                           timeouts->total};
+    row->timeouts = (struct http_timeouts){timeouts->connect, timeouts->tls, timeouts->first_byte,
+                                           timeouts->idle, timeouts->total};
     return row->settings.provider != NULL;
 }
 
-struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver, struct config *config,
-                                   const struct upstream_trust *trust, int (*open_internal)(void *owner), void *open_owner)
+struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
+                                   struct config *config, const struct upstream_trust *trust,
+                                   int (*open_internal)(void *owner), void *open_owner)
 {
     struct upstreams *upstreams = calloc(1, sizeof(*upstreams));
 
@@ -93,7 +98,8 @@ struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
         const struct config_provider *provider = &config->providers[i];
         complete = fill_row(&upstreams->rows[i], &upstreams->extra[i], provider);
         if (complete)
-            upstreams->rows[i].origin = make_origin(loop, resolver, provider, &trust[i], open_internal, open_owner);
+            upstreams->rows[i].origin =
+                make_origin(loop, resolver, provider, &trust[i], open_internal, open_owner);
         complete = complete && upstreams->rows[i].origin;
     }
     if (complete)

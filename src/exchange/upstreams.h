@@ -1,7 +1,7 @@
 /* upstreams: the providers of one configuration snapshot as one worker reaches them.
  *
- * Made from a snapshot, which it holds; counted, because exchanges that began under an older configuration finish under it. The worker's thread
- * only. */
+ * Made from a snapshot, which it holds; counted, because exchanges that began under an older
+ * configuration finish under it. The worker's thread only. */
 #ifndef EXCHANGE_UPSTREAMS_H
 #define EXCHANGE_UPSTREAMS_H
 
@@ -9,7 +9,8 @@
 #include "http/client.h"
 #include "provider/provider.h"
 
-/* What the process shares for reaching one provider: made once per configuration by the main thread. */
+/* What the process shares for reaching one provider: made once per configuration by the main
+ * thread. */
 struct upstream_trust {
     struct tls_context *tls; /* NULL: plain */
 };
@@ -28,11 +29,12 @@ struct upstreams {
     size_t holders;
 };
 
-/* `trust` has a row for each provider; contexts are held. `open_internal` makes a connection to the built-in
- * provider. NULL when out of memory. */
-must_check struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver, struct config *config,
-                                              const struct upstream_trust *trust, int (*open_internal)(void *owner),
-                                              void *open_owner);
+/* `trust` has a row for each provider; contexts are held. `open_internal` makes a connection to the
+ * built-in provider. NULL when out of memory. */
+must_check struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
+                                              struct config *config,
+                                              const struct upstream_trust *trust,
+                                              int (*open_internal)(void *owner), void *open_owner);
 struct upstreams *upstreams_hold(struct upstreams *upstreams);
 void upstreams_release(struct upstreams *upstreams);
 

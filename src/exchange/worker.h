@@ -1,7 +1,8 @@
 /* worker: what the exchanges of one worker thread share.
  *
- * One per worker thread; nothing in it is touched by another thread except through loop_post to its loop. The
- * pointers are the thread's own objects or read-mostly ones (key table, configuration) that say so themselves. */
+ * One per worker thread; nothing in it is touched by another thread except through loop_post to its
+ * loop. The pointers are the thread's own objects or read-mostly ones (key table, configuration)
+ * that say so themselves. */
 #ifndef EXCHANGE_WORKER_H
 #define EXCHANGE_WORKER_H
 
@@ -23,10 +24,11 @@ struct worker;
 
 /* What only threads that may block can do; the answer is posted back to the worker's loop. */
 struct worker_services {
-    /* Finds which provider keeps an object: ERROR_OK, ERROR_NOT_FOUND, ERROR_STORE. `done` runs on the worker's thread;
-     * `object` is valid during it. */
+    /* Finds which provider keeps an object: ERROR_OK, ERROR_NOT_FOUND, ERROR_STORE. `done` runs on
+     * the worker's thread; `object` is valid during it. */
     void (*find_object)(void *owner, struct loop *loop, struct text id,
-                        void (*done)(void *ticket, enum error error, const struct object *object), void *ticket);
+                        void (*done)(void *ticket, enum error error, const struct object *object),
+                        void *ticket);
     /* True when the process accepts calls: ledger writable, not draining. Any thread. */
     bool (*is_ready)(void *owner, struct text *why_not);
     /* Writes /metrics. Any thread. */
@@ -46,8 +48,8 @@ struct worker_door {
     struct worker_door *next;
 };
 
-/* Gathered bytes of one read that did not lie in the read buffer: at most what one read brings, and a little that was
- * held before. */
+/* Gathered bytes of one read that did not lie in the read buffer: at most what one read brings, and
+ * a little that was held before. */
 #define WORKER_SCRATCH_MAXIMUM (4u * LOOP_READ_BUFFER_SIZE)
 
 struct worker {
@@ -60,10 +62,10 @@ struct worker {
     struct metrics_worker *metrics;
     struct worker_services services;
     struct arena_pool arena_pool;
-    struct buffer scratch;       /* relay.c */
-    struct buffer lines;         /* header lines under construction; wiped after credentials were in it */
+    struct buffer scratch; /* relay.c */
+    struct buffer lines;   /* header lines under construction; wiped after credentials were in it */
     struct worker_door *doors;
-    struct exchange *exchanges;  /* open ones, for draining and for the live view */
+    struct exchange *exchanges; /* open ones, for draining and for the live view */
     size_t exchange_count;
     bool draining;
 };

@@ -1,15 +1,18 @@
 /* client: see client.h.
  *
  * A call:  WAITING (for a place) -> DIALLING -> TUNNELLING -> SECURING -> SENT -> ANSWERING -> over
- *          a kept connection goes straight to SENT; a call that lost a kept connection goes back to DIALLING, once.
+ *          a kept connection goes straight to SENT; a call that lost a kept connection goes back to
+ * DIALLING, once.
  *
  * A line is one connection to the origin: idle in the origin's list, or carrying exactly one call.
  *
  * Invariants:
  *   - origin->open_count counts lines and dials; it never passes settings.connections.
  *   - call->line and line->call point at each other or are both NULL.
- *   - Owners hear of a call's end once; the handle is unlinked before they do, and freed at the end of the turn.
- *   - While http1_feed runs (`feeding`) a line is not returned to the pool; that is done behind it. */
+ *   - Owners hear of a call's end once; the handle is unlinked before they do, and freed at the end
+ * of the turn.
+ *   - While http1_feed runs (`feeding`) a line is not returned to the pool; that is done behind it.
+ */
 #include "http/client.h"
 
 #include <unistd.h>
@@ -18,7 +21,15 @@
 #include "base/ensure.h"
 #include "base/secret.h"
 
-enum call_state { CALL_WAITING, CALL_DIALLING, CALL_TUNNELLING, CALL_SECURING, CALL_SENT, CALL_ANSWERING, CALL_OVER };
+enum call_state {
+    CALL_WAITING,
+    CALL_DIALLING,
+    CALL_TUNNELLING,
+    CALL_SECURING,
+    CALL_SENT,
+    CALL_ANSWERING,
+    CALL_OVER
+};
 
 struct line {
     struct http_origin *origin;
@@ -28,14 +39,15 @@ struct line {
     struct http1_parser parser;
     struct buffer head;    /* the request's head as sent; memory kept for the next call */
     struct buffer pending; /* answer bytes that the paused call did not take */
-    struct text slice;     /* body bytes not yet given on: the next event tells whether they are the last */
+    struct text
+        slice; /* body bytes not yet given on: the next event tells whether they are the last */
     struct loop_deferred release;
     struct loop_deferred resume;
     uint64_t idle_since;
     bool feeding;
     bool unflushed; /* something was given since the last on_flush */
-    bool complete; /* the answer ended */
-    bool reusable; /* the answer's head allows another request */
+    bool complete;  /* the answer ended */
+    bool reusable;  /* the answer's head allows another request */
     bool closed;
 };
 
@@ -50,12 +62,13 @@ struct http_call {
     struct http_call_times times;
     struct loop_timer phase_timer;
     struct loop_timer total_timer;
-    struct loop_deferred finish; /* a failure that is told at the end of the turn; then the memory */
+    struct loop_deferred
+        finish; /* a failure that is told at the end of the turn; then the memory */
     enum error failure;
     const char *failure_detail; /* static */
     enum call_state state;
-    uint64_t dial_began; /* loop_now */
-    bool opening;        /* an internal connection is opened at the end of the turn */
+    uint64_t dial_began;            /* loop_now */
+    bool opening;                   /* an internal connection is opened at the end of the turn */
     size_t body_index, body_offset; /* held body: what was handed to the connection so far */
     bool all_sent;
     bool paused;
@@ -240,7 +253,8 @@ static void sweep_idle(void *owner)
             oldest = line->idle_since;
     }
     if (oldest)
-        loop_timer_set(origin->loop, &origin->idle_timer, oldest + origin->settings.idle_time - now);
+        loop_timer_set(origin->loop, &origin->idle_timer,
+                       oldest + origin->settings.idle_time - now);
 }
 
 /* Back into the pool, or away. */
@@ -298,7 +312,8 @@ static enum http1_verdict on_head(void *owner, const struct http1_head *head)
         return HTTP1_STOP;
     }
     if (head->upgrade) {
-        fail_call(call, ERROR_HTTP_UNSUPPORTED, TEXT("it switched to a protocol that was not asked for"));
+        fail_call(call, ERROR_HTTP_UNSUPPORTED,
+                  TEXT("it switched to a protocol that was not asked for"));
         return HTTP1_STOP;
     }
     call->state = CALL_ANSWERING;
@@ -330,11 +345,12 @@ static const struct http1_events parser_events = {
     .on_complete = on_complete,
 };
 
-/* A kept connection may have been closed by the peer while our request was under way: nobody is to blame, nothing was answered. */
+/* A kept connection may have been closed by the peer while our request was under way: nobody is to
+ * blame, nothing was answered. */
 static bool may_resend(const struct http_call *call)
 {
-    return call->times.reused && !call->times.resent && call->request.held && call->state == CALL_SENT &&
-           call->times.first_byte == 0;
+    return call->times.reused && !call->times.resent && call->request.held &&
+           call->state == CALL_SENT && call->times.first_byte == 0;
 }
 
 static void lose_line(struct line *line, enum error error, struct text detail)
@@ -345,7 +361,8 @@ static void lose_line(struct line *line, enum error error, struct text detail)
         drop_line(line);
         return;
     }
-    if (may_resend(call) && (error == ERROR_CLOSED || error == ERROR_RESET || error == ERROR_TLS_PROTOCOL)) {
+    if (may_resend(call) &&
+        (error == ERROR_CLOSED || error == ERROR_RESET || error == ERROR_TLS_PROTOCOL)) {
         call->line = NULL;
         line->call = NULL;
         call->times.resent = true;
@@ -371,21 +388,24 @@ static void end_tunnelling(struct line *line)
     char said[64];
 
     if (status < 200 || status > 299) {
-        int length = snprintf(said, sizeof(said), "the proxy answered CONNECT with status %u", status);
+        int length =
+            snprintf(said, sizeof(said), "the proxy answered CONNECT with status %u", status);
         fail_call(call, ERROR_PROXY, text_of(said, (size_t)length));
         return;
     }
     call->times.connected = loop_now_exact(origin->loop);
     line->complete = false;
     http1_parser_close(&line->parser);
-    http1_parser_open(&line->parser, HTTP1_RESPONSE, &origin->settings.limits, &parser_events, line);
+    http1_parser_open(&line->parser, HTTP1_RESPONSE, &origin->settings.limits, &parser_events,
+                      line);
     if (!origin->settings.tls) {
         send_request(call);
         return;
     }
     call->state = CALL_SECURING;
     loop_timer_set(origin->loop, &call->phase_timer, call->request.timeouts.tls);
-    enum error error = connection_start_tls(line->connection, origin->settings.tls, origin->settings.server_name);
+    enum error error =
+        connection_start_tls(line->connection, origin->settings.tls, origin->settings.server_name);
     if (error != ERROR_OK)
         fail_call(call, error, TEXT("TLS could not be started behind the proxy"));
 }
@@ -659,9 +679,10 @@ static struct line *make_line(struct http_origin *origin, int descriptor, struct
     line->origin = origin;
     buffer_open(&line->head, REQUEST_HEAD_MAXIMUM);
     buffer_open(&line->pending, LOOP_READ_BUFFER_SIZE);
-    http1_parser_open(&line->parser, HTTP1_RESPONSE, &origin->settings.limits, &parser_events, line);
-    line->connection = connection_create(origin->loop, descriptor, tls, false, origin->settings.server_name,
-                                         &line_events, line);
+    http1_parser_open(&line->parser, HTTP1_RESPONSE, &origin->settings.limits, &parser_events,
+                      line);
+    line->connection = connection_create(origin->loop, descriptor, tls, false,
+                                         origin->settings.server_name, &line_events, line);
     if (!line->connection) {
         http1_parser_close(&line->parser);
         free(line);
@@ -676,15 +697,18 @@ static void start_tunnelling(struct http_call *call)
     const struct http_origin_settings *settings = &call->origin->settings;
     struct buffer *head = &call->line->head;
 
-    uint64_t patience = call->request.timeouts.connect, spent = loop_now(call->origin->loop) - call->dial_began;
+    uint64_t patience = call->request.timeouts.connect,
+             spent = loop_now(call->origin->loop) - call->dial_began;
 
     call->state = CALL_TUNNELLING;
     loop_timer_set(call->origin->loop, &call->phase_timer, patience > spent ? patience - spent : 0);
     buffer_clear(head);
-    bool literal6 = text_find_char(settings->host, ':') >= 0; /* RFC 3986 section 3.2.2: in brackets */
+    bool literal6 =
+        text_find_char(settings->host, ':') >= 0; /* RFC 3986 section 3.2.2: in brackets */
     const char *before = literal6 ? "[" : "", *after = literal6 ? "]" : "";
-    buffer_append_format(head, "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n", before, TEXT_ARG(settings->host), after,
-                         settings->port, before, TEXT_ARG(settings->host), after, settings->port);
+    buffer_append_format(head, "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n", before,
+                         TEXT_ARG(settings->host), after, settings->port, before,
+                         TEXT_ARG(settings->host), after, settings->port);
     if (settings->proxy_authorization.length > 0)
         http1_append_header(head, TEXT("proxy-authorization"), settings->proxy_authorization);
     buffer_append(head, TEXT("\r\n"));
@@ -783,14 +807,17 @@ static void dial_origin(struct http_call *call)
 
     call->state = CALL_DIALLING;
     origin->open_count++;
-    loop_timer_clear(origin->loop, &call->phase_timer); /* the dial has its own, and tells names from connections */
+    loop_timer_clear(
+        origin->loop,
+        &call->phase_timer); /* the dial has its own, and tells names from connections */
     if (settings->open_internal) {
         call->opening = true;
         loop_defer(origin->loop, &call->finish, open_internal, call);
         return;
     }
     call->dial_began = loop_now(origin->loop);
-    call->dial = dial_start(origin->loop, origin->resolver, &target, call->request.timeouts.connect, on_dialled, call);
+    call->dial = dial_start(origin->loop, origin->resolver, &target, call->request.timeouts.connect,
+                            on_dialled, call);
     if (!call->dial) {
         origin->open_count--;
         fail_later(call, ERROR_MEMORY, error_meaning(ERROR_MEMORY));
@@ -810,7 +837,8 @@ static struct line *take_idle(struct http_origin *origin)
     return line;
 }
 
-/* Bytes that wait on an idle line answer nobody's question: the next caller must not get them. The peer's end may wait there too. */
+/* Bytes that wait on an idle line answer nobody's question: the next caller must not get them. The
+ * peer's end may wait there too. */
 static struct line *take_fit(struct http_origin *origin)
 {
     struct line *line = take_idle(origin);
@@ -864,7 +892,8 @@ static void begin(struct http_call *call, bool fresh)
 
 static void serve_waiting(struct http_origin *origin)
 {
-    while (origin->waiting && (origin->idle_count > 0 || origin->open_count < origin->settings.connections)) {
+    while (origin->waiting &&
+           (origin->idle_count > 0 || origin->open_count < origin->settings.connections)) {
         struct http_call *call = origin->waiting;
         origin->waiting = call->next_waiting;
         if (!origin->waiting)
@@ -878,9 +907,12 @@ static void serve_waiting(struct http_origin *origin)
 /* ---- time-outs ---- */
 
 static const enum error phase_errors[] = {
-    [CALL_WAITING] = ERROR_LIMIT,          [CALL_DIALLING] = ERROR_TIMEOUT_CONNECT,
-    [CALL_TUNNELLING] = ERROR_TIMEOUT_CONNECT, [CALL_SECURING] = ERROR_TIMEOUT_TLS,
-    [CALL_SENT] = ERROR_TIMEOUT_FIRST_BYTE, [CALL_ANSWERING] = ERROR_TIMEOUT_IDLE,
+    [CALL_WAITING] = ERROR_LIMIT,
+    [CALL_DIALLING] = ERROR_TIMEOUT_CONNECT,
+    [CALL_TUNNELLING] = ERROR_TIMEOUT_CONNECT,
+    [CALL_SECURING] = ERROR_TIMEOUT_TLS,
+    [CALL_SENT] = ERROR_TIMEOUT_FIRST_BYTE,
+    [CALL_ANSWERING] = ERROR_TIMEOUT_IDLE,
     [CALL_OVER] = ERROR_OK,
 };
 
@@ -895,7 +927,8 @@ static void on_phase_timeout(void *owner)
         return;
     }
     /* Nor is a body that the caller has not sent us yet: his own time runs for that. */
-    if (call->state == CALL_SENT && call->request.has_body && !call->all_sent && connection_queued(call->line->connection) == 0) {
+    if (call->state == CALL_SENT && call->request.has_body && !call->all_sent &&
+        connection_queued(call->line->connection) == 0) {
         loop_timer_set(call->origin->loop, &call->phase_timer, call->request.timeouts.idle);
         return;
     }
@@ -911,7 +944,8 @@ static void on_total_timeout(void *owner)
 
 /* ---- the call's handle ---- */
 
-struct http_call *http_call_start(struct http_origin *origin, const struct http_call_request *request,
+struct http_call *http_call_start(struct http_origin *origin,
+                                  const struct http_call_request *request,
                                   const struct http_call_events *events, void *owner)
 {
     struct http_call *call = calloc(1, sizeof(*call));

@@ -9,13 +9,15 @@
  *   RECEIVED  the request is complete; what else arrives waits in `pending`
  *
  * Invariants:
- *   - While http1_feed runs (`feeding`) nothing else touches the parser; what an event asks for is done behind it (settle()).
+ *   - While http1_feed runs (`feeding`) nothing else touches the parser; what an event asks for is
+ * done behind it (settle()).
  *   - The handle belongs to an owner exactly while `request_open`; every way out clears it first.
  *   - A connection is released through loop_defer, so no callback frees its caller.
- *   - Bytes wait in `pending` only while the parser is stopped, and reading is then paused: it never
- *     holds more than one loop read buffer.
- *   - There is one timer. While the caller takes nothing of a congested answer (`write_watched`) it is the write's, also when
- *     that answer is complete and the request side has gone on; else it is that of the request side's state. */
+ *   - Bytes wait in `pending` only while the parser is stopped, and reading is then paused: it
+ * never holds more than one loop read buffer.
+ *   - There is one timer. While the caller takes nothing of a congested answer (`write_watched`) it
+ * is the write's, also when that answer is complete and the request side has gone on; else it is
+ * that of the request side's state. */
 #include "http/server.h"
 
 #include <unistd.h>
@@ -23,7 +25,6 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/ensure.h"
-
 
 enum request_state { REQUEST_IDLE, REQUEST_HEAD, REQUEST_BODY, REQUEST_RECEIVED };
 enum answer_state { ANSWER_NONE, ANSWER_STARTED, ANSWER_ENDED };
@@ -70,10 +71,12 @@ struct http_server {
     bool destroyed;
 };
 
-/* A busy connection keeps the memory of its head for the next request; one that rests gives it back. */
+/* A busy connection keeps the memory of its head for the next request; one that rests gives it
+ * back. */
 #define TRIM_AFTER NANOSECONDS_PER_SECOND
 
-/* What one writev takes beside the parts of the owner: status line, headers, framing, chunk line, chunk tail, chunk end. */
+/* What one writev takes beside the parts of the owner: status line, headers, framing, chunk line,
+ * chunk tail, chunk end. */
 #define FRAMING_PARTS 6u
 
 static void receive(struct http_request *request, struct text bytes);
@@ -245,8 +248,9 @@ static enum http1_verdict on_head(void *owner, const struct http1_head *head)
     request->request_open = true;
     request->body_paused = false;
     request->expects_continue = head->expect_continue;
-    request->close_after = !head->keep_alive || server->draining ||
-                           (++request->served >= server->limits.requests && server->limits.requests > 0);
+    request->close_after =
+        !head->keep_alive || server->draining ||
+        (++request->served >= server->limits.requests && server->limits.requests > 0);
     server->events->on_request(server->owner, request);
     if (request->request_open && head->framing != HTTP1_NO_BODY && !request->body_paused)
         wait_for_caller(request, server->limits.body_timeout);
@@ -444,8 +448,10 @@ void http_server_adopt(struct http_server *server, int descriptor, const struct 
     request->peer = *peer;
     buffer_open(&request->pending, LOOP_READ_BUFFER_SIZE);
     loop_timer_open(&request->timer, on_timer, request);
-    http1_parser_open(&request->parser, HTTP1_REQUEST, &server->limits.http1, &parser_events, request);
-    request->connection = connection_create(server->loop, descriptor, server->tls, true, NULL, &caller_events, request);
+    http1_parser_open(&request->parser, HTTP1_REQUEST, &server->limits.http1, &parser_events,
+                      request);
+    request->connection = connection_create(server->loop, descriptor, server->tls, true, NULL,
+                                            &caller_events, request);
     if (!request->connection) {
         http1_parser_close(&request->parser);
         free(request);
@@ -458,8 +464,8 @@ void http_server_adopt(struct http_server *server, int descriptor, const struct 
     server->counters.open++;
     server->counters.accepted++;
     await_next_request(request);
-    /* A caller that connects has something to say: until its first byte the head's time runs, not the keep-alive's; and there
-     * is no memory yet to give back. */
+    /* A caller that connects has something to say: until its first byte the head's time runs, not
+     * the keep-alive's; and there is no memory yet to give back. */
     request->trimmed = true;
     loop_timer_set(server->loop, &request->timer, server->limits.head_timeout);
 }
@@ -477,8 +483,9 @@ static void on_accept(void *owner, int descriptor, const struct address *peer)
 }
 
 enum error http_server_create(struct loop *loop, int descriptor, struct tls_context *tls,
-                              const struct http_server_limits *limits, const struct http_server_events *events,
-                              void *owner, struct http_server **out)
+                              const struct http_server_limits *limits,
+                              const struct http_server_events *events, void *owner,
+                              struct http_server **out)
 {
     struct http_server *server = calloc(1, sizeof(*server));
 
@@ -658,8 +665,10 @@ static bool status_has_no_body(unsigned status)
     return status == 204 || status == 304;
 }
 
-/* Content-Length, chunked, or the connection's end (RFC 9112 section 6.1: no transfer coding to a 1.0 caller). */
-static struct text write_framing(struct http_request *request, const struct http_answer *answer, struct answer_text *text)
+/* Content-Length, chunked, or the connection's end (RFC 9112 section 6.1: no transfer coding to
+ * a 1.0 caller). */
+static struct text write_framing(struct http_request *request, const struct http_answer *answer,
+                                 struct answer_text *text)
 {
     struct buffer lines = buffer_over(text->framing, sizeof(text->framing));
 
@@ -684,8 +693,8 @@ static size_t total_length(const struct text *parts, size_t count)
 }
 
 /* Adds the body's parts, framed, behind `out`; returns the new count. */
-static size_t add_body(struct http_request *request, struct text *out, size_t used, const struct text *parts, size_t count,
-                       bool last, struct answer_text *text)
+static size_t add_body(struct http_request *request, struct text *out, size_t used,
+                       const struct text *parts, size_t count, bool last, struct answer_text *text)
 {
     size_t total = request->bodiless_answer ? 0 : total_length(parts, count);
     bool chunk = request->chunked_answer && !request->bodiless_answer;
@@ -693,7 +702,8 @@ static size_t add_body(struct http_request *request, struct text *out, size_t us
     ensure(count <= HTTP_REQUEST_PARTS_MAXIMUM);
     if (total > 0) {
         if (chunk)
-            out[used++] = text_of(text->chunk_line, http1_format_chunk_line(total, text->chunk_line));
+            out[used++] =
+                text_of(text->chunk_line, http1_format_chunk_line(total, text->chunk_line));
         memcpy(out + used, parts, count * sizeof(*parts));
         used += count;
         if (chunk && !last)
@@ -704,7 +714,8 @@ static size_t add_body(struct http_request *request, struct text *out, size_t us
     return used;
 }
 
-static bool write_parts(struct http_request *request, const struct text *parts, size_t count, bool last)
+static bool write_parts(struct http_request *request, const struct text *parts, size_t count,
+                        bool last)
 {
     if (last) {
         request->answer_state = ANSWER_ENDED;
@@ -723,8 +734,8 @@ static bool write_parts(struct http_request *request, const struct text *parts, 
     return true;
 }
 
-bool http_request_respond(struct http_request *request, const struct http_answer *answer, const struct text *parts,
-                          size_t count, bool last)
+bool http_request_respond(struct http_request *request, const struct http_answer *answer,
+                          const struct text *parts, size_t count, bool last)
 {
     struct text out[HTTP_REQUEST_PARTS_MAXIMUM + FRAMING_PARTS];
     struct answer_text text;
@@ -732,9 +743,13 @@ bool http_request_respond(struct http_request *request, const struct http_answer
 
     ensure(request->request_open && request->answer_state == ANSWER_NONE);
     request->answer_state = ANSWER_STARTED;
-    request->bodiless_answer = status_has_no_body(answer->status) || (!request->head_unusable && head->method == HTTP1_HEAD);
-    request->chunked_answer = !answer->has_length && !request->head_unusable && head->version_minor > 0;
-    if (answer->close || (request->request_state == REQUEST_BODY && http_request_has_body(request)) || (!answer->has_length && !request->chunked_answer))
+    request->bodiless_answer = status_has_no_body(answer->status) ||
+                               (!request->head_unusable && head->method == HTTP1_HEAD);
+    request->chunked_answer =
+        !answer->has_length && !request->head_unusable && head->version_minor > 0;
+    if (answer->close ||
+        (request->request_state == REQUEST_BODY && http_request_has_body(request)) ||
+        (!answer->has_length && !request->chunked_answer))
         request->close_after = true;
     out[0] = write_status_line(&text, answer->status);
     out[1] = answer->headers;
@@ -742,7 +757,8 @@ bool http_request_respond(struct http_request *request, const struct http_answer
     return write_parts(request, out, add_body(request, out, 3, parts, count, last, &text), last);
 }
 
-bool http_request_send(struct http_request *request, const struct text *parts, size_t count, bool last)
+bool http_request_send(struct http_request *request, const struct text *parts, size_t count,
+                       bool last)
 {
     struct text out[HTTP_REQUEST_PARTS_MAXIMUM + FRAMING_PARTS];
     struct answer_text text;

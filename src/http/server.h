@@ -1,10 +1,12 @@
 /* server: the caller's side: HTTP/1.1 requests in, answers out, over one connection each.
  *
- * A caller connection carries one request at a time (pipelined ones wait, unread beyond one read buffer). For each request
- * the handler gets events and answers through the `struct http_request` handle. The loop's thread only.
+ * A caller connection carries one request at a time (pipelined ones wait, unread beyond one read
+ * buffer). For each request the handler gets events and answers through the `struct http_request`
+ * handle. The loop's thread only.
  *
- * Memory: the handle lives in the connection's struct and is valid from on_request/on_malformed until the answer's last
- * part was given (`last` true), until on_gone, or until http_request_abort. Head texts live as long as the handle. */
+ * Memory: the handle lives in the connection's struct and is valid from on_request/on_malformed
+ * until the answer's last part was given (`last` true), until on_gone, or until http_request_abort.
+ * Head texts live as long as the handle. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
@@ -19,25 +21,27 @@ struct http_request;
 
 struct http_server_limits {
     struct http1_limits http1;
-    uint64_t requests;         /* on one connection, which closes after that many; 0: no limit */
-    size_t connections;        /* open at once on this server; more are closed at accept, and counted */
-    uint64_t head_timeout;     /* from the first byte of a head to its end; nanoseconds, as all below */
-    uint64_t body_timeout;     /* without a byte while a body is expected */
-    uint64_t idle_timeout;     /* kept open between requests */
-    uint64_t write_timeout;    /* without progress while the caller does not read */
+    uint64_t requests;     /* on one connection, which closes after that many; 0: no limit */
+    size_t connections;    /* open at once on this server; more are closed at accept, and counted */
+    uint64_t head_timeout; /* from the first byte of a head to its end; nanoseconds, as all below */
+    uint64_t body_timeout; /* without a byte while a body is expected */
+    uint64_t idle_timeout; /* kept open between requests */
+    uint64_t write_timeout; /* without progress while the caller does not read */
 };
 
 struct http_server_events {
-    /* A head is complete. Attach an owner (http_request_set_owner); body events go to it. The body of a request that expects
-     * 100-continue is asked for by http_request_accept_body. */
+    /* A head is complete. Attach an owner (http_request_set_owner); body events go to it. The body
+     * of a request that expects 100-continue is asked for by http_request_accept_body. */
     void (*on_request)(void *server_owner, struct http_request *request);
-    /* The head is malformed, too large or too slow: answer (the connection closes after it). Head texts may be incomplete: do not
-     * read the head. */
-    void (*on_malformed)(void *server_owner, struct http_request *request, enum error error, const char *reason);
+    /* The head is malformed, too large or too slow: answer (the connection closes after it). Head
+     * texts may be incomplete: do not read the head. */
+    void (*on_malformed)(void *server_owner, struct http_request *request, enum error error,
+                         const char *reason);
     /* ---- to the request's owner ---- */
     void (*on_body)(void *owner, struct text bytes); /* valid during the call */
     void (*on_body_end)(void *owner);
-    /* The body is malformed or too slow. An answer may still be given; the connection closes after it. */
+    /* The body is malformed or too slow. An answer may still be given; the connection closes after
+     * it. */
     void (*on_body_failed)(void *owner, enum error error, const char *reason);
     void (*on_drained)(void *owner); /* no longer congested */
     /* The caller is gone: the handle is invalid when this returns. */
@@ -50,11 +54,13 @@ struct http_server_counters {
     size_t open;
 };
 
-/* Listens on `descriptor` (from listener_bind, taken over) or, with -1, only serves adopted descriptors. `tls` NULL for plain. Everything
- * pointed to must outlive the server. */
-must_handle enum error http_server_create(struct loop *loop, int descriptor, struct tls_context *tls,
-                                          const struct http_server_limits *limits, const struct http_server_events *events,
-                                          void *owner, struct http_server **out);
+/* Listens on `descriptor` (from listener_bind, taken over) or, with -1, only serves adopted
+ * descriptors. `tls` NULL for plain. Everything pointed to must outlive the server. */
+must_handle enum error http_server_create(struct loop *loop, int descriptor,
+                                          struct tls_context *tls,
+                                          const struct http_server_limits *limits,
+                                          const struct http_server_events *events, void *owner,
+                                          struct http_server **out);
 /* Later connections use the new context; open ones keep theirs. */
 void http_server_set_tls(struct http_server *server, struct tls_context *tls);
 /* The same for limits; time-outs that run already run on. */
@@ -80,27 +86,32 @@ bool http_request_has_body(const struct http_request *request);
 void http_request_accept_body(struct http_request *request);
 void http_request_pause_body(struct http_request *request);
 void http_request_resume_body(struct http_request *request);
-uint64_t http_request_bytes_received(const struct http_request *request); /* head and body on the wire, about */
+uint64_t http_request_bytes_received(
+    const struct http_request *request); /* head and body on the wire, about */
 
 struct http_answer {
     unsigned status;
-    struct text headers; /* "name: value\r\n" lines without framing, date excluded or included as the giver likes */
+    struct text headers; /* "name: value\r\n" lines without framing, date excluded or included as
+                            the giver likes */
     bool has_length;     /* else chunked (or until close for HTTP/1.0) */
     uint64_t length;
-    bool close;          /* close the connection after this answer */
+    bool close; /* close the connection after this answer */
 };
 
-/* The head with the first part of the body in one write. With `last` the answer is complete and the handle invalid. Returns
- * false when the caller does not read and the queue is over its maximum: the request is then gone (no on_gone follows). */
-bool http_request_respond(struct http_request *request, const struct http_answer *answer, const struct text *parts,
-                          size_t count, bool last);
+/* The head with the first part of the body in one write. With `last` the answer is complete and the
+ * handle invalid. Returns false when the caller does not read and the queue is over its maximum:
+ * the request is then gone (no on_gone follows). */
+bool http_request_respond(struct http_request *request, const struct http_answer *answer,
+                          const struct text *parts, size_t count, bool last);
 /* More of the body. Nothing may follow `last`. */
-bool http_request_send(struct http_request *request, const struct text *parts, size_t count, bool last);
+bool http_request_send(struct http_request *request, const struct text *parts, size_t count,
+                       bool last);
 bool http_request_has_answered(const struct http_request *request); /* respond was called */
 bool http_request_is_congested(const struct http_request *request);
 /* Cuts the connection so that the caller sees a broken answer, not a short one. */
 void http_request_abort(struct http_request *request);
 
-#define HTTP_REQUEST_PARTS_MAXIMUM 56u /* parts in one respond or send: what fits beside framing in one writev of 64 */
+#define HTTP_REQUEST_PARTS_MAXIMUM \
+    56u /* parts in one respond or send: what fits beside framing in one writev of 64 */
 
 #endif

@@ -64,7 +64,8 @@ static const char *behind_value(enum scan_kind kind, const char *p, const char *
 {
     if (kind == SCAN_STRING)
         return behind_string(p, end);
-    return kind == SCAN_OBJECT || kind == SCAN_ARRAY ? behind_brackets(p, end) : behind_word(p, end);
+    return kind == SCAN_OBJECT || kind == SCAN_ARRAY ? behind_brackets(p, end)
+                                                     : behind_word(p, end);
 }
 
 void members_open(struct members *members, struct text object)

@@ -2,9 +2,9 @@
 
 #include "openai/members.h"
 
-/* Where each endpoint family writes a count. A member's value goes to the field at `offset`; those of
- * a details object have tables of their own. Responses and images say input_tokens_details, audio
- * says input_token_details. */
+/* Where each endpoint family writes a count. A member's value goes to the field at `offset`; those
+ * of a details object have tables of their own. Responses and images say input_tokens_details,
+ * audio says input_token_details. */
 struct usage_member {
     struct text key;
     size_t offset;
@@ -40,9 +40,9 @@ struct usage_details {
     size_t count;
 };
 
-#define DETAILS(key, members)                           \
-    {                                                   \
-        TEXT_INIT(key), members, ARRAY_LENGTH(members)  \
+#define DETAILS(key, members)                          \
+    {                                                  \
+        TEXT_INIT(key), members, ARRAY_LENGTH(members) \
     }
 
 static const struct usage_details details[] = {

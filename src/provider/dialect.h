@@ -10,8 +10,8 @@
 /* Target, edits, and the caller's headers that may go upstream. The family adds its credential. */
 must_handle enum error dialect_prepare(const struct provider_call *call, struct buffer *lines,
                                        struct provider_request *request);
-/* What Connection names as hop-by-hop (RFC 9110 section 7.6.1), for dialect_is_nominated; empty when
- * that is only what is known as such anyway. */
+/* What Connection names as hop-by-hop (RFC 9110 section 7.6.1), for dialect_is_nominated; empty
+ * when that is only what is known as such anyway. */
 struct text dialect_nominations(const struct http1_head *head);
 bool dialect_is_nominated(struct text nominations, struct text name);
 /* "x-turnpike-…": a matter between the gateway and its callers. */

@@ -40,7 +40,8 @@ struct provider_settings {
     const struct secret *credential; /* NULL: calls go without */
     struct text organization;        /* OpenAI-Organization to bill; empty: none */
     struct text project;             /* OpenAI-Project to bill; empty: none */
-    struct text extra_lines;         /* headers of the configuration, as lines "name: value CR LF"; they replace the caller's */
+    struct text extra_lines; /* headers of the configuration, as lines "name: value CR LF"; they
+                                replace the caller's */
 };
 
 /* One attempt: what is to be asked of a provider. */

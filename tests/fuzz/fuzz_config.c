@@ -1,4 +1,5 @@
-/* Any bytes as a configuration file: a snapshot that holds together, or problems that can be shown. */
+/* Any bytes as a configuration file: a snapshot that holds together, or problems that can be shown.
+ */
 #include "base/ensure.h"
 #include "config/load.h"
 
@@ -30,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     setenv("UPSTREAM_KEY", "sk-secret", 1);
     config_problems_open(&problems);
     buffer_open(&lines, OUTPUT_MAXIMUM);
-    enum error error = config_load_text(TEXT("fuzz.yaml"), text_of((const char *)data, size),
-                                        &config, &problems);
+    enum error error =
+        config_load_text(TEXT("fuzz.yaml"), text_of((const char *)data, size), &config, &problems);
     ensure((error == ERROR_OK) == (config != NULL));
     ensure((error == ERROR_OK) == (problems.error_count == 0));
     config_problems_write(&problems, true, &lines);

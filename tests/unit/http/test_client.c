@@ -1,12 +1,11 @@
-/* The provider's side against a peer that the test plays itself, on the virtual clock: connections are socket pairs, or sockets of a
- * listener where it matters how they are made. */
+/* The provider's side against a peer that the test plays itself, on the virtual clock: connections
+ * are socket pairs, or sockets of a listener where it matters how they are made. */
 #include "wire.h"
 
 #include "../net/certificates.h"
 #include "http/client.h"
 
 #define PEERS_MAXIMUM 16u
-
 
 struct side {
     struct loop *loop;
@@ -21,7 +20,8 @@ struct side {
 struct asked {
     struct side *side;
     struct http_call *call; /* NULL when over */
-    char log[256];          /* H head, B body, L last, F flush, S sendable, X failed; B and F once in a row */
+    char
+        log[256]; /* H head, B body, L last, F flush, S sendable, X failed; B and F once in a row */
     unsigned status;
     struct buffer body;
     enum error error;
@@ -102,7 +102,8 @@ static void on_failed(void *owner, enum error error, struct text detail)
     asked->call = NULL;
     asked->error = error;
     assert_true(detail.length > 0);
-    text_copy_to(text_first(detail, sizeof(asked->detail) - 1), asked->detail, sizeof(asked->detail));
+    text_copy_to(text_first(detail, sizeof(asked->detail) - 1), asked->detail,
+                 sizeof(asked->detail));
 }
 
 static const struct http_call_events events = {
@@ -169,8 +170,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-static const struct http_timeouts patience = {
-    .connect = 5 * SECOND, .tls = 7 * SECOND, .first_byte = 30 * SECOND, .idle = 20 * SECOND, .total = 100 * SECOND};
+static const struct http_timeouts patience = {.connect = 5 * SECOND,
+                                              .tls = 7 * SECOND,
+                                              .first_byte = 30 * SECOND,
+                                              .idle = 20 * SECOND,
+                                              .total = 100 * SECOND};
 
 static void start(struct side *side, struct asked *asked, struct http_call_request request)
 {
@@ -185,23 +189,30 @@ static void start(struct side *side, struct asked *asked, struct http_call_reque
 
 static void get(struct side *side, struct asked *asked)
 {
-    start(side, asked, (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
+    start(side, asked,
+          (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
     run_turns(side->loop);
 }
 
 static void post(struct side *side, struct asked *asked, const struct text *parts, size_t count)
 {
     start(side, asked,
-          (struct http_call_request){
-              .method = HTTP1_POST, .target = TEXT("/x"), .held = true, .body = parts, .body_count = count});
+          (struct http_call_request){.method = HTTP1_POST,
+                                     .target = TEXT("/x"),
+                                     .held = true,
+                                     .body = parts,
+                                     .body_count = count});
     run_turns(side->loop);
 }
 
 static void upload(struct side *side, struct asked *asked, bool has_length, uint64_t length)
 {
     start(side, asked,
-          (struct http_call_request){
-              .method = HTTP1_POST, .target = TEXT("/x"), .has_body = true, .has_length = has_length, .length = length});
+          (struct http_call_request){.method = HTTP1_POST,
+                                     .target = TEXT("/x"),
+                                     .has_body = true,
+                                     .has_length = has_length,
+                                     .length = length});
     run_turns(side->loop);
 }
 
@@ -472,7 +483,8 @@ static void test_large_held_body_and_a_slow_peer(void **state)
     struct side *side = *state;
     struct asked asked = {0};
     char *bytes = make_pattern(LARGE);
-    const struct text parts[] = {text_of(bytes, LARGE / 2), text_of(bytes + LARGE / 2, LARGE - LARGE / 2)};
+    const struct text parts[] = {text_of(bytes, LARGE / 2),
+                                 text_of(bytes + LARGE / 2, LARGE - LARGE / 2)};
     post(side, &asked, parts, ARRAY_LENGTH(parts));
     struct wire *peer = &side->peers[0];
     while (wire_read(peer, 300000) > 0) /* slowly, but never idle for long */
@@ -593,8 +605,10 @@ static void test_head_too_large(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct asked asked = {0};
         start(side, &asked,
-              (struct http_call_request){
-                  .method = HTTP1_GET, .target = TEXT("/x"), .held = true, .headers = text_of(line, size)});
+              (struct http_call_request){.method = HTTP1_GET,
+                                         .target = TEXT("/x"),
+                                         .held = true,
+                                         .headers = text_of(line, size)});
         run_turns(side->loop);
         expect_failed(&asked, ERROR_LIMIT);
         if (i == 0)
@@ -613,7 +627,8 @@ static void test_bytewise(void **state)
     get(side, &asked);
     wire_say_bytewise(&side->peers[0], side->loop,
                       "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
-                      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\nx: y\r\n\r\n");
+                      "HTTP/1.1 200 OK\r\ntransfer-encoding: "
+                      "chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\nx: y\r\n\r\n");
     assert_null(asked.call);
     expect_body(&asked, "ok");
     expect_counts(side, 1, 1);
@@ -638,7 +653,8 @@ static void test_head_request(void **state)
 {
     struct side *side = *state;
     struct asked asked = {0};
-    start(side, &asked, (struct http_call_request){.method = HTTP1_HEAD, .target = TEXT("/x"), .held = true});
+    start(side, &asked,
+          (struct http_call_request){.method = HTTP1_HEAD, .target = TEXT("/x"), .held = true});
     run_turns(side->loop);
     wire_say(&side->peers[0], side->loop, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
     expect_log(&asked, "HL");
@@ -740,7 +756,8 @@ static void pause_it(struct asked *asked)
     http_call_pause(asked->call);
 }
 
-static void expect_paused_delivery(struct side *side, struct asked *asked, size_t peer, const char *expected)
+static void expect_paused_delivery(struct side *side, struct asked *asked, size_t peer,
+                                   const char *expected)
 {
     for (unsigned i = 0; asked->call && i < 100; i++) {
         http_call_resume(asked->call);
@@ -787,7 +804,8 @@ static void test_pause_holds_the_peer(void **state)
     get(side, &asked);
     wire_say(&side->peers[0], side->loop, "HTTP/1.1 200 OK\r\ncontent-length: 5242880\r\n\r\n");
     for (;;) {
-        ssize_t count = send(side->peers[0].descriptor, bytes + sent, LARGE - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t count = send(side->peers[0].descriptor, bytes + sent, LARGE - sent,
+                             MSG_NOSIGNAL | MSG_DONTWAIT);
         if (count <= 0)
             break;
         sent += (size_t)count;
@@ -801,7 +819,8 @@ static void test_pause_holds_the_peer(void **state)
     http_call_resume(asked.call);
     run_turns(side->loop);
     while (sent < LARGE) {
-        ssize_t count = send(side->peers[0].descriptor, bytes + sent, LARGE - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t count = send(side->peers[0].descriptor, bytes + sent, LARGE - sent,
+                             MSG_NOSIGNAL | MSG_DONTWAIT);
         sent += count > 0 ? (size_t)count : 0;
         run_turns(side->loop);
     }
@@ -1005,8 +1024,10 @@ static void test_a_place_is_passed_on(void **state)
     for (unsigned way = 0; way < 4; way++) {
         struct asked first = {0}, second = {0};
         size_t before = side->count;
-        start(side, &first, (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
-        start(side, &second, (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
+        start(side, &first,
+              (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
+        start(side, &second,
+              (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
         if (way == 0) { /* within the turn in which it was started */
             give_up(&first);
         } else if (way == 1) {
@@ -1017,7 +1038,8 @@ static void test_a_place_is_passed_on(void **state)
             wire_hang_up(&side->peers[before]);
         } else {
             run_turns(side->loop);
-            wire_say(&side->peers[before], side->loop, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx");
+            wire_say(&side->peers[before], side->loop,
+                     "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx");
             give_up(&first);
         }
         run_turns(side->loop);
@@ -1025,7 +1047,8 @@ static void test_a_place_is_passed_on(void **state)
             expect_failed(&first, ERROR_CLOSED);
         struct wire *peer = &side->peers[side->count - 1];
         assert_non_null(second.call);
-        wire_say(peer, side->loop, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+        wire_say(peer, side->loop,
+                 "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
         expect_served(&second);
         expect_counts(side, 0, 0);
     }
@@ -1073,8 +1096,10 @@ static void test_no_descriptors(void **state)
     side->settings.connections = 1;
     make_origin(side);
     side->refuse = true;
-    start(side, &asked[0], (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
-    start(side, &asked[1], (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
+    start(side, &asked[0],
+          (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
+    start(side, &asked[1],
+          (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
     run_turns(side->loop);
     expect_failed(&asked[0], ERROR_SYSTEM);
     expect_failed(&asked[1], ERROR_SYSTEM);
@@ -1121,7 +1146,8 @@ static void test_cancel_before_it_was_told(void **state)
     side->settings.waiting = 0;
     make_origin(side);
     get(side, &asked[0]);
-    start(side, &asked[1], (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
+    start(side, &asked[1],
+          (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
     give_up(&asked[1]); /* its failure was on its way */
     run_turns(side->loop);
     expect_log(&asked[1], "");
@@ -1132,7 +1158,8 @@ static void test_cancel_before_it_was_told(void **state)
 static void start_another(struct asked *asked)
 {
     struct asked *next = asked + 1;
-    start(asked->side, next, (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
+    start(asked->side, next,
+          (struct http_call_request){.method = HTTP1_GET, .target = TEXT("/x"), .held = true});
 }
 
 static void test_next_call_within_the_last_event(void **state)
@@ -1180,7 +1207,8 @@ static void use_proxy(struct side *side)
     make_origin(side);
 }
 
-#define CONNECT "CONNECT up.test:443 HTTP/1.1\r\nhost: up.test:443\r\nproxy-authorization: Basic dTpw\r\n\r\n"
+#define CONNECT \
+    "CONNECT up.test:443 HTTP/1.1\r\nhost: up.test:443\r\nproxy-authorization: Basic dTpw\r\n\r\n"
 
 static void test_plain_tunnel(void **state)
 {
@@ -1214,8 +1242,9 @@ static void test_tunnel_to_an_address(void **state)
     make_origin(side);
     get(side, &asked);
     struct wire *peer = accept_peer(side, listening);
-    wire_expect(peer, side->loop,
-                "CONNECT [::1]:443 HTTP/1.1\r\nhost: [::1]:443\r\nproxy-authorization: Basic dTpw\r\n\r\n");
+    wire_expect(
+        peer, side->loop,
+        "CONNECT [::1]:443 HTTP/1.1\r\nhost: [::1]:443\r\nproxy-authorization: Basic dTpw\r\n\r\n");
     give_up(&asked);
     close(listening);
 }
@@ -1226,7 +1255,8 @@ static void test_proxy_refuses(void **state)
     static const char *const answers[] = {
         "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n<html>",
-        "HTTP/1.1 407 Proxy Authentication Required\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n",
+        "HTTP/1.1 407 Proxy Authentication Required\r\ntransfer-encoding: "
+        "chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n",
         "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 100\r\n\r\n",
     };
     struct side *side = *state;
@@ -1259,7 +1289,6 @@ static void test_proxy_is_no_proxy(void **state)
     close(listening);
 }
 
-
 static void answer_far(struct endpoint *endpoint)
 {
     if (memmem(endpoint->received.data, endpoint->received.length, "\r\n\r\n", 4))
@@ -1277,8 +1306,10 @@ static void test_tls_behind_a_tunnel(void **state)
     certificates_open(&all);
     authority_open(&all, &authority, "Authority");
     struct leaf leaf = make_leaf(&all, &authority, "DNS:up.test", 3600);
-    const struct tls_certificate_files certificate = {.certificate_path = leaf.certificate_path, .key_path = leaf.key_path};
-    const struct tls_server_settings server = {.certificates = &certificate, .certificate_count = 1};
+    const struct tls_certificate_files certificate = {.certificate_path = leaf.certificate_path,
+                                                      .key_path = leaf.key_path};
+    const struct tls_server_settings server = {.certificates = &certificate,
+                                               .certificate_count = 1};
     const struct tls_client_settings client = {.authority_path = authority.path};
     struct tls_context *server_context, *client_context;
     assert_int_equal(tls_server_context_create(&server, NULL, &server_context, detail), ERROR_OK);

@@ -1,5 +1,5 @@
-/* The caller's side, driven over socket pairs on the virtual clock. Each test is a script: bytes in,
- * events told, answers given, bytes out. */
+/* The caller's side, driven over socket pairs on the virtual clock. Each test is a script: bytes
+ * in, events told, answers given, bytes out. */
 #include "wire.h"
 
 #include "base/ensure.h"
@@ -23,7 +23,8 @@ struct front {
     struct wire wire; /* the first caller */
     struct call calls[CALLS_MAXIMUM];
     size_t count;
-    char log[512]; /* Q request, B body, E end, F body failed, D drained, G gone, M malformed; B and D told once in a row */
+    char log[512]; /* Q request, B body, E end, F body failed, D drained, G gone, M malformed; B and
+                      D told once in a row */
     enum error error;
     void (*at_head)(struct call *call);
     void (*at_body)(struct call *call);
@@ -63,7 +64,8 @@ static void on_request(void *owner, struct http_request *request)
         call->front->at_head(call);
 }
 
-static void on_malformed(void *owner, struct http_request *request, enum error error, const char *reason)
+static void on_malformed(void *owner, struct http_request *request, enum error error,
+                         const char *reason)
 {
     struct call *call = open_call(owner, request);
     note(call->front, 'M');
@@ -144,8 +146,9 @@ static int set_up(void **state)
         .idle_timeout = 75 * SECOND,
         .write_timeout = 60 * SECOND,
     };
-    assert_int_equal(http_server_create(front->loop, -1, NULL, &front->limits, &events, front, &front->server),
-                     ERROR_OK);
+    assert_int_equal(
+        http_server_create(front->loop, -1, NULL, &front->limits, &events, front, &front->server),
+        ERROR_OK);
     adopt(front, &front->wire);
     *state = front;
     return 0;
@@ -203,10 +206,11 @@ static void send_more(struct call *call, const char *bytes, bool last)
     assert_true(http_request_send(request, &part, 1, last));
 }
 
-#define GET(path)      "GET " path " HTTP/1.1\r\nhost: h\r\n\r\n"
-#define POST(headers)  "POST /p HTTP/1.1\r\nhost: h\r\n" headers "\r\n"
+#define GET(path)       "GET " path " HTTP/1.1\r\nhost: h\r\n\r\n"
+#define POST(headers)   "POST /p HTTP/1.1\r\nhost: h\r\n" headers "\r\n"
 #define ANSWER(n, body) "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: " n "\r\n\r\n" body
-#define LAST(n, body)   "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: " n "\r\nconnection: close\r\n\r\n" body
+#define LAST(n, body) \
+    "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: " n "\r\nconnection: close\r\n\r\n" body
 
 /* ---- one after the other ---- */
 
@@ -228,8 +232,9 @@ static void test_bytewise(void **state)
     struct front *front = *state;
     front->at_end = answer_echo;
     for (unsigned i = 0; i < 2; i++) {
-        wire_say_bytewise(&front->wire, front->loop,
-                          POST("transfer-encoding: chunked\r\n") "3\r\nabc\r\n2\r\nde\r\n0\r\nx: y\r\n\r\n");
+        wire_say_bytewise(
+            &front->wire, front->loop,
+            POST("transfer-encoding: chunked\r\n") "3\r\nabc\r\n2\r\nde\r\n0\r\nx: y\r\n\r\n");
         wire_expect(&front->wire, front->loop, ANSWER("5", "abcde"));
         expect_log(front, "QBE");
     }
@@ -240,8 +245,9 @@ static void test_pipelining(void **state)
     struct front *front = *state;
     front->at_end = answer_echo;
     wire_say(&front->wire, front->loop,
-             POST("content-length: 1\r\n") "1" POST("transfer-encoding: chunked\r\n") "1\r\n2\r\n0\r\n\r\n"
-             POST("content-length: 1\r\n") "3");
+             POST("content-length: 1\r\n") "1" POST(
+                 "transfer-encoding: chunked\r\n") "1\r\n2\r\n0\r\n\r\n" POST("content-length: "
+                                                                              "1\r\n") "3");
     wire_expect(&front->wire, front->loop, ANSWER("1", "1") ANSWER("1", "2") ANSWER("1", "3"));
     expect_log(front, "QBEQBEQBE");
 }
@@ -256,7 +262,8 @@ static void test_pipelining_answered_later(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(front->count, i + 1);
         begin_stream(&front->calls[i], "x");
-        wire_expect(&front->wire, front->loop, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n");
+        wire_expect(&front->wire, front->loop,
+                    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n");
         send_more(&front->calls[i], "", true);
         wire_expect(&front->wire, front->loop, "0\r\n\r\n");
     }
@@ -370,7 +377,8 @@ static void test_continue(void **state)
     assert_int_equal(open_count(front), 1);
 }
 
-/* Whoever is refused before he was told to go on may send the body or not: the connection closes. */
+/* Whoever is refused before he was told to go on may send the body or not: the connection closes.
+ */
 static void test_refused_before_continue(void **state)
 {
     struct front *front = *state;
@@ -474,7 +482,8 @@ static void test_pause_at_head(void **state)
     expect_log(front, "QBEQE" + 1);
 }
 
-/* Paused behind each byte: nothing is lost, doubled or early, and the end comes after the last resume. */
+/* Paused behind each byte: nothing is lost, doubled or early, and the end comes after the last
+ * resume. */
 static void test_pause_at_each_byte(void **state)
 {
     struct front *front = *state;
@@ -599,7 +608,8 @@ static void begin_much(struct call *call, bool last)
 {
     char *bytes = calloc(1, MUCH);
     struct text part = text_of(bytes, MUCH);
-    const struct http_answer head = {.status = 200, .headers = TEXT(""), .has_length = true, .length = MUCH};
+    const struct http_answer head = {
+        .status = 200, .headers = TEXT(""), .has_length = true, .length = MUCH};
     struct http_request *request = call->request;
     if (last)
         call->request = NULL;
@@ -625,8 +635,8 @@ static void test_write_timeout(void **state)
     assert_int_equal(open_count(front), 0);
 }
 
-/* The answer is complete for us but not yet with the caller: the write time-out still counts, and neither the keep-alive's time
- * nor that for giving memory back cuts it short. */
+/* The answer is complete for us but not yet with the caller: the write time-out still counts, and
+ * neither the keep-alive's time nor that for giving memory back cuts it short. */
 static void test_slow_reader_of_a_complete_answer(void **state)
 {
     struct front *front = *state;
@@ -712,7 +722,8 @@ static void test_malformed(void **state)
         "GARBAGE\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/2.0\r\nhost: h\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ntransfer-encoding: "
+        "chunked\r\n\r\n0\r\n\r\n",
         "GET / HTTP/1.1\nhost: h\n\n",
         "GET / HTTP/1.1\r\nhost: h\r\n folded: x\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01",
@@ -752,7 +763,8 @@ static void test_malformed_behind_a_good_one(void **state)
 static void test_malformed_body(void **state)
 {
     struct front *front = *state;
-    wire_say(&front->wire, front->loop, POST("transfer-encoding: chunked\r\n") "3\r\nabc\r\nZZ\r\n" GET("/"));
+    wire_say(&front->wire, front->loop,
+             POST("transfer-encoding: chunked\r\n") "3\r\nabc\r\nZZ\r\n" GET("/"));
     expect_log(front, "QBF");
     assert_int_equal(front->error, ERROR_HTTP_SYNTAX);
     answer(&front->calls[0], "bad");
@@ -799,7 +811,8 @@ static void test_absolute_target_in_a_large_head(void **state)
     memcpy(line + sizeof(line) - 3, "\r\n", 3);
     wire_say(&front->wire, front->loop, "GET http://h.example/");
     for (unsigned i = 0; i < 60; i++)
-        wire_say(&front->wire, front->loop, "0123456789012345678901234567890123456789012345678901234567890123456789");
+        wire_say(&front->wire, front->loop,
+                 "0123456789012345678901234567890123456789012345678901234567890123456789");
     wire_say(&front->wire, front->loop, " HTTP/1.1\r\n");
     for (unsigned i = 0; i < 90; i++)
         wire_say(&front->wire, front->loop, line);
@@ -844,7 +857,8 @@ static void test_requests_limit_lowered(void **state)
     struct front *front = *state;
     front->at_end = answer_hello;
     wire_say(&front->wire, front->loop, GET("/1") GET("/2") GET("/3"));
-    wire_expect(&front->wire, front->loop, ANSWER("5", "hello") ANSWER("5", "hello") ANSWER("5", "hello"));
+    wire_expect(&front->wire, front->loop,
+                ANSWER("5", "hello") ANSWER("5", "hello") ANSWER("5", "hello"));
     front->limits.requests = 2;
     http_server_set_limits(front->server, &front->limits);
     wire_say(&front->wire, front->loop, GET("/4"));
@@ -870,8 +884,9 @@ static void test_connections(void **state)
     assert_int_equal(getsockname(listening, &address.any, &address.length), 0);
     front->limits.connections = 2;
     front->at_end = answer_hello;
-    assert_int_equal(http_server_create(front->loop, listening, NULL, &front->limits, &events, front, &server),
-                     ERROR_OK);
+    assert_int_equal(
+        http_server_create(front->loop, listening, NULL, &front->limits, &events, front, &server),
+        ERROR_OK);
     struct wire wires[3];
     for (size_t i = 0; i < 3; i++)
         wire_open(&wires[i], connect_to(&address));

@@ -1,5 +1,5 @@
-/* wire: the far end of a socket pair, written to and read from by the test itself between turns of a
- * loop with a virtual clock. For the tests of http/ and the replay tests. */
+/* wire: the far end of a socket pair, written to and read from by the test itself between turns of
+ * a loop with a virtual clock. For the tests of http/ and the replay tests. */
 #ifndef TESTS_HTTP_WIRE_H
 #define TESTS_HTTP_WIRE_H
 
@@ -117,12 +117,12 @@ static inline void wire_forget(struct wire *wire)
 }
 
 /* What came since the last call is exactly this. */
-#define wire_expect(wire, loop, expected)                                                     \
-    do {                                                                                      \
-        wire_drain(wire, loop);                                                               \
-        buffer_append_char(&(wire)->received, '\0');                                          \
-        assert_string_equal((wire)->received.data, expected);                                 \
-        wire_forget(wire);                                                                    \
+#define wire_expect(wire, loop, expected)                     \
+    do {                                                      \
+        wire_drain(wire, loop);                               \
+        buffer_append_char(&(wire)->received, '\0');          \
+        assert_string_equal((wire)->received.data, expected); \
+        wire_forget(wire);                                    \
     } while (0)
 
 static inline bool wire_contains(const struct wire *wire, const char *part)

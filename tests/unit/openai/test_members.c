@@ -43,10 +43,21 @@ static void test_members_in_order(void **state)
 static void test_nonsense_ends(void **state)
 {
     static const struct text rows[] = {
-        TEXT_INIT(""),          TEXT_INIT("{"),          TEXT_INIT("{}"),       TEXT_INIT("[1]"),
-        TEXT_INIT("nonsense"),  TEXT_INIT("{\"a"),       TEXT_INIT("{\"a\""),   TEXT_INIT("{\"a\":"),
-        TEXT_INIT("{\"a\":\""), TEXT_INIT("{\"a\":\"\\"), TEXT_INIT("{\"a\\"), TEXT_INIT("{\"a\":[[{"),
-        TEXT_INIT("{\"a\":,,"), TEXT_INIT("{\"a\":]]]]"), TEXT_INIT("{\"a\":{\"b\":\"\\"),
+        TEXT_INIT(""),
+        TEXT_INIT("{"),
+        TEXT_INIT("{}"),
+        TEXT_INIT("[1]"),
+        TEXT_INIT("nonsense"),
+        TEXT_INIT("{\"a"),
+        TEXT_INIT("{\"a\""),
+        TEXT_INIT("{\"a\":"),
+        TEXT_INIT("{\"a\":\""),
+        TEXT_INIT("{\"a\":\"\\"),
+        TEXT_INIT("{\"a\\"),
+        TEXT_INIT("{\"a\":[[{"),
+        TEXT_INIT("{\"a\":,,"),
+        TEXT_INIT("{\"a\":]]]]"),
+        TEXT_INIT("{\"a\":{\"b\":\"\\"),
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

@@ -133,12 +133,13 @@ static void test_request_headers(void **state)
     add_header(fixture, "X-Stainless-Lang", "python");
     fixture->settings.organization = TEXT("org-1");
     prepare(fixture, "openai", "/v1/chat/completions?a=b", TEXT("{\"model\":\"m\"}"), "gpt-4o");
-    expect(&fixture->lines, "openai-organization: org-1\r\n"
-                            "authorization: Bearer sk-up\r\n"
-                            "Content-Type: application/json\r\n"
-                            "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
-                            "X-Stainless-Lang: python\r\n"
-                            "accept-encoding: identity\r\n");
+    expect(&fixture->lines,
+           "openai-organization: org-1\r\n"
+           "authorization: Bearer sk-up\r\n"
+           "Content-Type: application/json\r\n"
+           "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
+           "X-Stainless-Lang: python\r\n"
+           "accept-encoding: identity\r\n");
     assert_true(text_equal(fixture->request.target, TEXT("/base/v1/chat/completions?a=b")));
     assert_int_equal(fixture->request.edits.count, 1);
     prepare(fixture, "azure", "/v1/chat/completions", TEXT("{\"model\":\"m\"}"), "m");

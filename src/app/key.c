@@ -297,7 +297,7 @@ static int create_with(const struct verb_call *call, struct buffer *models, stru
 {
     const struct key_options *options = call->options;
     uint64_t now = clock_wall();
-    struct stored_key key = {.name = text_from(options->name ? options->name : ""),
+    struct stored_key key = {.name = text_from(options->name),
                              .team = text_from(options->team ? options->team : ""),
                              .created_at = now};
     if (!read_expiry(call, options->expires, now, &key.expires_at) || !write_models(call, models) ||
@@ -321,7 +321,10 @@ static int create_run(const struct verb_call *call)
 {
     const struct key_options *options = call->options;
     struct buffer models, tags;
-    if ((options->name && !check_name(call->verb, "name", options->name)) ||
+    if (text_empty(text_from(options->name)))
+        return verb_misused(call->verb, "--name is missing: say what the key is for, such as "
+                                        "--name checkout");
+    if (!check_name(call->verb, "name", options->name) ||
         (options->team && !check_name(call->verb, "team", options->team)))
         return VERB_USAGE;
     buffer_open(&models, JSON_MAX);
@@ -335,7 +338,7 @@ static int create_run(const struct verb_call *call)
 static const struct option create_options[] = {
     DATA_ROW,
     OPTION_TEXT_ROW("name", struct key_options, name, "NAME",
-                    "what it is for; need not be unique, the id is", OPTION_ANY),
+                    "what it is for (required); need not be unique, the id is", OPTION_ANY),
     OPTION_TEXT_ROW("team", struct key_options, team, "TEAM", "who answers for it", OPTION_ANY),
     OPTION_TEXT_ROW("expires", struct key_options, expires, "WHEN",
                     "90d, 12h, 2027-01-31, 2027-01-31T18:00:00Z or never [never]", OPTION_ANY),
@@ -349,6 +352,7 @@ static const struct option create_options[] = {
 static const struct verb key_create = {
     .name = "create",
     .summary = "Make a key and print it, this once",
+    .required = "--name NAME",
     .options = create_options,
     .options_size = sizeof(struct key_options),
     .description = "The server need not be running; a running one knows the key within a second.",

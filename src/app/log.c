@@ -23,7 +23,8 @@ struct log_options {
 static const struct option log_option_rows[] = {
     OPTION_TEXT_ROW("data", struct log_options, data, "DIR",
                     "the server's data directory [" DATA_DEFAULT "]", OPTION_DIRECTORY),
-    OPTION_FLAG_ROW("follow", struct log_options, follow, "go on and show calls as they end"),
+    OPTION_FLAG_LETTER_ROW('f', "follow", struct log_options, follow,
+                           "go on and show calls as they end"),
     TEXT_ROW("since", since, "WHEN",
              "calls that started at or after WHEN: 10m, 2h, 7d ago, or "
              "2026-11-22T18:00:00Z, or 2026-11-22"),
@@ -33,7 +34,8 @@ static const struct option log_option_rows[] = {
     TEXT_ROW("model", model, "MODEL", "calls for this model; * matches any run of characters"),
     TEXT_ROW("status", status, "STATUS", "calls answered with this status: 429, or 4xx"),
     TEXT_ROW("outcome", outcome, "OUTCOME", "served, refused, failed, cancelled or interrupted"),
-    TEXT_ROW("limit", limit, "N", "only the last N calls [" TABLE_LIMIT "; all with --json]"),
+    OPTION_TEXT_LETTER_ROW('n', "limit", struct log_options, limit, "N",
+                           "only the last N calls [" TABLE_LIMIT "; all with --json]", OPTION_ANY),
     OPTION_FLAG_ROW("json", struct log_options, json, "one JSON object per line, every field"),
     OPTION_END,
 };

@@ -86,10 +86,54 @@ static enum options_result take_option(const struct option *options, void *value
     return store_value(option, values, value, problem) ? OPTIONS_OK : OPTIONS_WRONG;
 }
 
-static bool asks_for_help(const char *argument)
+/* The option with this letter, or with this first letter (`exact` false), as a suggestion. */
+static const struct option *find_letter(const struct option *options, char letter, bool exact)
 {
-    return text_equal(text_from(argument), TEXT("--help")) ||
-           text_equal(text_from(argument), TEXT("-h"));
+    for (const struct option *option = options; option != NULL && option->name != NULL; option++) {
+        if (letter == (exact ? option->letter : option->name[0]))
+            return option;
+    }
+    return NULL;
+}
+
+static enum options_result unknown_letter(const struct option *options, const char *argument,
+                                          char letter, char *problem)
+{
+    const struct option *meant = find_option(options, text_from(argument + 1));
+    if (meant == NULL)
+        meant = find_letter(options, letter, false);
+    (void)snprintf(problem, OPTION_PROBLEM_SIZE, "there is no option %.60s%s%s%s", argument,
+                   meant ? "; did you mean --" : "", meant ? meant->name : "", meant ? "?" : "");
+    return OPTIONS_WRONG;
+}
+
+/* The letters at arguments[*at]: flags, the last one perhaps with a value, in the same argument or
+ * in the next one. */
+static enum options_result take_letters(const struct option *options, void *values, int count,
+                                        char **arguments, int *at, char *problem)
+{
+    const char *argument = arguments[*at];
+    for (const char *letter = argument + 1; *letter != '\0'; letter++) {
+        const struct option *option = find_letter(options, *letter, true);
+        if (option == NULL && *letter == 'h')
+            return OPTIONS_HELP;
+        if (option == NULL)
+            return unknown_letter(options, argument, *letter, problem);
+        if (option->kind == OPTION_FLAG) {
+            (void)store_value(option, values, NULL, problem);
+            continue;
+        }
+        const char *value = letter[1] != '\0' ? letter + 1 : NULL;
+        if (value == NULL && *at + 1 < count)
+            value = arguments[++*at];
+        if (value == NULL) {
+            (void)snprintf(problem, OPTION_PROBLEM_SIZE, "-%c needs a value: -%c %s", *letter,
+                           *letter, option->value);
+            return OPTIONS_WRONG;
+        }
+        return store_value(option, values, value, problem) ? OPTIONS_OK : OPTIONS_WRONG;
+    }
+    return OPTIONS_OK;
 }
 
 enum options_result options_parse(const struct option *options, void *values, int count,
@@ -110,15 +154,11 @@ enum options_result options_parse(const struct option *options, void *values, in
             only_operands = true;
             continue;
         }
-        if (asks_for_help(argument))
+        if (text_equal(text, TEXT("--help")))
             return OPTIONS_HELP;
-        if (!text_starts_with(text, TEXT("--"))) {
-            (void)snprintf(problem, OPTION_PROBLEM_SIZE,
-                           "there is no option %.60s; options are written out, as --help is",
-                           argument);
-            return OPTIONS_WRONG;
-        }
-        enum options_result result = take_option(options, values, count, arguments, &at, problem);
+        bool written_out = text_starts_with(text, TEXT("--"));
+        enum options_result result = (written_out ? take_option : take_letters)(
+            options, values, count, arguments, &at, problem);
         if (result != OPTIONS_OK)
             return result;
     }

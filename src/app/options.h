@@ -33,24 +33,29 @@ struct option {
     const char *value; /* what stands for the value in the help, "DIR"; NULL for a flag */
     const char *help;  /* one sentence, no full stop; the default in brackets */
     enum option_completion completion;
+    char letter; /* "-f" beside "--follow", for the few that everybody types; 0: none */
 };
 
-#define OPTION_FLAG_ROW(name, type, member, help)                         \
-    {                                                                     \
-        name, OPTION_FLAG, offsetof(type, member), NULL, help, OPTION_ANY \
+#define OPTION_FLAG_ROW(name, type, member, help) \
+    OPTION_FLAG_LETTER_ROW(0, name, type, member, help)
+#define OPTION_TEXT_ROW(name, type, member, value, help, completion) \
+    OPTION_TEXT_LETTER_ROW(0, name, type, member, value, help, completion)
+#define OPTION_FLAG_LETTER_ROW(letter, name, type, member, help)                  \
+    {                                                                             \
+        name, OPTION_FLAG, offsetof(type, member), NULL, help, OPTION_ANY, letter \
     }
-#define OPTION_TEXT_ROW(name, type, member, value, help, completion)       \
-    {                                                                      \
-        name, OPTION_TEXT, offsetof(type, member), value, help, completion \
+#define OPTION_TEXT_LETTER_ROW(letter, name, type, member, value, help, completion) \
+    {                                                                               \
+        name, OPTION_TEXT, offsetof(type, member), value, help, completion, letter  \
     }
-#define OPTION_LIST_ROW(name, type, member, value, help)                   \
-    {                                                                      \
-        name, OPTION_LIST, offsetof(type, member), value, help, OPTION_ANY \
+#define OPTION_LIST_ROW(name, type, member, value, help)                      \
+    {                                                                         \
+        name, OPTION_LIST, offsetof(type, member), value, help, OPTION_ANY, 0 \
     }
 /* Ends a table. */
-#define OPTION_END                                   \
-    {                                                \
-        NULL, OPTION_FLAG, 0, NULL, NULL, OPTION_ANY \
+#define OPTION_END                                      \
+    {                                                   \
+        NULL, OPTION_FLAG, 0, NULL, NULL, OPTION_ANY, 0 \
     }
 
 #define OPTION_PROBLEM_SIZE 256u
@@ -61,8 +66,9 @@ enum options_result {
     OPTIONS_WRONG /* `problem` says what, with the nearest right word */
 };
 
-/* Reads `arguments` (after the verb's name). "--name value", "--name=value", and "--" before what
- * starts with a dash and is no option; options and operands may be mixed. `options` may be NULL (no
+/* Reads `arguments` (after the verb's name). "--name value", "--name=value", "-n value", "-nvalue",
+ * "-fn value", and "--" before what starts with a dash and is no option; options and operands may
+ * be mixed. `options` may be NULL (no
  * options); `values` is the verb's struct, zeroed. Operands are left in front of `arguments`, their
  * count in `operands`. Texts point into `arguments`. */
 enum options_result options_parse(const struct option *options, void *values, int count,

@@ -6,9 +6,11 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 
-#define WIDTH_DEFAULT 80u /* of a terminal that does not say */
-#define SHRUNK_MIN    8u  /* a column is not cut below this */
-#define GAP           2u  /* between columns */
+#define WIDTH_DEFAULT 80u  /* of a terminal that does not say */
+#define PARAGRAPH_MAX 100u /* characters a line that eyes still follow */
+#define PARAGRAPH_MIN 20u
+#define SHRUNK_MIN    8u /* a column is not cut below this */
+#define GAP           2u /* between columns */
 
 bool output_is_terminal(void)
 {
@@ -47,6 +49,53 @@ const char *output_style_begin(enum output_style style)
 const char *output_style_end(enum output_style style)
 {
     return style != STYLE_PLAIN && has_colour() ? "\033[0m" : "";
+}
+
+/* ------------------------------------------------------------------ paragraphs */
+
+struct paragraph {
+    size_t room; /* characters a line, after the indent */
+    size_t used; /* of this line */
+    unsigned indent;
+};
+
+static void end_line(struct paragraph *paragraph)
+{
+    printf("\n%*s", (int)paragraph->indent, "");
+    paragraph->used = 0;
+}
+
+static void print_words(struct paragraph *paragraph, struct text line)
+{
+    while (!text_empty(line)) {
+        struct text word = text_split(&line, ' ');
+        if (paragraph->used > 0 && paragraph->used + 1 + word.length > paragraph->room)
+            end_line(paragraph);
+        printf("%s%.*s", paragraph->used > 0 ? " " : "", TEXT_ARG(word));
+        paragraph->used += word.length + (paragraph->used > 0);
+    }
+}
+
+void output_paragraphs(struct text text, unsigned indent)
+{
+    size_t width = output_width() ? output_width() : WIDTH_DEFAULT;
+    if (width > PARAGRAPH_MAX)
+        width = PARAGRAPH_MAX;
+    struct paragraph paragraph = {
+        .room = width > indent + PARAGRAPH_MIN ? width - indent : PARAGRAPH_MIN, .indent = indent};
+    while (!text_empty(text)) {
+        struct text line = text_split(&text, '\n');
+        bool verbatim = text_starts_with(line, TEXT(" "));
+        if (verbatim || text_empty(line))
+            end_line(&paragraph);
+        if (text_empty(line))
+            end_line(&paragraph);
+        else if (verbatim)
+            printf("%.*s", TEXT_ARG(line));
+        else
+            print_words(&paragraph, line);
+    }
+    putchar('\n');
 }
 
 /* ------------------------------------------------------------------ tables */

@@ -20,6 +20,11 @@ unsigned output_width(void);
 const char *output_style_begin(enum output_style style);
 const char *output_style_end(enum output_style style);
 
+/* Prints `text`, which starts at column `indent`, in lines of the terminal's width (80 where there
+ * is none), the further ones indented; ends the line. Lines of `text` are joined; an empty one
+ * separates paragraphs, one that starts with a space stands as it is. */
+void output_paragraphs(struct text text, unsigned indent);
+
 /* A table: columns as wide as their widest cell; on a terminal the columns marked `shrinks` are cut
  * with "…" until the row fits. */
 #define OUTPUT_COLUMNS_MAX 16u

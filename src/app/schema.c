@@ -42,7 +42,7 @@ const struct verb verb_schema = {
     .description = "The schema lets editors complete and check turnpike.yaml. With the YAML "
                    "extension of most\n"
                    "editors, this first line in the file is enough:\n"
-                   "# yaml-language-server: $schema=./turnpike.schema.json",
+                   "  # yaml-language-server: $schema=./turnpike.schema.json",
     .examples = "turnpike schema > turnpike.schema.json\n"
                 "turnpike schema --markdown  # docs/reference/config.md",
     .run = schema_run,

@@ -9,9 +9,10 @@
 #include "base/ensure.h"
 #include "base/text.h"
 
-#define PATH_MAX_LENGTH 64u /* "key create" */
-#define OPTION_COLUMN   24  /* where the explanation of an option starts */
-#define NAME_COLUMN     14
+#define PATH_MAX_LENGTH  64u /* "key create" */
+#define OPTION_COLUMN    26u /* where the explanation of an option starts */
+#define OPTION_HELP_SIZE 256u
+#define NAME_COLUMN      18u
 
 static char running[PATH_MAX_LENGTH] = ""; /* "key create", for messages */
 
@@ -29,8 +30,9 @@ int verb_fail(const char *format, ...)
 
 static void print_usage_line(FILE *out, const char *path, const struct verb *verb)
 {
-    fprintf(out, "usage: turnpike %s%s%s%s%s\n", path, verb->verbs ? " VERB" : "",
+    fprintf(out, "usage: turnpike %s%s%s%s%s%s%s\n", path, verb->verbs ? " VERB" : "",
             verb->operands ? " " : "", verb->operands ? verb->operands : "",
+            verb->required ? " " : "", verb->required ? verb->required : "",
             verb->options ? " [OPTION...]" : "");
 }
 
@@ -55,24 +57,36 @@ static void print_heading(const char *heading)
     printf("\n%s%s:%s\n", output_style_begin(STYLE_BOLD), heading, output_style_end(STYLE_BOLD));
 }
 
-static void print_option(const char *name, const char *value, bool repeated, const char *help)
+/* "name", then its explanation from `column` on. */
+static void print_item(const char *name, unsigned column, const char *explanation)
 {
-    char left[64];
-    (void)snprintf(left, sizeof left, "--%s%s%s", name, value ? " " : "", value ? value : "");
-    if (strlen(left) >= OPTION_COLUMN)
-        printf("  %s\n  %*s%s%s\n", left, OPTION_COLUMN, "", help,
-               repeated ? "; may be given more than once" : "");
+    size_t used = 2 + strlen(name);
+    printf("  %s", name);
+    if (used + 2 > column)
+        printf("\n%*s", (int)column, "");
     else
-        printf("  %-*s%s%s\n", OPTION_COLUMN, left, help,
-               repeated ? "; may be given more than once" : "");
+        printf("%*s", (int)(column - used), "");
+    output_paragraphs(text_from(explanation), column);
+}
+
+static void print_option(const struct option *option)
+{
+    char left[64], letter[8] = "    ", help[OPTION_HELP_SIZE];
+    if (option->letter != 0)
+        (void)snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    (void)snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->value ? " " : "",
+                   option->value ? option->value : "");
+    (void)snprintf(help, sizeof help, "%s%s", option->help,
+                   option->kind == OPTION_LIST ? "; may be given more than once" : "");
+    print_item(left, OPTION_COLUMN, help);
 }
 
 static void print_options(const struct option *options)
 {
     print_heading("options");
     for (const struct option *option = options; option != NULL && option->name != NULL; option++)
-        print_option(option->name, option->value, option->kind == OPTION_LIST, option->help);
-    print_option("help", NULL, false, "print this text");
+        print_option(option);
+    print_item("-h, --help", OPTION_COLUMN, "print this text");
 }
 
 static void print_examples(const char *examples)
@@ -89,12 +103,14 @@ void verb_print_help(const char *path, const struct verb *verb)
 {
     printf("turnpike %s: %s\n\n", path, verb->summary);
     print_usage_line(stdout, path, verb);
-    if (verb->description != NULL)
-        printf("\n%s\n", verb->description);
+    if (verb->description != NULL) {
+        putchar('\n');
+        output_paragraphs(text_from(verb->description), 0);
+    }
     if (verb->verbs != NULL) {
         print_heading("verbs");
         for (const struct verb *const *child = verb->verbs; *child != NULL; child++)
-            printf("  %-*s%s\n", NAME_COLUMN, (*child)->name, (*child)->summary);
+            print_item((*child)->name, NAME_COLUMN, (*child)->summary);
     }
     print_options(verb->options);
     if (verb->examples != NULL)
@@ -113,8 +129,11 @@ void verb_print_overview(void)
             group = row->group;
             print_heading(group);
         }
-        printf("  %-*s%s\n", NAME_COLUMN, row->verb->name, row->verb->summary);
+        print_item(row->verb->name, NAME_COLUMN, row->verb->summary);
     }
+    print_heading("options");
+    print_item("-h, --help", NAME_COLUMN, "print this text");
+    print_item("-V, --version", NAME_COLUMN, "say what this is");
     printf("\n`turnpike help VERB` says more about one of them.\n");
 }
 
@@ -223,8 +242,12 @@ static int run_child(const struct verb *parent, int count, char **arguments)
         verb_print_help(parent->name, parent);
         return finish_output(VERB_OK);
     }
-    if (count == 0)
-        return verb_misused(parent, "say what to do with it");
+    if (count == 0) {
+        verb_print_help(parent->name, parent);
+        fflush(stdout);
+        fprintf(stderr, "turnpike %s: say which of these verbs\n", parent->name);
+        return finish_output(VERB_USAGE);
+    }
     const struct verb *verb = find_child(parent, text_from(arguments[0]));
     if (verb == NULL)
         return unknown_verb(parent, arguments[0]);
@@ -237,10 +260,15 @@ int verb_main(int argument_count, char **arguments)
     /* What people type to find their way. */
     static const struct {
         const char *given, *meant;
-    } aliases[] = {{"--help", "help"}, {"-h", "help"}, {"--version", "version"}, {"-V", "version"}};
+    } aliases[] = {{"--help", "help"},
+                   {"-h", "help"},
+                   {"--version", "version"},
+                   {"-V", "version"},
+                   {"-v", "version"}};
+    /* As git does: the help, and no success, as nothing was done. */
     if (argument_count < 2) {
         verb_print_overview();
-        return finish_output(VERB_OK);
+        return finish_output(VERB_USAGE);
     }
     const char *name = arguments[1];
     for (size_t i = 0; i < ARRAY_LENGTH(aliases); i++) {

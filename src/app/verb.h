@@ -26,6 +26,7 @@ struct verb {
     /* Operands as the usage line shows them, "ID [WHEN]"; NULL: none. */
     const char *operands;
     size_t operands_min, operands_max;
+    const char *required; /* options that must be given, as the usage line shows them; NULL: none */
     const struct option *options; /* ends with OPTION_END; NULL: none */
     size_t options_size;          /* of the verb's struct; 0 without options */
     const char *description; /* paragraphs for help and manual page; NULL: the summary is enough */

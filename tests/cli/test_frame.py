@@ -13,8 +13,8 @@ CHILDREN = ["create", "list", "show", "rotate", "expire", "revoke"]
 
 
 def test_overview():
-    for arguments in ([], ["help"], ["--help"], ["-h"]):
-        said = turnpike(*arguments).stdout
+    for arguments, code in ([], 2), (["help"], 0), (["--help"], 0), (["-h"], 0):
+        said = turnpike(*arguments, code=code).stdout
         assert all(f"\n  {verb} " in said for verb in VERBS)
 
 
@@ -31,6 +31,18 @@ def test_suggestions_and_usage_errors():
     assert "did you mean --data?" in turnpike("key", "list", "--dta", "x", code=2).stderr
     assert "ID is missing" in turnpike("key", "show", code=2).stderr
     assert "lists them" in turnpike("entirely-else", code=2).stderr
+    assert "did you mean --json?" in turnpike("key", "list", "-j", code=2).stderr
+    alone = turnpike("key", code=2)
+    assert "say which" in alone.stderr and "rotate" in alone.stdout
+
+
+def test_letters(tmp_path):
+    turnpike("key", "create", "--name", "any", "--data", tmp_path)
+    for letters in ["-n", "5"], ["-n5"]:
+        assert "STATUS" in turnpike("log", "--data", tmp_path, *letters).stdout
+    assert "-n needs a value: -n N" in turnpike("log", "-n", code=2).stderr
+    assert "-n, --limit N" in turnpike("log", "-h").stdout and "-f, --follow" in turnpike("help", "log").stdout
+    assert turnpike("-V").stdout == turnpike("--version").stdout
 
 
 def test_version():

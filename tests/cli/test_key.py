@@ -19,7 +19,8 @@ def data(tmp_path):
 
 
 def create(data, *more):
-    return json.loads(turnpike("key", "create", "--data", data, "--json", *more).stdout)
+    named = more if "--name" in more else ("--name", "any", *more)
+    return json.loads(turnpike("key", "create", "--data", data, "--json", *named).stdout)
 
 
 def show(data, name):
@@ -70,9 +71,15 @@ def test_models_tags_and_expiry(data):
     ["--tag", "a=1", "--tag", "a=2"], ["--name", "x" * 129], ["--name", "a\nb"], ["--nmae", "x"], ["surplus"],
 ])
 def test_wrong_command_lines(data, arguments):
-    done = turnpike("key", "create", "--data", data, *arguments, code=2)
+    done = turnpike("key", "create", "--data", data, "--name", "any", *arguments, code=2)
     assert "usage: turnpike key create" in done.stderr and done.stdout == ""
     assert not (data / "turnpike.db").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--name", ""], ["--name="]])
+def test_a_name_is_required(data, arguments):
+    assert "--name is missing" in turnpike("key", "create", "--data", data, *arguments, code=2).stderr
+    assert not data.exists()
 
 
 def test_rotate_keeps_the_id(data):

@@ -8,14 +8,16 @@
 #include "app/options.h"
 
 struct values {
-    bool json;
-    const char *data;
+    bool json, follow;
+    const char *data, *limit;
     struct option_list models;
 };
 
 static const struct option rows[] = {
     OPTION_FLAG_ROW("json", struct values, json, "help"),
     OPTION_TEXT_ROW("data", struct values, data, "DIR", "help", OPTION_DIRECTORY),
+    OPTION_FLAG_LETTER_ROW('f', "follow", struct values, follow, "help"),
+    OPTION_TEXT_LETTER_ROW('n', "limit", struct values, limit, "N", "help", OPTION_ANY),
     OPTION_LIST_ROW("model", struct values, models, "PATTERN", "help"),
     OPTION_END,
 };
@@ -63,6 +65,30 @@ static void test_values_that_look_odd(void **state)
     assert_string_equal(arguments[1], "--x");
 }
 
+static void test_letters(void **state)
+{
+    assert_int_equal(PARSE("-f", "one", "-n", "20"), OPTIONS_OK);
+    assert_true(values.follow);
+    assert_string_equal(values.limit, "20");
+    assert_int_equal(operands, 1);
+    assert_int_equal(PARSE("-n20"), OPTIONS_OK);
+    assert_string_equal(values.limit, "20");
+    assert_int_equal(PARSE("-fn", "20"), OPTIONS_OK);
+    assert_true(values.follow);
+    assert_string_equal(values.limit, "20");
+    assert_int_equal(PARSE("-fn20"), OPTIONS_OK);
+    assert_string_equal(values.limit, "20");
+    assert_int_equal(PARSE("-fh"), OPTIONS_HELP);
+    assert_int_equal(PARSE("-n"), OPTIONS_WRONG);
+    assert_string_equal(problem, "-n needs a value: -n N");
+    assert_int_equal(PARSE("-fx"), OPTIONS_WRONG);
+    assert_string_equal(problem, "there is no option -fx");
+    assert_int_equal(PARSE("-data"), OPTIONS_WRONG);
+    assert_string_equal(problem, "there is no option -data; did you mean --data?");
+    assert_int_equal(PARSE("--", "-f"), OPTIONS_OK);
+    assert_false(values.follow);
+}
+
 static void test_help(void **state)
 {
     assert_int_equal(PARSE("--json", "--help", "--nonsense"), OPTIONS_HELP);
@@ -81,7 +107,7 @@ static void test_errors(void **state)
     assert_int_equal(PARSE("--data"), OPTIONS_WRONG);
     assert_string_equal(problem, "--data needs a value: --data DIR");
     assert_int_equal(PARSE("-j"), OPTIONS_WRONG);
-    assert_string_equal(problem, "there is no option -j; options are written out, as --help is");
+    assert_string_equal(problem, "there is no option -j; did you mean --json?");
     assert_int_equal(parse(NULL, (char *[]){"--json"}, 1), OPTIONS_WRONG);
 }
 
@@ -100,11 +126,9 @@ static void test_too_many_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_kinds),
-        cmocka_unit_test(test_values_that_look_odd),
-        cmocka_unit_test(test_help),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_too_many_values),
+        cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_values_that_look_odd),
+        cmocka_unit_test(test_letters),   cmocka_unit_test(test_help),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_too_many_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

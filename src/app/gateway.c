@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/version.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -147,8 +148,8 @@ static const struct config_listener *same_door(const struct config *old,
     return NULL;
 }
 
-/* Sockets that share a port by SO_REUSEPORT would share it with another gateway of the same user as well, and each would get some of
- * the calls: the first look is without it. */
+/* Sockets that share a port by SO_REUSEPORT would share it with another gateway of the same user as
+ * well, and each would get some of the calls: the first look is without it. */
 static enum error probe_door(const struct config_listener *listener)
 {
     int descriptor = -1;
@@ -339,10 +340,20 @@ static enum error open_ledger(struct gateway *gateway, const struct config *conf
     return ledger_open(&options, &gateway->ledger, problem);
 }
 
+/* Before the control thread starts, whose slot this is. */
+static void tell_build(struct metrics_worker *process)
+{
+    const struct text labels[] = {TEXT(TURNPIKE_VERSION), text_from(version_commit),
+                                  text_from(version_compiler)};
+
+    metric_series_set(metrics_series(process, METRIC_BUILD, labels), 1);
+}
+
 static enum error start_beside(struct gateway *gateway, const struct config *config, char *problem)
 {
     gateway->keys = ensure_memory(key_table_create());
     gateway->metrics = ensure_memory(metrics_create(config->workers));
+    tell_build(metrics_process(gateway->metrics));
     enum error error =
         key_refresher_create(gateway->settings.data, gateway->keys, &gateway->key_refresher);
     const struct control_settings control = {
@@ -424,7 +435,8 @@ static void end_threads(struct gateway *gateway)
 {
     for (unsigned i = 0; i < gateway->started_count; i++)
         worker_join(gateway->workers[i]);
-    /* The control thread may still answer a look-up whose caller has left: the loops stay until it has ended. */
+    /* The control thread may still answer a look-up whose caller has left: the loops stay until it
+     * has ended. */
     if (gateway->control)
         control_stop(gateway->control);
     for (unsigned i = 0; i < gateway->started_count; i++)

@@ -1,5 +1,7 @@
 """/metrics, read by Prometheus's own parser."""
 
+import json
+
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -21,6 +23,8 @@ def test_the_parser_takes_all_of_it(gateway, client):
         assert family.documentation and family.type in ("counter", "gauge", "histogram")
     assert value(families, "turnpike_keys") >= 1
     assert value(families, "turnpike_workers") == 2
+    facts = json.loads(gateway.run("version", "--json").stdout)
+    assert value(families, "turnpike_build_info", **{label: facts[label] for label in ("version", "commit", "compiler")}) == 1
     assert value(families, "process_resident_memory_bytes") > 1e6
     assert value(families, "process_start_time_seconds") > 1.7e9
 

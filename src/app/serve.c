@@ -29,6 +29,8 @@
 #define STORE_PATIENCE_MILLISECONDS 5000u
 /* One for each caller, one for each call to a provider, and the rest. */
 #define DESCRIPTORS_WANTED 65536u
+/* Fewer than that is worth a word: some 4,000 calls in flight. */
+#define DESCRIPTORS_FEW 8192u
 
 struct serve_options {
     const char *config;

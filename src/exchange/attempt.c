@@ -88,7 +88,8 @@ static void describe_body(struct attempt *attempt, struct http_call_request *req
                         exchange->form_model.length, attempt->target->model);
         request->has_body = true;
         request->has_length = head->has_content_length;
-        request->length = splices_result_length(&attempt->request.edits, head->content_length);
+        if (head->has_content_length)
+            request->length = splices_result_length(&attempt->request.edits, head->content_length);
         attempt->cursor = (struct splice_cursor){.splices = &attempt->request.edits};
     }
 }

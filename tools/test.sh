@@ -46,7 +46,7 @@ build_tsan() {
 }
 
 stage_check() {
-    for name in $CHECKS; do
+    for name in $CHECKS analyzer; do
         attempt "check/$name" run_check "$name" || :
     done
 }

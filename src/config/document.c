@@ -4,6 +4,8 @@
 
 #include <yaml.h>
 
+#include "base/ensure.h"
+
 struct reader {
     struct arena *arena;
     struct report *report;
@@ -168,7 +170,9 @@ static bool check_repeated_keys(struct reader *reader, const struct document_nod
 
 static bool read_end(struct reader *reader)
 {
+    ensure(reader->depth > 0); /* libyaml ends only what it began */
     const struct document_node *node = reader->stack[--reader->depth];
+    ensure(node);
     return node->kind != DOCUMENT_MAPPING || check_repeated_keys(reader, node);
 }
 

@@ -40,7 +40,8 @@ static struct text next_word(struct text *rest)
 /* The last word with a capital that does not begin the text: most likely a name. */
 static struct text hinted_name(struct text hint)
 {
-    struct text name = {NULL, 0}, word = next_word(&hint);
+    struct text name = {NULL, 0}, word;
+    (void)next_word(&hint);
     while ((word = next_word(&hint)).length > 0)
         if (word.length > 1 && word.data[0] >= 'A' && word.data[0] <= 'Z')
             name = word;

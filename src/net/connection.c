@@ -271,6 +271,7 @@ static void connection_drop_input(struct connection *connection)
 static enum transfer connection_transmit(struct connection *connection, struct iovec *parts,
                                          size_t part_count, size_t *count, enum error *error)
 {
+    ensure(part_count > 0);
     *count = 0;
     if (connection->tls) {
         struct text bytes = text_of(parts[0].iov_base, parts[0].iov_len);

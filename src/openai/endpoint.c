@@ -160,6 +160,7 @@ static void segment_rewrite(struct text segment, struct text *decoded, struct te
     size_t size;
     for (size_t i = 0; i < segment.length; i += size) {
         int byte = byte_at(segment, i, &size);
+        ensure(byte >= 0); /* every escape was checked before */
         plain[decoded->length++] = (char)byte;
         if (is_plain(byte)) {
             canonical[encoded->length++] = (char)byte;

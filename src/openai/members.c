@@ -9,17 +9,9 @@ static const char *skip_blank(const char *p, const char *end)
     return p;
 }
 
-/* `p` is behind the opening quote; returns where the closing one is, `end` when there is none. */
-static const char *find_quote(const char *p, const char *end)
-{
-    for (p = scan_string_end(p, end); p < end && *p == '\\'; p = scan_string_end(p, end))
-        p += end - p > 1 ? 2 : 1;
-    return p < end && *p == '"' ? p : end;
-}
-
 static const char *behind_string(const char *p, const char *end)
 {
-    p = find_quote(p + 1, end);
+    p = scan_string_close(p + 1, end);
     return p < end ? p + 1 : end;
 }
 
@@ -83,7 +75,7 @@ bool members_next(struct members *members, struct member *member)
     members->at = end;
     if (p == end || *p != '"')
         return false;
-    const char *key_end = find_quote(p + 1, end);
+    const char *key_end = scan_string_close(p + 1, end);
     member->key = text_of(p + 1, (size_t)(key_end - p - 1));
     p = skip_blank(key_end < end ? key_end + 1 : end, end);
     if (p == end || *p != ':')

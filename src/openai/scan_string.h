@@ -62,4 +62,13 @@ static inline const char *scan_string_end(const char *p, const char *end)
     return p;
 }
 
+/* Of a string whose first character is at `p`: where its closing quote is; `end` when there is
+ * none. */
+static inline const char *scan_string_close(const char *p, const char *end)
+{
+    for (p = scan_string_end(p, end); p < end && *p == '\\'; p = scan_string_end(p, end))
+        p += end - p > 1 ? 2 : 1;
+    return p < end && *p == '"' ? p : end;
+}
+
 #endif

@@ -1,11 +1,12 @@
-/* A frame is first searched for the few words that make it matter (memmem over some 200 bytes);
- * only then it is scanned. A found word counts when it is a member's name: in quotes with a colon
- * behind, which text inside of a JSON string cannot be, for its quotes are escaped. */
+/* A frame is first walked for the few members that make it matter, wherever in it they stand; only
+ * then it is scanned. The walk goes from string to string: one with a colon behind it is a member's
+ * name. */
 #include "openai/stream.h"
 
 #include "base/number.h"
 #include "codec/json.h"
 #include "codec/sse.h"
+#include "openai/scan_string.h"
 
 /* Larger than the two events that tell of a broken stream can get, however long the texts. */
 #define BROKEN_MAX 65536u
@@ -21,47 +22,58 @@ static struct text skip_space(struct text t)
     return text_from_index(t, i);
 }
 
-/* Moves `rest` to the value of the next member with the name (given in its quotes); false when
- * there is none. */
-static bool next_member(struct text *rest, struct text quoted_name)
+/* Moves `rest` to the value of the next member, at any depth; false when there is none. */
+static bool next_member(struct text *rest, struct text *name)
 {
-    for (;;) {
-        const char *at = rest->length > 0 ? memmem(rest->data, rest->length, quoted_name.data,
-                                                   quoted_name.length)
-                                          : NULL;
-        if (at == NULL)
-            return false;
-        *rest = text_from_index(*rest, (size_t)(at - rest->data) + quoted_name.length);
-        struct text value = skip_space(*rest);
-        if (!text_starts_with(value, TEXT(":")))
-            continue;
-        *rest = skip_space(text_from_index(value, 1));
-        return rest->length > 0;
+    const char *p = rest->data, *end = p + rest->length;
+    while (p < end && (p = memchr(p, '"', (size_t)(end - p))) != NULL) {
+        const char *close = scan_string_close(p + 1, end);
+        if (close == end)
+            break;
+        struct text behind = skip_space(text_of(close + 1, (size_t)(end - close - 1)));
+        if (text_starts_with(behind, TEXT(":"))) {
+            *name = text_of(p + 1, (size_t)(close - p - 1));
+            *rest = skip_space(text_from_index(behind, 1));
+            return rest->length > 0;
+        }
+        p = close + 1;
     }
+    return false;
 }
 
-/* Whether some member with the name has a value that starts with `first`. */
-static bool has_member(struct text data, struct text quoted_name, char first)
+/* Moves `rest` to the value of the next member with the name. */
+static bool next_member_named(struct text *rest, struct text wanted)
 {
-    while (next_member(&data, quoted_name))
-        if (data.data[0] == first)
+    struct text name;
+    while (next_member(rest, &name))
+        if (text_equal(name, wanted))
             return true;
     return false;
 }
 
-/* Bytes of all string values of members with the name, as they are escaped. */
-static size_t string_bytes(struct text data, struct text quoted_name)
+/* Bytes of the string that `value` starts with, as it is escaped; 0 for anything else. */
+static size_t string_length(struct text value)
+{
+    if (value.data[0] != '"')
+        return 0;
+    const char *begin = value.data + 1;
+    return (size_t)(scan_string_close(begin, value.data + value.length) - begin);
+}
+
+static bool has_object(struct text data, struct text name)
+{
+    while (next_member_named(&data, name))
+        if (data.data[0] == '{')
+            return true;
+    return false;
+}
+
+/* Of all string values of members with the name. */
+static size_t string_bytes(struct text data, struct text name)
 {
     size_t bytes = 0;
-    while (next_member(&data, quoted_name)) {
-        if (data.data[0] != '"')
-            continue;
-        size_t i = 1;
-        while (i < data.length && data.data[i] != '"')
-            i += data.data[i] == '\\' ? 2 : 1;
-        bytes += i - 1;
-        data = text_from_index(data, i);
-    }
+    while (next_member_named(&data, name))
+        bytes += string_length(data);
     return bytes;
 }
 
@@ -171,17 +183,49 @@ static bool is_empty_array(const struct scan_value *value)
 
 /* ---- chat and completions ---- */
 
-static size_t chat_content(enum stream_dialect dialect, struct text data)
+enum chat_meaning { CHAT_OTHER, CHAT_CONTENT, CHAT_FINISH, CHAT_USAGE, CHAT_ERROR };
+
+static enum chat_meaning chat_meaning(enum stream_dialect dialect, struct text name)
 {
-    static const struct text names[] = {TEXT_INIT("\"content\""),
-                                        TEXT_INIT("\"reasoning_content\""),
-                                        TEXT_INIT("\"refusal\""), TEXT_INIT("\"arguments\"")};
-    if (dialect == STREAM_COMPLETIONS)
-        return string_bytes(data, TEXT("\"text\""));
-    size_t bytes = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-        bytes += string_bytes(data, names[i]);
-    return bytes;
+    static const struct {
+        struct text name;
+        enum chat_meaning meaning;
+    } rows[] = {
+        {TEXT_INIT("content"), CHAT_CONTENT}, {TEXT_INIT("reasoning_content"), CHAT_CONTENT},
+        {TEXT_INIT("refusal"), CHAT_CONTENT}, {TEXT_INIT("arguments"), CHAT_CONTENT},
+        {TEXT_INIT("usage"), CHAT_USAGE},     {TEXT_INIT("finish_reason"), CHAT_FINISH},
+        {TEXT_INIT("error"), CHAT_ERROR},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        if (!text_equal(rows[i].name, name))
+            continue;
+        bool chat_only = rows[i].meaning == CHAT_CONTENT;
+        return chat_only && dialect == STREAM_COMPLETIONS ? CHAT_OTHER : rows[i].meaning;
+    }
+    return dialect == STREAM_COMPLETIONS && text_equal(name, TEXT("text")) ? CHAT_CONTENT
+                                                                           : CHAT_OTHER;
+}
+
+struct chat_look {
+    size_t content_bytes;
+    bool finish, usage, error;
+};
+
+static struct chat_look chat_look(enum stream_dialect dialect, struct text data)
+{
+    struct chat_look look = {0};
+    struct text name;
+    while (next_member(&data, &name)) {
+        char first = data.data[0];
+        switch (chat_meaning(dialect, name)) {
+        case CHAT_CONTENT: look.content_bytes += string_length(data); break;
+        case CHAT_FINISH: look.finish |= first == '"'; break;
+        case CHAT_USAGE: look.usage |= first == '{'; break;
+        case CHAT_ERROR: look.error |= first == '{' || first == '"'; break;
+        case CHAT_OTHER: break;
+        }
+    }
+    return look;
 }
 
 static struct stream_marks chat_frame(struct stream_tap *tap, struct text data)
@@ -191,15 +235,12 @@ static struct stream_marks chat_frame(struct stream_tap *tap, struct text data)
         marks.terminal = true;
         return marks;
     }
-    size_t bytes = chat_content(tap->dialect, data);
-    tap->facts.content_bytes += bytes;
-    marks.content = bytes > 0;
-    marks.finish = has_member(data, TEXT("\"finish_reason\""), '"');
-    bool usage = has_member(data, TEXT("\"usage\""), '{');
-    bool error =
-        has_member(data, TEXT("\"error\""), '{') || has_member(data, TEXT("\"error\""), '"');
+    struct chat_look look = chat_look(tap->dialect, data);
+    tap->facts.content_bytes += look.content_bytes;
+    marks.content = look.content_bytes > 0;
+    marks.finish = look.finish;
     struct scan_value values[FRAME_FIELD_COUNT];
-    if ((tap->identity_known && !usage && !error) || !frame_scan(data, values))
+    if ((tap->identity_known && !look.usage && !look.error) || !frame_scan(data, values))
         return marks;
     keep_object(tap, values);
     marks.usage = values[FRAME_USAGE].kind == SCAN_OBJECT;
@@ -251,7 +292,7 @@ static struct text type_of(struct text data)
 
 static void keep_sequence(struct stream_tap *tap, struct text data)
 {
-    if (!next_member(&data, TEXT("\"sequence_number\"")))
+    if (!next_member_named(&data, TEXT("sequence_number")))
         return;
     size_t digits = 0;
     while (digits < data.length && data.data[digits] >= '0' && data.data[digits] <= '9')
@@ -286,7 +327,7 @@ static struct stream_marks event_frame(struct stream_tap *tap, struct text name,
     keep_sequence(tap, data);
     switch (event_meaning(text_empty(name) ? type_of(data) : name)) {
     case EVENT_DELTA: {
-        size_t bytes = string_bytes(data, TEXT("\"delta\""));
+        size_t bytes = string_bytes(data, TEXT("delta"));
         tap->facts.content_bytes += bytes;
         marks.content = bytes > 0;
         break;
@@ -306,7 +347,7 @@ static struct stream_marks event_frame(struct stream_tap *tap, struct text name,
     case EVENT_OTHER:
         marks.content = true;
         /* A failure may come as data with an error in it and no type of its own. */
-        if (has_member(data, TEXT("\"error\""), '{') && text_empty(type_of(data))) {
+        if (has_object(data, TEXT("error")) && text_empty(type_of(data))) {
             marks.error = marks.terminal = true;
             keep_event(tap, data, &marks);
         }

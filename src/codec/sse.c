@@ -2,6 +2,10 @@
 
 #include <stdint.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/ensure.h"
 
 /* Three flags are the state between two bytes: line_has_bytes, after_return, blank_return. A frame
@@ -15,6 +19,20 @@
  */
 #define KEPT_CAPACITY 4096
 
+#ifdef __SSE2__
+#define STEP 16
+
+/* Where CR or LF is among the bytes of a step; STEP when there is none. */
+static inline size_t line_end_in_step(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')),
+                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')));
+    int mask = _mm_movemask_epi8(found);
+    return mask == 0 ? STEP : (size_t)__builtin_ctz((unsigned)mask);
+}
+#else
+#define STEP           8
 #define BYTES_OF(byte) (0x0101010101010101ull * (byte))
 
 /* True when one of eight bytes is zero (the classic: borrow out of a byte that had no high bit). */
@@ -23,16 +41,28 @@ static inline uint64_t zero_bytes(uint64_t word)
     return (word - BYTES_OF(0x01)) & ~word & BYTES_OF(0x80);
 }
 
-/* The first CR or LF within [at, end), or end. Both at once, eight bytes at a time: two memchr
+static inline size_t line_end_in_step(const char *at)
+{
+    uint64_t word;
+    size_t i = 0;
+    memcpy(&word, at, 8);
+    if ((zero_bytes(word ^ BYTES_OF('\n')) | zero_bytes(word ^ BYTES_OF('\r'))) == 0)
+        return STEP;
+    while (at[i] != '\n' && at[i] != '\r')
+        i++;
+    return i;
+}
+#endif
+
+/* The first CR or LF within [at, end), or end. Both at once, several bytes at a time: two memchr
  * would read the line twice, and a stream without LF again and again. */
 static const char *find_line_end(const char *at, const char *end)
 {
-    while (end - at >= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        if (zero_bytes(word ^ BYTES_OF('\n')) | zero_bytes(word ^ BYTES_OF('\r')))
-            break;
-        at += 8;
+    while (end - at >= STEP) {
+        size_t offset = line_end_in_step(at);
+        at += offset;
+        if (offset < STEP)
+            return at;
     }
     while (at < end && *at != '\n' && *at != '\r')
         at++;

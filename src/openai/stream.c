@@ -13,28 +13,27 @@
 
 /* ---- members found without a scan ---- */
 
-static struct text skip_space(struct text t)
+static const char *skip_space(const char *p, const char *end)
 {
-    size_t i = 0;
-    while (i < t.length &&
-           (t.data[i] == ' ' || t.data[i] == '\n' || t.data[i] == '\r' || t.data[i] == '\t'))
-        i++;
-    return text_from_index(t, i);
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    return p;
 }
 
 /* Moves `rest` to the value of the next member, at any depth; false when there is none. */
-static bool next_member(struct text *rest, struct text *name)
+static inline bool next_member(struct text *rest, struct text *name)
 {
     const char *p = rest->data, *end = p + rest->length;
     while (p < end && (p = memchr(p, '"', (size_t)(end - p))) != NULL) {
         const char *close = scan_string_close(p + 1, end);
         if (close == end)
             break;
-        struct text behind = skip_space(text_of(close + 1, (size_t)(end - close - 1)));
-        if (text_starts_with(behind, TEXT(":"))) {
+        const char *behind = skip_space(close + 1, end);
+        if (behind < end && *behind == ':') {
+            behind = skip_space(behind + 1, end);
             *name = text_of(p + 1, (size_t)(close - p - 1));
-            *rest = skip_space(text_from_index(behind, 1));
-            return rest->length > 0;
+            *rest = text_of(behind, (size_t)(end - behind));
+            return behind < end;
         }
         p = close + 1;
     }
@@ -178,7 +177,8 @@ static bool frame_scan(struct text data, struct scan_value values[FRAME_FIELD_CO
 
 static bool is_empty_array(const struct scan_value *value)
 {
-    return value->kind == SCAN_ARRAY && skip_space(text_from_index(value->raw, 1)).length == 1;
+    const char *end = value->raw.data + value->raw.length;
+    return value->kind == SCAN_ARRAY && skip_space(value->raw.data + 1, end) == end - 1;
 }
 
 /* ---- chat and completions ---- */

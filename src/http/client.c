@@ -69,7 +69,7 @@ struct http_call {
     enum call_state state;
     uint64_t dial_began;            /* loop_now */
     bool opening;                   /* an internal connection is opened at the end of the turn */
-    size_t body_index, body_offset; /* held body: what was handed to the connection so far */
+    size_t head_offset, body_index, body_offset; /* held request: what was handed to the connection so far */
     bool all_sent;
     bool paused;
     bool wants_sendable;
@@ -531,26 +531,6 @@ static void mark_sent(struct http_call *call)
         loop_timer_set(origin->loop, &call->phase_timer, call->request.timeouts.first_byte);
 }
 
-/* Hands on as much of a large held body as the kernel takes. */
-static void pump_body(struct http_call *call)
-{
-    const struct http_call_request *request = &call->request;
-
-    while (call->body_index < request->body_count) {
-        struct text rest = text_from_index(request->body[call->body_index], call->body_offset);
-        size_t taken = rest.length > 0 ? connection_offer(call->line->connection, rest) : 0;
-        call->body_offset += taken;
-        if (taken < rest.length) {
-            if (call->state == CALL_SENT)
-                loop_timer_set(call->origin->loop, &call->phase_timer, request->timeouts.idle);
-            return;
-        }
-        call->body_index++;
-        call->body_offset = 0;
-    }
-    mark_sent(call);
-}
-
 static bool write_head(struct http_call *call, struct buffer *head)
 {
     const struct http_origin_settings *settings = &call->origin->settings;
@@ -579,28 +559,70 @@ static bool write_head(struct http_call *call, struct buffer *head)
 
 #define PARTS_IN_ONE_WRITE 60u
 
+/* The head, where it is not sent yet, and what is left of the held body; returns how many parts. */
+static size_t parts_left(const struct http_call *call, struct text parts[PARTS_IN_ONE_WRITE])
+{
+    const struct http_call_request *request = &call->request;
+    size_t count = 0;
+
+    parts[count++] = text_from_index(buffer_text(&call->line->head), call->head_offset);
+    for (size_t i = call->body_index; i < request->body_count && count < PARTS_IN_ONE_WRITE; i++)
+        parts[count++] = text_from_index(request->body[i], i == call->body_index ? call->body_offset : 0);
+    return count;
+}
+
+/* Moves over what the kernel took; true when nothing is left. */
+static bool note_taken(struct http_call *call, size_t taken)
+{
+    const struct http_call_request *request = &call->request;
+    size_t of_head = call->line->head.length - call->head_offset;
+
+    if (of_head > taken)
+        of_head = taken;
+    call->head_offset += of_head;
+    call->body_offset += taken - of_head;
+    while (call->body_index < request->body_count && call->body_offset >= request->body[call->body_index].length)
+        call->body_offset -= request->body[call->body_index++].length;
+    return call->head_offset == call->line->head.length && call->body_index == request->body_count;
+}
+
+/* Hands on as much of a large held request as the kernel takes. */
+static void pump_request(struct http_call *call)
+{
+    struct text parts[PARTS_IN_ONE_WRITE];
+    size_t taken, offered;
+
+    do {
+        size_t count = parts_left(call, parts);
+        offered = 0;
+        for (size_t i = 0; i < count; i++)
+            offered += parts[i].length;
+        taken = connection_offer(call->line->connection, parts, count);
+        if (note_taken(call, taken)) {
+            mark_sent(call);
+            return;
+        }
+    } while (taken == offered);
+    if (call->state == CALL_SENT)
+        loop_timer_set(call->origin->loop, &call->phase_timer, call->request.timeouts.idle);
+}
+
 /* The head, and with it the whole body where that fits one write. */
 static bool write_request(struct http_call *call)
 {
     const struct http_call_request *request = &call->request;
-    struct line *line = call->line;
-    struct text parts[PARTS_IN_ONE_WRITE + 1];
+    struct text parts[PARTS_IN_ONE_WRITE];
     size_t total = 0;
 
-    if (!write_head(call, &line->head))
+    if (!write_head(call, &call->line->head))
         return false;
-    parts[0] = buffer_text(&line->head);
     for (size_t i = 0; i < request->body_count; i++)
         total += request->body[i].length;
-    if (total > WHOLE_WRITE_MAXIMUM || request->body_count > PARTS_IN_ONE_WRITE) {
-        if (!connection_write(line->connection, parts, 1))
-            return false;
-        pump_body(call);
+    if (total > WHOLE_WRITE_MAXIMUM || request->body_count >= PARTS_IN_ONE_WRITE) {
+        pump_request(call);
         return true;
     }
-    for (size_t i = 0; i < request->body_count; i++)
-        parts[i + 1] = request->body[i];
-    if (!connection_write(line->connection, parts, request->body_count + 1))
+    if (!connection_write(call->line->connection, parts, parts_left(call, parts)))
         return false;
     call->body_index = request->body_count;
     if (!request->has_body)
@@ -611,7 +633,7 @@ static bool write_request(struct http_call *call)
 static void send_request(struct http_call *call)
 {
     call->state = CALL_SENT;
-    call->body_index = call->body_offset = 0;
+    call->head_offset = call->body_index = call->body_offset = 0;
     call->all_sent = false;
     http1_parser_expect(&call->line->parser, call->request.method);
     if (!write_request(call)) {
@@ -641,7 +663,7 @@ static void on_drained(void *owner)
         return;
     loop_timer_set(call->origin->loop, &call->phase_timer, call->request.timeouts.idle);
     if (!call->request.has_body) {
-        pump_body(call);
+        pump_request(call);
     } else if (call->wants_sendable) {
         call->wants_sendable = false;
         call->events->on_sendable(call->owner);

@@ -625,24 +625,40 @@ bool connection_write(struct connection *connection, const struct text *parts, s
     return true;
 }
 
-size_t connection_offer(struct connection *connection, struct text bytes)
+/* Queues a record's worth of what lies behind the first `skip` bytes; returns how much that was. */
+static size_t connection_queue_record(struct connection *connection, const struct text *parts,
+                                      size_t count, size_t skip)
+{
+    struct iovec rest[CONNECTION_WRITE_PARTS];
+    size_t filled = connection_parts_behind(parts, count, skip, rest);
+    size_t queued = 0;
+    for (size_t i = 0; i < filled && queued < CONNECTION_TLS_RECORD; i++) {
+        struct text part = text_of(rest[i].iov_base, rest[i].iov_len);
+        part = text_first(part, CONNECTION_TLS_RECORD - queued);
+        if (!send_queue_add(&connection->queue, part)) {
+            connection_write_failed(connection, ERROR_MEMORY);
+            break;
+        }
+        queued += part.length;
+    }
+    return queued;
+}
+
+size_t connection_offer(struct connection *connection, const struct text *parts, size_t count)
 {
     if (connection->state != CONNECTION_OPEN || connection->failure || connection->broken)
         return 0;
-    size_t done = 0;
+    size_t done = 0, total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += parts[i].length;
     if (connection->queue.length == 0)
-        done = connection_send_now(connection, &bytes, 1, bytes.length);
-    if (done == bytes.length || connection->failure)
+        done = connection_send_now(connection, parts, count, total);
+    if (done == total || connection->failure)
         return done;
     /* TLS has made a record of the next bytes already: they count as taken and come again from the
      * queue. */
-    if (connection->tls && connection->queue.length == 0) {
-        struct text record = text_first(text_from_index(bytes, done), CONNECTION_TLS_RECORD);
-        if (send_queue_add(&connection->queue, record))
-            done += record.length;
-        else
-            connection_write_failed(connection, ERROR_MEMORY);
-    }
+    if (connection->tls && connection->queue.length == 0)
+        done += connection_queue_record(connection, parts, count, done);
     connection->drain_promised = true;
     connection_watch(connection, LOOP_WRITABLE, 0);
     return done;

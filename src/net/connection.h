@@ -68,7 +68,7 @@ bool connection_write(struct connection *connection, const struct text *parts, s
 /* Takes only what the kernel takes now, copies nothing; returns how many bytes. When less than
  * offered, on_drained follows. 0 while the queue is not empty. (TLS: the record that got stuck
  * half-way, at most 16 KiB, is copied and counts as taken.) */
-size_t connection_offer(struct connection *connection, struct text bytes);
+size_t connection_offer(struct connection *connection, const struct text *parts, size_t count);
 bool connection_is_congested(const struct connection *connection);
 size_t connection_queued(const struct connection *connection);
 

@@ -139,7 +139,7 @@ static void offer_more(void *owner)
     struct offering *offering = endpoint->more;
     endpoint->drains++;
     struct text left = text_of(offering->bytes + offering->done, offering->size - offering->done);
-    offering->done += connection_offer(endpoint->connection, left);
+    offering->done += connection_offer(endpoint->connection, &left, 1);
     assert_int_equal(connection_queued(endpoint->connection), 0); /* nothing is copied */
 }
 
@@ -331,7 +331,7 @@ static void test_verbs_after_the_end_do_nothing(void **state)
     pair.a.connection = NULL;
     struct text part = TEXT("x");
     assert_true(connection_write(a, &part, 1));
-    assert_int_equal(connection_offer(a, part), 0);
+    assert_int_equal(connection_offer(a, &part, 1), 0);
     assert_true(connection_is_stale(a));
     connection_pause(a);
     connection_resume(a);

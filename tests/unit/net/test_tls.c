@@ -485,7 +485,7 @@ static void offer_more(void *owner)
     struct endpoint *endpoint = owner;
     struct offering *offering = endpoint->more;
     struct text left = text_of(offering->bytes + offering->done, offering->size - offering->done);
-    offering->done += connection_offer(endpoint->connection, left);
+    offering->done += connection_offer(endpoint->connection, &left, 1);
     assert_true(connection_queued(endpoint->connection) <= 16384); /* a record under way */
 }
 

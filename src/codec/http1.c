@@ -276,6 +276,13 @@ static int check_header(struct http1_parser *parser, const struct http1_header *
         if (is_request && !consists_of(header->value, host_characters))
             return refuse(parser, ERROR_HTTP_SYNTAX, "the Host header is not a host and port");
         return 0;
+    case HEADER_AUTHORIZATION:
+    case HEADER_CONTENT_TYPE:
+    case HEADER_CONTENT_ENCODING: /* of two, one parser takes the first and the next one the last */
+        if (is_request && http1_head_has(head, header->id))
+            return refuse(parser, ERROR_HTTP_AMBIGUOUS,
+                          "Authorization, Content-Type and Content-Encoding may occur once");
+        return 0;
     case HEADER_TRANSFER_ENCODING:
         if (!text_equal_ignoring_case(header->value, TEXT("chunked")))
             return refuse(parser, ERROR_HTTP_AMBIGUOUS,

@@ -4,6 +4,8 @@
  *
  * Nothing is read before the caller is known: the steps before this one run while the head is being
  * handled, and 100 Continue has not been sent. */
+#include <string.h>
+
 #include "base/ensure.h"
 #include "exchange/exchange.h"
 
@@ -53,12 +55,20 @@ static void take_json(struct exchange *exchange, struct text bytes)
 static bool gather_model(struct exchange *exchange, struct text data)
 {
     struct text before = exchange->form_model;
+    size_t length = before.length + data.length;
 
-    if (before.length + data.length > FORM_MODEL_MAXIMUM)
+    if (length > FORM_MODEL_MAXIMUM)
         return false;
-    exchange->form_model =
-        arena_format(&exchange->arena, "%.*s%.*s", TEXT_ARG(before), TEXT_ARG(data));
-    return exchange->form_model.data != NULL;
+    if (data.length == 0)
+        return true;
+    char *joined = arena_take(&exchange->arena, length); /* not by format: it may have a NUL */
+    if (!joined)
+        return false;
+    if (before.length > 0)
+        memcpy(joined, before.data, before.length);
+    memcpy(joined + before.length, data.data, data.length);
+    exchange->form_model = text_of(joined, length);
+    return true;
 }
 
 /* What a form's event says about its model; NULL, or what is wrong with that. */
@@ -102,7 +112,7 @@ enum error read_scan_form(struct exchange *exchange, struct text bytes, const ch
         *wrong = take_form_event(exchange, &event);
         if (*wrong)
             return ERROR_SYNTAX;
-    } while (event.kind != MULTIPART_MORE && event.kind != MULTIPART_DONE);
+    } while (event.kind != MULTIPART_MORE);
     return ERROR_OK;
 }
 

@@ -47,11 +47,35 @@ static bool is_json(struct text content_type)
            text_ends_with(type, TEXT("+json"));
 }
 
+/* Bodies are read as UTF-8. An upstream that goes by a `charset` (aiohttp does for JSON, Starlette
+ * for the names in a form) would read another `model` than we do: in UTF-7 "+AG0-odel" is "model".
+ */
+static bool is_utf8(struct text content_type)
+{
+    static const char word[] = "charset";
+
+    while (content_type.length >= sizeof word - 1) {
+        bool found =
+            text_equal_ignoring_case(text_first(content_type, sizeof word - 1), TEXT("charset"));
+        content_type = text_from_index(content_type, found ? sizeof word - 1 : 1);
+        if (!found)
+            continue;
+        struct text rest = content_type;
+        struct text value = text_trim(text_split(&rest, ';'));
+        if (!text_equal_ignoring_case(value, TEXT("=utf-8")) &&
+            !text_equal_ignoring_case(value, TEXT("=\"utf-8\"")) &&
+            !text_equal_ignoring_case(value, TEXT("=utf8")) &&
+            !text_equal_ignoring_case(value, TEXT("=us-ascii")))
+            return false;
+    }
+    return true;
+}
+
 static const char *const accepted_types[] = {
     [ENDPOINT_BODY_NONE] = "none",
-    [ENDPOINT_BODY_JSON] = "application/json",
-    [ENDPOINT_BODY_MULTIPART] = "multipart/form-data",
-    [ENDPOINT_BODY_JSON_OR_MULTIPART] = "application/json or multipart/form-data",
+    [ENDPOINT_BODY_JSON] = "application/json, in UTF-8",
+    [ENDPOINT_BODY_MULTIPART] = "multipart/form-data, in UTF-8",
+    [ENDPOINT_BODY_JSON_OR_MULTIPART] = "application/json or multipart/form-data, in UTF-8",
     [ENDPOINT_BODY_ANY] = "anything",
 };
 
@@ -84,7 +108,7 @@ static enum step_result check_body(struct exchange *exchange)
     struct text encoding = http1_head_value(head, HEADER_CONTENT_ENCODING);
     struct text type = http1_head_value(head, HEADER_CONTENT_TYPE);
 
-    if (!choose_body(exchange))
+    if (!choose_body(exchange) || !is_utf8(type))
         return exchange_refuse(
             exchange, REFUSAL_CONTENT_TYPE_UNSUPPORTED,
             (struct refusal_context){

@@ -133,7 +133,7 @@ def test_forms_are_the_same(wire, fake, boundary):
     mark = boundary.strip('"').encode()
     body = (b"--" + mark + b'\r\nContent-Disposition: form-data; name="model"\r\n\r\n' + script.token.encode()
             + b"\r\n--" + mark + b'\r\nContent-Disposition: form-data; name="file"; filename="a%22b.wav"\r\nContent-Type: audio/wav\r\n\r\n'
-            + b"\r\n--" + mark[:-1] + b"\r\n-" + bytes(range(256)) + b"\r\n--" + mark + b"--\r\nepilogue")
+            + b"\r\n--" + mark[:-1] + b"\r\n-" + bytes(range(256)) + b"\r\n--" + mark + b"--\r\n")
     if '"' not in boundary and "?" in boundary:
         boundary = f'"{boundary}"'
     wire.request("POST", "/v1/audio/transcriptions", length=False, headers=[

@@ -1,6 +1,6 @@
-/* road: the whole exchange in one process, on one loop, with a clock turned by hand: a caller's socket and providers' sockets that the
- * test itself reads and writes, a real journal in memory, one key. Every write to the caller notes how many records the journal held
- * at that moment. */
+/* road: the whole exchange in one process, on one loop, with a clock turned by hand: a caller's
+ * socket and providers' sockets that the test itself reads and writes, a real journal in memory,
+ * one key. Every write to the caller notes how many records the journal held at that moment. */
 #ifndef TESTS_REPLAY_ROAD_H
 #define TESTS_REPLAY_ROAD_H
 
@@ -30,7 +30,7 @@ struct road {
     char folder[32];
     char authorization[128];
     struct wire caller;
-    int caller_side; /* the gateway's descriptor of the caller's connection */
+    int caller_side;              /* the gateway's descriptor of the caller's connection */
     struct wire ups[UPS_MAXIMUM]; /* providers' ends, in the order of dialling */
     size_t up_count;
     unsigned refuse_dials; /* so many of the next fail */
@@ -52,13 +52,18 @@ static inline void road_read_journal(struct road *road)
     uint64_t damaged = 0;
     struct entry entry;
     road->record_count = road->begin_count = road->object_count = 0;
-    while (segment_next(&road->segment, &position, (size_t)segment_committed(&road->segment), &entry, &damaged)) {
+    while (segment_next(&road->segment, &position, (size_t)segment_committed(&road->segment),
+                        &entry, &damaged)) {
         if (entry.kind == ENTRY_BEGIN)
             road->begin_count++;
         if (entry.kind == ENTRY_END)
-            assert_int_equal(record_decode(&road->records[road->record_count++], entry.payload, entry.length), ERROR_OK);
+            assert_int_equal(
+                record_decode(&road->records[road->record_count++], entry.payload, entry.length),
+                ERROR_OK);
         if (entry.kind == ENTRY_OBJECT)
-            assert_int_equal(object_decode(&road->objects[road->object_count++], entry.payload, entry.length), ERROR_OK);
+            assert_int_equal(
+                object_decode(&road->objects[road->object_count++], entry.payload, entry.length),
+                ERROR_OK);
     }
     assert_int_equal(damaged, 0);
 }
@@ -126,7 +131,8 @@ static inline void road_deliver(void *owner)
 }
 
 static inline void road_find_object(void *owner, struct loop *loop, struct text id,
-                                    void (*done)(void *ticket, enum error error, const struct object *object),
+                                    void (*done)(void *ticket, enum error error,
+                                                 const struct object *object),
                                     void *ticket)
 {
     struct road_search *search = calloc(1, sizeof(*search));
@@ -189,7 +195,10 @@ static inline void road_make_key(struct road *road)
 {
     const struct text models[] = {TEXT("fast"), TEXT("one"), TEXT("gone")};
     struct text id;
-    struct key key = {.name = TEXT("tester"), .team = TEXT("team"), .models = models, .model_count = ARRAY_LENGTH(models)};
+    struct key key = {.name = TEXT("tester"),
+                      .team = TEXT("team"),
+                      .models = models,
+                      .model_count = ARRAY_LENGTH(models)};
     road->worker.keys = key_table_create();
     assert_int_equal(key_make(TEXT("0123456789ab"), &road->key), ERROR_OK);
     assert_int_equal(key_parse(secret_expose(road->key), &id), KEY_SYNTAX_OK);
@@ -221,16 +230,18 @@ static inline void road_open(struct road *road, const char *yaml)
     road->metrics = metrics_create(1);
     worker->journal = &road->journal;
     worker->metrics = metrics_worker(road->metrics, 0);
-    worker->services = (struct worker_services){road_find_object, road_is_ready, road_write_metrics, road};
+    worker->services =
+        (struct worker_services){road_find_object, road_is_ready, road_write_metrics, road};
     arena_pool_open(&worker->arena_pool, 16);
     buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
     assert_non_null(buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM));
     buffer_open(&worker->lines, 131072);
-    worker->upstreams = upstreams_create(worker->loop, NULL, road->config, road->trust, road_dial, road);
+    worker->upstreams =
+        upstreams_create(worker->loop, NULL, road->config, road->trust, road_dial, road);
     assert_non_null(worker->upstreams);
     road->door = (struct worker_door){.worker = worker, .name = TEXT("main")};
-    assert_int_equal(http_server_create(worker->loop, -1, NULL, &limits, &exchange_server_events, &road->door,
-                                        &road->door.server),
+    assert_int_equal(http_server_create(worker->loop, -1, NULL, &limits, &exchange_server_events,
+                                        &road->door, &road->door.server),
                      ERROR_OK);
     road_connect(road);
     road_open_now = road;
@@ -273,11 +284,13 @@ static inline void road_wait(struct road *road, uint64_t time)
 }
 
 /* A request of the caller who has the key. */
-static inline void ask_with(struct road *road, const char *method, const char *path, const char *headers, const char *body)
+static inline void ask_with(struct road *road, const char *method, const char *path,
+                            const char *headers, const char *body)
 {
     struct buffer out;
     buffer_open(&out, 1u << 20);
-    buffer_append_format(&out, "%s %s HTTP/1.1\r\nhost: gate\r\n%s%s", method, path, road->authorization, headers);
+    buffer_append_format(&out, "%s %s HTTP/1.1\r\nhost: gate\r\n%s%s", method, path,
+                         road->authorization, headers);
     if (*body)
         buffer_append_format(&out, "content-length: %zu\r\n\r\n%s", strlen(body), body);
     else
@@ -301,19 +314,23 @@ static inline void up_says(struct road *road, size_t up, const char *bytes)
 static inline void up_answers(struct road *road, size_t up, const char *type, const char *body)
 {
     char head[256];
-    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n", type, strlen(body));
+    snprintf(head, sizeof(head),
+             "HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n", type,
+             strlen(body));
     wire_send(&road->ups[up], text_from(head));
     up_says(road, up, body);
 }
 
 static inline void up_begins_stream(struct road *road, size_t up)
 {
-    up_says(road, up, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+    up_says(
+        road, up,
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
 }
 
 static inline void up_streams(struct road *road, size_t up, const char *frames)
 {
-    char line[16];
+    char line[24];
     snprintf(line, sizeof(line), "%zx\r\n", strlen(frames));
     wire_send(&road->ups[up], text_from(line));
     wire_send(&road->ups[up], text_from(frames));
@@ -325,14 +342,16 @@ static inline void expect_asked(struct road *road, size_t up, const char *part)
     assert_true(up < road->up_count);
     wire_drain(&road->ups[up], road->worker.loop);
     if (!wire_contains(&road->ups[up], part))
-        fail_msg("the provider was not told %s but %.*s", part, TEXT_ARG(buffer_text(&road->ups[up].received)));
+        fail_msg("the provider was not told %s but %.*s", part,
+                 TEXT_ARG(buffer_text(&road->ups[up].received)));
 }
 
 static inline void expect_told(struct road *road, const char *part)
 {
     wire_drain(&road->caller, road->worker.loop);
     if (!wire_contains(&road->caller, part))
-        fail_msg("the caller was not told %s but %.*s", part, TEXT_ARG(buffer_text(&road->caller.received)));
+        fail_msg("the caller was not told %s but %.*s", part,
+                 TEXT_ARG(buffer_text(&road->caller.received)));
 }
 
 static inline void expect_not_told(struct road *road, const char *part)
@@ -344,7 +363,8 @@ static inline void expect_not_told(struct road *road, const char *part)
 
 /* The `nth` call, from 1, is over: as many records, nothing held any more, nothing left of it, and
  * the record stood in the journal when the last byte went to the caller. */
-static inline const struct record *expect_record(struct road *road, size_t nth, enum record_outcome outcome, unsigned status)
+static inline const struct record *expect_record(struct road *road, size_t nth,
+                                                 enum record_outcome outcome, unsigned status)
 {
     road_turn(road);
     road_read_journal(road);
@@ -352,12 +372,14 @@ static inline const struct record *expect_record(struct road *road, size_t nth, 
     assert_int_equal(atomic_load(&road->journal.reserved), 0);
     assert_int_equal(road->worker.exchange_count, 0);
     const struct record *record = &road->records[nth - 1];
-    assert_string_equal(record_outcome_name(record->outcome).data, record_outcome_name(outcome).data);
+    assert_string_equal(record_outcome_name(record->outcome).data,
+                        record_outcome_name(outcome).data);
     assert_int_equal(record->status, status ? (int64_t)status : RECORD_UNKNOWN);
     assert_true(record->started_at >= WALL);
     assert_int_equal(record->finished_at, record->started_at + (uint64_t)record->duration);
     assert_true(text_equal(record->listener, TEXT("main")));
-    bool cut = outcome == RECORD_OUTCOME_FAILED && road->caller.ended; /* its last byte never went */
+    bool cut =
+        outcome == RECORD_OUTCOME_FAILED && road->caller.ended; /* its last byte never went */
     if (outcome != RECORD_OUTCOME_CANCELLED && !cut)
         assert_int_equal(road->records_at_last_send, nth);
     return record;

@@ -1,18 +1,19 @@
 /* Each ending of the road, from the caller's bytes to the record. */
 #include "road.h"
 
-static const char yaml[] = "listeners:\n"
-                           "  main: {address: \"127.0.0.1:8080\"}\n"
-                           "defaults:\n"
-                           "  timeouts: {connect: 5s, first_byte: 30s, idle: 20s, total: 100s}\n"
-                           "limits: {json_body: 64KiB, multipart_hold: 64KiB, upload: 1MiB}\n"
-                           "providers:\n"
-                           "  a: {type: demo}\n"
-                           "  b: {type: demo}\n"
-                           "models:\n"
-                           "  fast: {targets: [{provider: a, model: m1}, {provider: b, model: m2}]}\n"
-                           "  one: {targets: [{provider: a, model: m1}]}\n"
-                           "  hidden: {targets: [{provider: a}]}\n";
+static const char yaml[] =
+    "listeners:\n"
+    "  main: {address: \"127.0.0.1:8080\"}\n"
+    "defaults:\n"
+    "  timeouts: {connect: 5s, first_byte: 30s, idle: 20s, total: 100s}\n"
+    "limits: {json_body: 64KiB, multipart_hold: 64KiB, upload: 1MiB}\n"
+    "providers:\n"
+    "  a: {type: demo}\n"
+    "  b: {type: demo}\n"
+    "models:\n"
+    "  fast: {targets: [{provider: a, model: m1}, {provider: b, model: m2}]}\n"
+    "  one: {targets: [{provider: a, model: m1}]}\n"
+    "  hidden: {targets: [{provider: a}]}\n";
 
 static int set_up(void **state)
 {
@@ -34,21 +35,30 @@ static int tear_down(void **state)
 #define CHAT  "/v1/chat/completions"
 #define PLAIN "{\"model\":\"one\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 #define TWO   "{\"model\":\"fast\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
-#define STREAM "{\"model\":\"one\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
-#define JSON  "application/json"
+#define STREAM \
+    "{\"model\":\"one\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
+#define JSON "application/json"
 
-#define ANSWER                                                                                                      \
-    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"message\":{" \
-    "\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7,"        \
+#define ANSWER                                                                                     \
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"model\":\"m1\",\"choices\":[{"        \
+    "\"index\":0,\"message\":{"                                                                    \
+    "\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_" \
+    "tokens\":7,"                                                                                  \
     "\"completion_tokens\":2,\"total_tokens\":9}}"
-#define FRAME(text)                                                                                          \
-    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m1\",\"choices\":[{\"index\":0," \
+#define FRAME(text)                                                                               \
+    "data: "                                                                                      \
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m1\",\"choices\":[{" \
+    "\"index\":0,"                                                                                \
     "\"delta\":{\"content\":\"" text "\"},\"finish_reason\":null}]}\n\n"
-#define FINISH                                                                                               \
-    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m1\",\"choices\":[{\"index\":0," \
+#define FINISH                                                                                    \
+    "data: "                                                                                      \
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m1\",\"choices\":[{" \
+    "\"index\":0,"                                                                                \
     "\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-#define USAGE                                                                                                  \
-    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m1\",\"choices\":[],\"usage\":{" \
+#define USAGE                                                                                      \
+    "data: "                                                                                       \
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m1\",\"choices\":[]," \
+    "\"usage\":{"                                                                                  \
     "\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n"
 #define DONE "data: [DONE]\n\n"
 
@@ -62,28 +72,38 @@ struct refusal_case {
 
 static const struct refusal_case refusals[] = {
     {"GET /v1/models HTTP/1.1\r\nhost: h\r\n\r\n", 401, "missing_api_key"},
-    {"GET /v1/models HTTP/1.1\r\nhost: h\r\nauthorization: Bearer sk-foreign\r\n\r\n", 401, "invalid_api_key"},
+    {"GET /v1/models HTTP/1.1\r\nhost: h\r\nauthorization: Bearer sk-foreign\r\n\r\n", 401,
+     "invalid_api_key"},
     {"GET /nothing HTTP/1.1\r\nhost: h\r\n$K\r\n", 404, "unknown_url"},
     {"GET /v1/organization/users HTTP/1.1\r\nhost: h\r\n$K\r\n", 403, "administrative_url"},
     {"GET /v1//models HTTP/1.1\r\nhost: h\r\n$K\r\n", 400, "malformed_url"},
     {"PUT /v1/models HTTP/1.1\r\nhost: h\r\n$K\r\n", 405, "method_not_allowed"},
     {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$K\r\n", 400, "empty_body"},
     {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 1\r\n\r\n{", 400, "invalid_json"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 2\r\n\r\n{}", 400, "missing_required_parameter"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 11\r\n\r\n{\"model\":1}", 400, "invalid_value"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 18\r\n\r\n{\"model\":\"hidden\"}", 403, "model_not_allowed"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 16\r\n\r\n{\"model\":\"gone\"}", 404, "model_not_found"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}", 415,
-     "unsupported_content_type"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}", 415,
-     "unsupported_content_encoding"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 70000\r\n\r\n", 413, "request_too_large"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Ktransfer-encoding: chunked\r\n\r\nZZ\r\n", 400, "malformed_http"},
-    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kexpect: 200-ok\r\ncontent-length: 2\r\n\r\n", 417, "unsupported_expectation"},
-    {"GET /v1/realtime HTTP/1.1\r\nhost: h\r\n$Kconnection: upgrade\r\nupgrade: websocket\r\n\r\n", 400,
-     "unsupported_upgrade"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 2\r\n\r\n{}", 400,
+     "missing_required_parameter"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 11\r\n\r\n{\"model\":1}", 400,
+     "invalid_value"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 18\r\n\r\n{\"model\":\"hidden\"}", 403,
+     "model_not_allowed"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 16\r\n\r\n{\"model\":\"gone\"}", 404,
+     "model_not_found"},
+    {"POST " CHAT
+     " HTTP/1.1\r\nhost: h\r\n$Kcontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}",
+     415, "unsupported_content_type"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}",
+     415, "unsupported_content_encoding"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kcontent-length: 70000\r\n\r\n", 413,
+     "request_too_large"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Ktransfer-encoding: chunked\r\n\r\nZZ\r\n", 400,
+     "malformed_http"},
+    {"POST " CHAT " HTTP/1.1\r\nhost: h\r\n$Kexpect: 200-ok\r\ncontent-length: 2\r\n\r\n", 417,
+     "unsupported_expectation"},
+    {"GET /v1/realtime HTTP/1.1\r\nhost: h\r\n$Kconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+     400, "unsupported_upgrade"},
     {"GET /v1/files/file-unknown HTTP/1.1\r\nhost: h\r\n$K\r\n", 404, "object_not_found"},
-    {"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: h\r\n$Kcontent-type: multipart/form-data\r\ncontent-length: 2\r\n\r\nxx",
+    {"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: h\r\n$Kcontent-type: "
+     "multipart/form-data\r\ncontent-length: 2\r\n\r\nxx",
      400, "invalid_form"},
     {"GARBAGE\r\n\r\n", 400, "malformed_http"},
 };
@@ -99,7 +119,8 @@ static void say_case(struct road *road, const struct refusal_case *row, bool byt
         buffer_append(&out, text_from(key + 2));
     }
     for (size_t i = 0; i < out.length; i += bytewise ? 1 : out.length) {
-        wire_send(&road->caller, text_first(text_from_index(buffer_text(&out), i), bytewise ? 1 : out.length));
+        wire_send(&road->caller,
+                  text_first(text_from_index(buffer_text(&out), i), bytewise ? 1 : out.length));
         road_turn(road);
         if (wire_read(&road->caller, SIZE_MAX) > 0)
             break; /* it answers before it has all: what follows is not wanted */
@@ -120,7 +141,8 @@ static void test_refusals(void **state)
         expect_told(road, status);
         expect_told(road, code);
         expect_told(road, "x-request-id: ");
-        const struct record *record = expect_record(road, i + 1, RECORD_OUTCOME_REFUSED, row->status);
+        const struct record *record =
+            expect_record(road, i + 1, RECORD_OUTCOME_REFUSED, row->status);
         expect_text(record->refusal, row->code);
         assert_int_equal(road->begin_count, 0);
         assert_int_equal(road->up_count, 0);
@@ -133,7 +155,8 @@ static void test_refusals_bytewise(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(refusals); i++) {
         road_connect(road);
         say_case(road, &refusals[i], true);
-        expect_text(expect_record(road, i + 1, RECORD_OUTCOME_REFUSED, refusals[i].status)->refusal, refusals[i].code);
+        expect_text(expect_record(road, i + 1, RECORD_OUTCOME_REFUSED, refusals[i].status)->refusal,
+                    refusals[i].code);
     }
 }
 
@@ -246,7 +269,9 @@ static void test_plain_in_pieces(void **state)
 {
     struct road *road = *state;
     ask(road, CHAT, PLAIN);
-    up_says(road, 0, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
+    up_says(
+        road, 0,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
     for (const char *at = ANSWER; *at; at++) {
         char byte[2] = {*at, '\0'};
         up_streams(road, 0, byte);
@@ -263,7 +288,8 @@ static void test_provider_says_no(void **state)
     struct road *road = *state;
     ask(road, CHAT, PLAIN);
     up_says(road, 0,
-            "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 3\r\ncontent-length: 2\r\n\r\n{}");
+            "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: "
+            "3\r\ncontent-length: 2\r\n\r\n{}");
     expect_told(road, "HTTP/1.1 429 ");
     expect_told(road, "retry-after: 3\r\n");
     const struct record *record = expect_record(road, 1, RECORD_OUTCOME_SERVED, 429);
@@ -275,7 +301,8 @@ static void test_provider_refuses_our_key(void **state)
     struct road *road = *state;
     ask(road, CHAT, PLAIN);
     up_says(road, 0,
-            "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n{\"k\":\"sk-12\"}\n");
+            "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: "
+            "14\r\n\r\n{\"k\":\"sk-12\"}\n");
     expect_told(road, "HTTP/1.1 502 ");
     expect_told(road, "\"code\":\"upstream_credential_unavailable\"");
     expect_not_told(road, "sk-12");
@@ -307,7 +334,9 @@ static void test_stream(void **state)
 static void test_stream_with_usage_for_the_caller(void **state)
 {
     struct road *road = *state;
-    ask(road, CHAT, "{\"model\":\"one\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[]}");
+    ask(road, CHAT,
+        "{\"model\":\"one\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
+        "\"messages\":[]}");
     up_begins_stream(road, 0);
     up_streams(road, 0, FRAME("x") FINISH USAGE DONE);
     up_says(road, 0, "0\r\n\r\n");
@@ -396,10 +425,12 @@ static void test_slow_reader(void **state)
     ask(road, CHAT, STREAM);
     up_begins_stream(road, 0);
     char chunk[512];
-    int length = snprintf(chunk, sizeof(chunk), "%zx\r\n%s\r\n", strlen(FRAME("0123456789")), FRAME("0123456789"));
+    int length = snprintf(chunk, sizeof(chunk), "%zx\r\n%s\r\n", strlen(FRAME("0123456789")),
+                          FRAME("0123456789"));
     size_t done = 0, stalled = 0;
     while (sent < frames) {
-        ssize_t got = send(road->ups[0].descriptor, chunk + done, (size_t)length - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t got = send(road->ups[0].descriptor, chunk + done, (size_t)length - done,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
         done += got > 0 ? (size_t)got : 0;
         if (done == (size_t)length) {
             sent++;
@@ -421,6 +452,40 @@ static void test_slow_reader(void **state)
     expect_record(road, 1, RECORD_OUTCOME_SERVED, 200);
 }
 
+/* A caller who reads nothing while more comes than may be queued is cut off, and the provider with
+ * him. */
+static void test_reader_who_is_cut_off(void **state)
+{
+    struct road *road = *state;
+    size_t size = 7u * 1024u * 1024u;
+    char *frame = malloc(size + 16);
+    ask(road, CHAT, STREAM);
+    up_begins_stream(road, 0);
+    memset(frame, 'x', size);
+    memcpy(frame, "data: {\"x\":\"", 12);
+    memcpy(frame + size - 4, "\"}\n\n", 4);
+    char line[32];
+    snprintf(line, sizeof(line), "%zx\r\n", size);
+    wire_send(&road->ups[0], text_from(line));
+    for (size_t done = 0; done < size && road->worker.exchange_count > 0;) {
+        ssize_t sent =
+            send(road->ups[0].descriptor, frame + done, size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        done += sent > 0 ? (size_t)sent : 0;
+        road_turn(road);
+        if (sent <= 0) /* held back: the caller's time runs */
+            road_wait(road, 61 * SECOND);
+    }
+    free(frame);
+    road_turn(road);
+    road_read_journal(road);
+    assert_int_equal(road->record_count, 1);
+    assert_int_equal(road->records[0].outcome, RECORD_OUTCOME_CANCELLED);
+    assert_int_equal(atomic_load(&road->journal.reserved), 0);
+    assert_int_equal(road->worker.exchange_count, 0);
+    wire_drain(&road->ups[0], road->worker.loop);
+    assert_true(road->ups[0].ended);
+}
+
 /* ---- providers that fail ---- */
 
 static void test_dead_before_the_head(void **state)
@@ -437,7 +502,9 @@ static void test_dead_in_mid_body(void **state)
 {
     struct road *road = *state;
     ask(road, CHAT, PLAIN);
-    up_says(road, 0, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"half\":");
+    up_says(road, 0,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
+            "100\r\n\r\n{\"half\":");
     expect_told(road, "{\"half\":");
     wire_hang_up(&road->ups[0]);
     road_turn(road);
@@ -452,7 +519,8 @@ static void test_answer_that_cannot_be_read(void **state)
     ask(road, CHAT, PLAIN);
     up_says(road, 0, "SSH-2.0\r\n");
     expect_told(road, "HTTP/1.1 502 ");
-    expect_text(expect_record(road, 1, RECORD_OUTCOME_FAILED, 502)->refusal, "upstream_invalid_answer");
+    expect_text(expect_record(road, 1, RECORD_OUTCOME_FAILED, 502)->refusal,
+                "upstream_invalid_answer");
 }
 
 static void test_no_answer_in_time(void **state)
@@ -547,7 +615,8 @@ static void test_gone_while_looked_up(void **state)
     struct road *road = *state;
     struct buffer out;
     buffer_open(&out, 4096);
-    buffer_append_format(&out, "GET /v1/files/file-1 HTTP/1.1\r\nhost: h\r\n%s\r\n", road->authorization);
+    buffer_append_format(&out, "GET /v1/files/file-1 HTTP/1.1\r\nhost: h\r\n%s\r\n",
+                         road->authorization);
     wire_send(&road->caller, buffer_text(&out));
     buffer_close(&out);
     wire_hang_up(&road->caller);
@@ -558,13 +627,15 @@ static void test_gone_while_looked_up(void **state)
 
 /* ---- forms and stored objects ---- */
 
-#define FORM_TYPE "content-type: multipart/form-data; boundary=XX\r\n"
+#define FORM_TYPE  "content-type: multipart/form-data; boundary=XX\r\n"
 #define FORM_MODEL "--XX\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\none\r\n"
 #define FORM_OURS  "--XX\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nm1\r\n"
-#define FORM_FILE  "--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nsound\r\n"
-#define FORM_END   "--XX--\r\n"
+#define FORM_FILE \
+    "--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nsound\r\n"
+#define FORM_END "--XX--\r\n"
 
-static void expect_transcribed(struct road *road, size_t nth, const char *form, const char *expected)
+static void expect_transcribed(struct road *road, size_t nth, const char *form,
+                               const char *expected)
 {
     ask_with(road, "POST", "/v1/audio/transcriptions", FORM_TYPE, form);
     expect_asked(road, nth - 1, expected);
@@ -572,7 +643,8 @@ static void expect_transcribed(struct road *road, size_t nth, const char *form, 
     snprintf(length, sizeof(length), "content-length: %zu\r\n", strlen(expected));
     expect_asked(road, nth - 1, length);
     up_says(road, nth - 1,
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 13\r\n\r\n{\"text\":\"la\"}");
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: "
+            "close\r\ncontent-length: 13\r\n\r\n{\"text\":\"la\"}");
     expect_told(road, "{\"text\":\"la\"}");
     expect_text(expect_record(road, nth, RECORD_OUTCOME_SERVED, 200)->model, "one");
     assert_false(road->caller.ended);
@@ -590,7 +662,8 @@ static void test_form_bytewise(void **state)
     static const char form[] = FORM_FILE FORM_MODEL FORM_END;
     struct road *road = *state;
     char headers[256];
-    snprintf(headers, sizeof(headers), FORM_TYPE "expect: 100-continue\r\ncontent-length: %zu\r\n", strlen(form));
+    snprintf(headers, sizeof(headers), FORM_TYPE "expect: 100-continue\r\ncontent-length: %zu\r\n",
+             strlen(form));
     ask_with(road, "POST", "/v1/audio/transcriptions", headers, "");
     expect_told(road, "HTTP/1.1 100 Continue\r\n\r\n");
     wire_say_bytewise(&road->caller, road->worker.loop, form);
@@ -615,17 +688,29 @@ static void test_early_answer_to_a_form(void **state)
     struct road *road = *state;
     ask_with(road, "POST", "/v1/audio/transcriptions", FORM_TYPE "content-length: 100000\r\n", "");
     wire_say(&road->caller, road->worker.loop, FORM_MODEL FORM_FILE);
-    up_says(road, 0, "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}");
+    up_says(road, 0,
+            "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}");
     expect_told(road, "HTTP/1.1 400 ");
     expect_told(road, "connection: close\r\n");
     expect_record(road, 1, RECORD_OUTCOME_SERVED, 400);
 }
 
+static void say_chunk(struct road *road, const char *bytes)
+{
+    char line[32];
+    snprintf(line, sizeof(line), "%zx\r\n", strlen(bytes));
+    wire_send(&road->caller, text_from(line));
+    wire_send(&road->caller, text_from(bytes));
+    wire_say(&road->caller, road->worker.loop, "\r\n");
+}
+
 static void test_upload_too_large(void **state)
 {
     struct road *road = *state;
-    ask_with(road, "POST", "/v1/audio/transcriptions", FORM_TYPE "transfer-encoding: chunked\r\n", "");
-    wire_say(&road->caller, road->worker.loop, "69\r\n" FORM_MODEL "--XX\r\ncontent-disposition: form-d\r\n");
+    ask_with(road, "POST", "/v1/audio/transcriptions", FORM_TYPE "transfer-encoding: chunked\r\n",
+             "");
+    say_chunk(road, FORM_MODEL
+              "--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n");
     char zeros[8192] = {0};
     for (unsigned i = 0; i < 160 && !road->caller.ended; i++) {
         ssize_t sent = send(road->caller.descriptor, "2000\r\n", 6, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -643,6 +728,42 @@ static void test_upload_too_large(void **state)
     road_read_journal(road);
     assert_int_equal(road->record_count, 1);
     assert_int_equal(road->records[0].outcome, RECORD_OUTCOME_REFUSED);
+    expect_text(road->records[0].refusal, "request_too_large");
+}
+
+/* The upload breaks while its early answer is on its way. */
+static void test_upload_breaks_behind_its_answer(void **state)
+{
+    struct road *road = *state;
+    ask_with(road, "POST", "/v1/audio/transcriptions", FORM_TYPE "transfer-encoding: chunked\r\n",
+             "");
+    say_chunk(road, FORM_MODEL FORM_FILE);
+    up_begins_stream(road, 0);
+    up_streams(road, 0, "data: {\"type\":\"transcript.text.delta\",\"delta\":\"la\"}\n\n");
+    expect_told(road, "delta");
+    wire_say(&road->caller, road->worker.loop, "ZZ\r\n");
+    wire_drain(&road->caller, road->worker.loop);
+    assert_true(road->caller.ended);
+    expect_text(expect_record(road, 1, RECORD_OUTCOME_CANCELLED, 200)->error, "http_syntax");
+    wire_drain(&road->ups[0], road->worker.loop);
+    assert_true(road->ups[0].ended);
+}
+
+/* A form without a length is sent on without one, with its model exchanged. */
+static void test_chunked_form(void **state)
+{
+    struct road *road = *state;
+    ask_with(road, "POST", "/v1/audio/transcriptions", FORM_TYPE "transfer-encoding: chunked\r\n",
+             "");
+    say_chunk(road, FORM_MODEL);
+    say_chunk(road, FORM_END);
+    wire_say(&road->caller, road->worker.loop, "0\r\n\r\n");
+    expect_asked(road, 0, "transfer-encoding: chunked\r\n");
+    expect_asked(road, 0, "\r\nm1\r\n");
+    expect_asked(road, 0, "--XX--");
+    expect_asked(road, 0, "0\r\n\r\n");
+    up_answers(road, 0, JSON, "{\"text\":\"la\"}");
+    expect_record(road, 1, RECORD_OUTCOME_SERVED, 200);
 }
 
 static void test_object_made_and_found(void **state)
@@ -714,7 +835,8 @@ static void test_cut(void **state)
     assert_int_equal(road->record_count, 2);
     for (size_t i = 0; i < 2; i++) {
         bool stream = road->records[i].streamed;
-        assert_int_equal(road->records[i].outcome, stream ? RECORD_OUTCOME_FAILED : RECORD_OUTCOME_REFUSED);
+        assert_int_equal(road->records[i].outcome,
+                         stream ? RECORD_OUTCOME_FAILED : RECORD_OUTCOME_REFUSED);
         expect_text(road->records[i].error, "draining");
     }
     assert_int_equal(atomic_load(&road->journal.reserved), 0);
@@ -767,6 +889,7 @@ int main(void)
         TEST(test_stream_ends_too_early),
         TEST(test_silent_stream),
         TEST(test_slow_reader),
+        TEST(test_reader_who_is_cut_off),
         TEST(test_dead_before_the_head),
         TEST(test_dead_in_mid_body),
         TEST(test_answer_that_cannot_be_read),
@@ -782,6 +905,8 @@ int main(void)
         TEST(test_form_and_a_dead_provider),
         TEST(test_early_answer_to_a_form),
         TEST(test_upload_too_large),
+        TEST(test_upload_breaks_behind_its_answer),
+        TEST(test_chunked_form),
         TEST(test_object_made_and_found),
         TEST(test_draining),
         TEST(test_cut),

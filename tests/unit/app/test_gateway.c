@@ -1,5 +1,6 @@
-/* The whole process but for its command line: two workers, the threads beside them, callers on sockets, the configuration
- * read again under load, and the drain. Every call must be answered and recorded. */
+/* The whole process but for its command line: two workers, the threads beside them, callers on
+ * sockets, the configuration read again under load, and the drain. Every call must be answered and
+ * recorded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +68,8 @@ static void store_key(struct house *house)
 {
     char path[96], problem[STORE_PROBLEM_SIZE];
     struct store *store;
-    struct stored_key row = {.name = TEXT("tester"), .team = TEXT("team"), .created_at = clock_wall()};
+    struct stored_key row = {
+        .name = TEXT("tester"), .team = TEXT("team"), .created_at = clock_wall()};
     struct key_hash hash;
     assert_int_equal(key_make(TEXT("0123456789ab"), &house->key), ERROR_OK);
     assert_int_equal(key_parse(secret_expose(house->key), &row.id), KEY_SYNTAX_OK);
@@ -84,7 +86,8 @@ static struct config *load(struct house *house)
     struct config_problems problems;
     struct config *config = NULL;
     config_problems_open(&problems);
-    assert_int_equal(config_load_text(TEXT("test"), text_from(house->yaml), &config, &problems), ERROR_OK);
+    assert_int_equal(config_load_text(TEXT("test"), text_from(house->yaml), &config, &problems),
+                     ERROR_OK);
     config_problems_close(&problems);
     return config;
 }
@@ -95,7 +98,8 @@ static struct config *load(struct house *house)
 static bool is_whole(const char *bytes, size_t length)
 {
     const char *head_end = memmem(bytes, length, "\r\n\r\n", 4);
-    const char *field = head_end ? memmem(bytes, (size_t)(head_end - bytes), "content-length: ", 16) : NULL;
+    const char *field =
+        head_end ? memmem(bytes, (size_t)(head_end - bytes), "content-length: ", 16) : NULL;
     if (!head_end)
         return false;
     if (!field)
@@ -108,7 +112,8 @@ static void one_call(struct house *house, int descriptor, const char *request, c
 {
     char answer[65536];
     size_t length = 0;
-    bool sent = send(descriptor, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request);
+    bool sent =
+        send(descriptor, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request);
     while (sent && !is_whole(answer, length)) {
         ssize_t got = recv(descriptor, answer + length, sizeof(answer) - length, 0);
         if (got <= 0)
@@ -132,14 +137,18 @@ static int connect_to(uint16_t port)
     return -1;
 }
 
-#define CHAT_BODY   "{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
-#define STREAM_BODY "{\"model\":\"demo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
+#define CHAT_BODY "{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
+#define STREAM_BODY \
+    "{\"model\":\"demo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
 
-static void write_request(const struct house *house, char *out, size_t size, const char *path, const char *body)
+static void write_request(const struct house *house, char *out, size_t size, const char *path,
+                          const char *body)
 {
     struct text key = secret_expose(house->key);
-    snprintf(out, size, "%s %s HTTP/1.1\r\nhost: h\r\nauthorization: Bearer %.*s\r\ncontent-length: %zu\r\n\r\n%s",
-             *body ? "POST" : "GET", path, TEXT_ARG(key), strlen(body), body);
+    snprintf(
+        out, size,
+        "%s %s HTTP/1.1\r\nhost: h\r\nauthorization: Bearer %.*s\r\ncontent-length: %zu\r\n\r\n%s",
+        *body ? "POST" : "GET", path, TEXT_ARG(key), strlen(body), body);
 }
 
 static void *be_a_caller(void *owner)
@@ -208,15 +217,19 @@ static void test_two_workers_under_load(void **state)
     note_set_sink(say_nothing);
     assert_non_null(mkdtemp(house.data));
     house.port = free_port();
-    snprintf(house.yaml, sizeof(house.yaml),
-             "workers: 2\nlisteners: {main: {address: \"127.0.0.1:%u\"}}\nproviders: {d: {type: demo}}\n"
-             "models: {demo: {targets: [{provider: d}]}}\naccess_log: %s/access.log\n",
-             house.port, house.data);
+    snprintf(
+        house.yaml, sizeof(house.yaml),
+        "workers: 2\nlisteners: {main: {address: \"127.0.0.1:%u\"}}\nproviders: {d: {type: demo}}\n"
+        "models: {demo: {targets: [{provider: d}]}}\naccess_log: %s/access.log\n",
+        house.port, house.data);
     store_key(&house);
     house.loop = loop_create();
     struct config *config = load(&house);
-    const struct gateway_settings settings = {
-        .loop = house.loop, .config = config, .data = house.data, .on_ended = on_ended, .owner = &house};
+    const struct gateway_settings settings = {.loop = house.loop,
+                                              .config = config,
+                                              .data = house.data,
+                                              .on_ended = on_ended,
+                                              .owner = &house};
     if (gateway_start(&settings, &house.gateway, problem) != ERROR_OK)
         fail_msg("%s", problem);
     config_release(config);

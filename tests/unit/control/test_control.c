@@ -1,5 +1,5 @@
-/* The control thread itself: look-ups answered on the asker's loop, facts that become metrics, and an
- * end with work still on its way. */
+/* The control thread itself: look-ups answered on the asker's loop, facts that become metrics, and
+ * an end with work still on its way. */
 #include "../ledger/fixture.h"
 
 #include "control/control.h"
@@ -25,7 +25,8 @@ static void open_desk(struct desk *desk, void **state)
     desk->table = key_table_create();
     desk->metrics = metrics_create(1);
     assert_int_equal(key_refresher_create(fixture->data, desk->table, &desk->keys), ERROR_OK);
-    const struct control_settings settings = {.ledger = desk->ledger, .keys = desk->keys, .metrics = desk->metrics};
+    const struct control_settings settings = {
+        .ledger = desk->ledger, .keys = desk->keys, .metrics = desk->metrics};
     assert_int_equal(control_start(&settings, &desk->control), ERROR_OK);
 }
 
@@ -62,7 +63,11 @@ static void write_object(struct desk *desk, struct text id)
 {
     struct journal *journal = ledger_journal(desk->ledger, 0);
     struct journal_reservation reservation = {0};
-    const struct object object = {.id = id, .provider = TEXT("up"), .team = TEXT("t"), .kind = TEXT("/files"), .created_at = 1};
+    const struct object object = {.id = id,
+                                  .provider = TEXT("up"),
+                                  .team = TEXT("t"),
+                                  .kind = TEXT("/files"),
+                                  .created_at = 1};
     struct record record = fixture_record(identifier_make(1));
     assert_int_equal(journal_reserve(journal, &reservation, 1), ERROR_OK);
     assert_int_equal(journal_write_object(journal, &reservation, &object), ERROR_OK);
@@ -103,7 +108,8 @@ static void test_facts(void **state)
 {
     struct desk desk;
     struct buffer page;
-    const struct control_config_facts facts = {.generation = 3, .loaded_at = 5 * NANOSECONDS_PER_SECOND, .loads = 2, .refused = 7};
+    const struct control_config_facts facts = {
+        .generation = 3, .loaded_at = 5 * NANOSECONDS_PER_SECOND, .loads = 2, .refused = 7};
     open_desk(&desk, state);
     control_set_config_facts(desk.control, &facts);
     find(&desk, TEXT("file-1")); /* in order of posting: the facts are in */
@@ -121,7 +127,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_find_object, fixture_set_up, fixture_tear_down),
-        cmocka_unit_test_setup_teardown(test_stop_with_look_ups_on_their_way, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_stop_with_look_ups_on_their_way, fixture_set_up,
+                                        fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_facts, fixture_set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,3 +153,16 @@ def test_a_restart_is_quick(start_gateway, own_fake):
     started = time.monotonic()
     gateway.start()
     assert time.monotonic() - started < 10
+
+
+def test_fewer_workers_after_a_crash_take_over_all_journals(start_gateway, own_fake):
+    gateway = start_gateway(plain_config(own_fake.url, workers=3))
+    load = Load(gateway, 9)
+    wait_until(lambda: len(load.acknowledged) >= 200, 60, "enough calls")
+    gateway.process.send_signal(signal.SIGKILL)
+    load.stop()
+    gateway.kill()
+    gateway.write_config({**gateway.config, "workers": 1})
+    gateway.start()
+    counts = counted(gateway, load.acknowledged)
+    assert max(counts.values()) == 1

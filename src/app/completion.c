@@ -40,6 +40,30 @@ static void print_quoted(const char *text)
     }
 }
 
+/* An operand that is one of a few words, "bash|zsh|fish", each in `format`. */
+static void print_choices(const struct verb *verb, const char *format)
+{
+    struct text rest = text_from(verb->operands);
+    if (text_find_char(rest, '|') < 0)
+        return;
+    while (rest.data != NULL) {
+        struct text word = text_split(&rest, '|');
+        printf(format, TEXT_ARG(word));
+    }
+}
+
+/* What to do after an option that takes a value, for a `case` of "PLACE OPTION". */
+static void print_value_case(const struct place *place, const struct option *option,
+                             const char *action)
+{
+    if (option->kind == OPTION_FLAG)
+        return;
+    printf("    '%s --%s'", place->path, option->name);
+    if (option->letter != 0)
+        printf("|'%s -%c'", place->path, option->letter);
+    printf(") %s ;;\n", action);
+}
+
 /* ------------------------------------------------------------------ bash */
 
 static void print_bash_row(const struct place *place)
@@ -48,14 +72,18 @@ static void print_bash_row(const struct place *place)
     if (place->verb == NULL) {
         for (size_t i = 0; i < verb_row_count; i++)
             printf("%s ", verb_rows[i].verb->name);
-        printf("--version ");
+        printf("--version -V ");
     } else {
         for (const struct verb *const *child = place->verb->verbs; child && *child; child++)
             printf("%s ", (*child)->name);
-        for (const struct option *option = place->verb->options; option && option->name; option++)
+        print_choices(place->verb, "%.*s ");
+        for (const struct option *option = place->verb->options; option && option->name; option++) {
             printf("--%s ", option->name);
+            if (option->letter != 0)
+                printf("-%c ", option->letter);
+        }
     }
-    printf("--help' ;;\n");
+    printf("--help -h' ;;\n");
 }
 
 static void print_bash_values(const struct place *place)
@@ -66,9 +94,7 @@ static void print_bash_values(const struct place *place)
     if (place->verb == NULL)
         return;
     for (const struct option *option = place->verb->options; option && option->name; option++) {
-        if (option->kind != OPTION_FLAG)
-            printf("    '%s --%s') %s ;;\n", place->path, option->name,
-                   actions[option->completion]);
+        print_value_case(place, option, actions[option->completion]);
     }
 }
 
@@ -114,10 +140,15 @@ static void print_zsh_row(const struct place *place)
     } else {
         for (const struct verb *const *child = place->verb->verbs; child && *child; child++)
             print_zsh_word("", (*child)->name, (*child)->summary);
-        for (const struct option *option = place->verb->options; option && option->name; option++)
+        print_choices(place->verb, " '%.*s'");
+        for (const struct option *option = place->verb->options; option && option->name; option++) {
+            const char letter[] = {option->letter, '\0'};
             print_zsh_word("--", option->name, option->help);
+            if (option->letter != 0)
+                print_zsh_word("-", letter, option->help);
+        }
     }
-    printf(" '--help:say how to use it') ;;\n");
+    printf(" '--help:say how to use it' '-h:say how to use it') ;;\n");
 }
 
 static void print_zsh_values(const struct place *place)
@@ -128,9 +159,7 @@ static void print_zsh_values(const struct place *place)
     if (place->verb == NULL)
         return;
     for (const struct option *option = place->verb->options; option && option->name; option++) {
-        if (option->kind != OPTION_FLAG)
-            printf("    '%s --%s') %s ;;\n", place->path, option->name,
-                   actions[option->completion]);
+        print_value_case(place, option, actions[option->completion]);
     }
 }
 
@@ -193,8 +222,16 @@ static void print_fish_rows(const struct place *place)
     }
     for (const struct verb *const *child = place->verb->verbs; child && *child; child++)
         print_fish_word(place, *child);
+    if (text_find_char(text_from(place->verb->operands), '|') >= 0) {
+        print_fish_condition(place);
+        printf("-f -a '");
+        print_choices(place->verb, "%.*s ");
+        printf("'\n");
+    }
     for (const struct option *option = place->verb->options; option && option->name; option++) {
         print_fish_condition(place);
+        if (option->letter != 0)
+            printf("-s '%c' ", option->letter);
         printf("-l '%s' %s-d '", option->name,
                option->kind == OPTION_FLAG        ? "-f "
                : option->completion == OPTION_ANY ? "-x "
@@ -207,7 +244,7 @@ static void print_fish_rows(const struct place *place)
 static void print_fish(void)
 {
     printf("# fish completion for turnpike: turnpike completion fish | source\n"
-           "complete -c turnpike -l help -f -d 'say how to use it'\n");
+           "complete -c turnpike -s h -l help -f -d 'say how to use it'\n");
     visit_places(print_fish_rows);
 }
 

@@ -1,6 +1,7 @@
 /* turnpike schema: the configuration file's keys, for editors and for readers. */
 #include "config/schema.h"
 
+#include "app/manual.h"
 #include "app/verb.h"
 
 #define OUTPUT_MAXIMUM 4194304u /* bytes; the schema has about 40,000 */
@@ -8,20 +9,26 @@
 struct schema_options {
     bool json;
     bool markdown;
+    bool man;
 };
 
 static const struct option schema_option_rows[] = {
     OPTION_FLAG_ROW("json", struct schema_options, json, "print the JSON Schema (default)"),
     OPTION_FLAG_ROW("markdown", struct schema_options, markdown,
                     "print the reference page instead"),
+    OPTION_FLAG_ROW("man", struct schema_options, man, "print the manual page instead"),
     OPTION_END,
 };
 
 static int schema_run(const struct verb_call *call)
 {
     const struct schema_options *options = call->options;
-    if (options->json && options->markdown)
-        return verb_misused(call->verb, "--json and --markdown exclude each other");
+    if (options->json + options->markdown + options->man > 1)
+        return verb_misused(call->verb, "--json, --markdown and --man exclude each other");
+    if (options->man) {
+        manual_print_config();
+        return VERB_OK;
+    }
     struct buffer out;
     buffer_open(&out, OUTPUT_MAXIMUM);
     bool good = true;
@@ -44,6 +51,7 @@ const struct verb verb_schema = {
                    "editors, this first line in the file is enough:\n"
                    "  # yaml-language-server: $schema=./turnpike.schema.json",
     .examples = "turnpike schema > turnpike.schema.json\n"
-                "turnpike schema --markdown  # docs/reference/config.md",
+                "turnpike schema --markdown  # docs/reference/config.md\n"
+                "turnpike schema --man | man -l -",
     .run = schema_run,
 };

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "app/manual.h"
 #include "app/output.h"
 #include "base/buffer.h"
 #include "base/ensure.h"
@@ -286,8 +287,34 @@ int verb_main(int argument_count, char **arguments)
 
 /* ------------------------------------------------------------------ turnpike help */
 
+struct help_options {
+    bool man;
+};
+
+static const struct option help_option_rows[] = {
+    OPTION_FLAG_ROW("man", struct help_options, man, "print the manual page instead"),
+    OPTION_END,
+};
+
+static int print_manual(const struct verb_call *call)
+{
+    const struct verb *verb = NULL;
+    if (call->operand_count > 0) {
+        verb = find_top(text_from(call->operands[0]));
+        if (verb == NULL)
+            return unknown_verb(NULL, call->operands[0]);
+    }
+    if (verb == NULL)
+        manual_print_overview();
+    else
+        manual_print_verb(verb);
+    return VERB_OK;
+}
+
 static int help_run(const struct verb_call *call)
 {
+    if (((const struct help_options *)call->options)->man)
+        return print_manual(call);
     if (call->operand_count == 0) {
         verb_print_overview();
         return VERB_OK;
@@ -314,7 +341,10 @@ const struct verb verb_help = {
     .summary = "Say how to use one of these",
     .operands = "[VERB [VERB]]",
     .operands_max = 2,
+    .options = help_option_rows,
+    .options_size = sizeof(struct help_options),
     .examples = "turnpike help key\n"
-                "turnpike help key create",
+                "turnpike help key create\n"
+                "turnpike help --man key | man -l -",
     .run = help_run,
 };

@@ -33,6 +33,11 @@ static const struct form forms[CONFIG_TYPE_COUNT_OF_TYPES] = {
     [CONFIG_TYPE_REFERENCE] = {"provider", "string", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
 };
 
+const char *schema_type_words(enum config_type type)
+{
+    return forms[type].words;
+}
+
 static const char *name_pattern(const char *kind)
 {
     if (kind[0] == 'n')

@@ -62,6 +62,17 @@ def test_no_colour_in_a_pipe():
     assert "\033" not in turnpike("help", "key", TERM="xterm").stdout
 
 
+@pytest.mark.parametrize("page", [["help", "--man"], ["schema", "--man"]] + [["help", "--man", verb] for verb in VERBS])
+def test_manual_pages(page, tmp_path):
+    roff = turnpike(*page).stdout
+    assert ".TH " in roff and ".SH NAME" in roff
+    if not shutil.which("groff"):
+        pytest.skip("groff is not installed")
+    (tmp_path / "page").write_text(roff)
+    shown = subprocess.run(["groff", "-man", "-Tutf8", "-P-cbou", "-ww", tmp_path / "page"], capture_output=True, text=True, timeout=30, check=True)
+    assert shown.stderr == "" and "SEE ALSO" in shown.stdout
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_parse(shell, tmp_path):
     script = turnpike("completion", shell).stdout
@@ -74,7 +85,7 @@ def test_completion_scripts_parse(shell, tmp_path):
 
 @pytest.mark.parametrize("typed, offered", [
     ("turnpike k", ["key"]), ("turnpike key ro", ["rotate"]), ("turnpike key create --te", ["--team"]),
-    ("turnpike key list --", ["--data", "--help", "--json"]),
+    ("turnpike key list --", ["--data", "--help", "--json"]), ("turnpike log -", None), ("turnpike completion z", ["zsh"]),
 ])
 def test_bash_completes(typed, offered):
     words = typed.split(" ")
@@ -82,4 +93,7 @@ def test_bash_completes(typed, offered):
         f"\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _turnpike; "
         "printf '%s\\n' \"${COMPREPLY[@]}\"")
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=True)
-    assert sorted(done.stdout.split()) == offered
+    if offered is None:
+        assert {"-f", "--follow", "-n", "--limit", "-h"} <= set(done.stdout.split())
+    else:
+        assert sorted(done.stdout.split()) == offered

@@ -307,6 +307,6 @@ enum step_result relay_step(struct exchange *exchange)
         return exchange_refuse(exchange, forward_refusal(attempt),
                                (struct refusal_context){.detail = attempt->detail});
     }
-    ensure(!"relay before an answer");
+    ensure(attempt->state != ATTEMPT_WAITING); /* relay before an answer */
     return STEP_END;
 }

@@ -169,6 +169,6 @@ enum step_result route_step(struct exchange *exchange)
         return exchange_refuse(exchange, REFUSAL_MODEL_MISSING,
                                (struct refusal_context){.param = TEXT("model")});
     }
-    ensure(!"a routing without a row");
+    ensure(false); /* a routing without a row */
     return STEP_END;
 }

@@ -1253,11 +1253,10 @@ static void test_tunnel_to_an_address(void **state)
 static void test_proxy_refuses(void **state)
 {
     static const char *const answers[] = {
-        "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
-        "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n<html>",
-        "HTTP/1.1 407 Proxy Authentication Required\r\ntransfer-encoding: "
-        "chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n",
-        "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 100\r\n\r\n",
+        "HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 407 No\r\n\r\n<html>",
+        "HTTP/1.1 407 No\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n",
+        "HTTP/1.1 407 No\r\ncontent-length: 100\r\n\r\n",
     };
     struct side *side = *state;
     int listening = dial_for_real(side);

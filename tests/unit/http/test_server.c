@@ -479,7 +479,7 @@ static void test_pause_at_head(void **state)
     expect_log(front, "");
     run_turns(front->loop);
     wire_expect(&front->wire, front->loop, ANSWER("6", "abcdef") ANSWER("0", ""));
-    expect_log(front, "QBEQE" + 1);
+    expect_log(front, "BEQE");
 }
 
 /* Paused behind each byte: nothing is lost, doubled or early, and the end comes after the last
@@ -722,8 +722,7 @@ static void test_malformed(void **state)
         "GARBAGE\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/2.0\r\nhost: h\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ntransfer-encoding: "
-        "chunked\r\n\r\n0\r\n\r\n",
+        POST("content-length: 1\r\ntransfer-encoding: chunked\r\n"),
         "GET / HTTP/1.1\nhost: h\n\n",
         "GET / HTTP/1.1\r\nhost: h\r\n folded: x\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01",

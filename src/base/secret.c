@@ -63,7 +63,8 @@ bool secret_equal(const struct secret *secret, struct text candidate)
     return difference == 0;
 }
 
-void secret_wipe(void *bytes, size_t size)
+/* Out of line: inlined, GCC warns of sizes that no caller has. */
+__attribute__((noinline)) void secret_wipe(void *bytes, size_t size)
 {
     if (size > 0)
         explicit_bzero(bytes, size);

@@ -82,7 +82,7 @@ static int check_run(const struct verb_call *call)
     enum error error = config_load(call->operands[0], &config, &problems);
     if (config)
         check_trust(config, &problems);
-    if (problems.error_count > 0)
+    if (error == ERROR_OK && problems.error_count > 0)
         error = ERROR_SYNTAX;
     if (options->json) {
         config_problems_write_json(&problems, &out);

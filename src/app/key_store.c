@@ -114,7 +114,8 @@ static void consider(void *context, const struct stored_key *key)
 
 static int fail_unknown(struct store *store, struct text given)
 {
-    size_t limit = given.length / 3; /* a third wrong at most */
+    /* A third wrong at most, and of what could be a name. */
+    size_t limit = given.length <= KEYS_NAME_MAX ? given.length / 3 : 0;
     struct nearest nearest = {.wanted = given, .limit = limit, .distance = limit + 1};
     enum error error = keys_list(store, consider, &nearest);
     if (error || nearest.distance > limit)

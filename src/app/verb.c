@@ -10,6 +10,7 @@
 #include "base/ensure.h"
 #include "base/text.h"
 
+#define MESSAGE_SIZE     2048u
 #define PATH_MAX_LENGTH  64u /* "key create" */
 #define OPTION_COLUMN    26u /* where the explanation of an option starts */
 #define OPTION_HELP_SIZE 256u
@@ -17,14 +18,25 @@
 
 static char running[PATH_MAX_LENGTH] = ""; /* "key create", for messages */
 
+/* A line on stderr. A message may quote what somebody typed or a file holds: control characters of
+ * that are not for the terminal. */
+static void say(const char *prefix, const char *format, va_list arguments)
+{
+    char message[MESSAGE_SIZE];
+    fflush(stdout);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    for (char *c = message; *c != '\0'; c++) {
+        if (((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f)
+            *c = '?';
+    }
+    fprintf(stderr, "turnpike%s%s: %s\n", *prefix ? " " : "", prefix, message);
+}
+
 int verb_fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fflush(stdout);
-    fputs("turnpike: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    say("", format, arguments);
     va_end(arguments);
     return VERB_FAILED;
 }
@@ -41,10 +53,7 @@ int verb_misused(const struct verb *verb, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fflush(stdout);
-    fprintf(stderr, "turnpike %s: ", running);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    say(running, format, arguments);
     va_end(arguments);
     print_usage_line(stderr, running, verb);
     fprintf(stderr, "`turnpike %s --help` says more\n", running);
@@ -181,13 +190,13 @@ static int unknown_verb(const struct verb *parent, const char *name)
         for (const struct verb *const *child = parent->verbs; *child != NULL; child++)
             consider(text_from(name), (*child)->name, &best, &distance);
     }
-    fprintf(stderr, "turnpike: there is no verb '%s%s%.60s'", parent ? parent->name : "",
-            parent ? " " : "", name);
+    const char *above = parent ? parent->name : "", *gap = parent ? " " : "";
     if (best != NULL)
-        fprintf(stderr, "; did you mean '%s%s%s'?", parent ? parent->name : "", parent ? " " : "",
-                best);
-    fprintf(stderr, "\n`turnpike help%s%s` lists them\n", parent ? " " : "",
-            parent ? parent->name : "");
+        (void)verb_fail("there is no verb '%s%s%.60s'; did you mean '%s%s%s'?", above, gap, name,
+                        above, gap, best);
+    else
+        (void)verb_fail("there is no verb '%s%s%.60s'", above, gap, name);
+    fprintf(stderr, "`turnpike help%s%s` lists them\n", gap, above);
     return VERB_USAGE;
 }
 

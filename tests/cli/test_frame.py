@@ -45,6 +45,21 @@ def test_letters(tmp_path):
     assert turnpike("-V").stdout == turnpike("--version").stdout
 
 
+def test_no_control_characters_reach_the_terminal(tmp_path):
+    turnpike("key", "create", "--name", "any", "--data", tmp_path)
+    evil = "\033[31m"
+    for arguments, code in ([evil], 2), (["key", evil], 2), (["log", "--status", evil], 2), (["key", "list", evil], 2), \
+                           (["key", "show", evil, "--data", tmp_path], 1), (["key", "list", "--data", evil], 1), (["log", "--data", evil], 1):
+        assert "\033" not in turnpike(*arguments, code=code).stderr
+
+
+def test_check_says_that_there_is_nothing_to_check(tmp_path):
+    (tmp_path / "bad.yaml").write_text("x: 1\n")
+    turnpike("check", tmp_path / "bad.yaml", code=1)
+    turnpike("check", tmp_path / "none.yaml", code=2)
+    turnpike("check", tmp_path, code=2)
+
+
 def test_version():
     facts = json.loads(turnpike("--version", "--json").stdout)
     assert set(facts) == {"version", "commit", "compiler", "libraries"}

@@ -141,6 +141,7 @@ def test_unknown_and_ambiguous_keys(data):
     typo = made["id"][:-1] + ("a" if made["id"][-1] != "a" else "b")
     for verb in ("show", "rotate", "revoke"):
         assert f"did you mean {made['id']}?" in turnpike("key", verb, typo, "--data", data, code=1).stderr
+    assert "did you mean" not in turnpike("key", "show", "x" * 10240, "--data", data, code=1).stderr
     assert not (data / "revocations").exists()
     second = create(data, "--name", "same")
     said = turnpike("key", "show", "same", "--data", data, code=1).stderr

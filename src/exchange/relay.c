@@ -175,6 +175,12 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
         fail(attempt, ERROR_REFUSED, TEXT("the provider refused the gateway's credential"));
         return;
     }
+    if (head->status >= 300 && head->status < 400 && head->status != 304) {
+        /* The SDKs follow: the caller would send the call again, to somewhere else, past the gate.
+         */
+        fail(attempt, ERROR_HTTP_UNSUPPORTED, TEXT("it redirects to another address"));
+        return;
+    }
     buffer_clear(lines);
     enum error error = provider_answer_head(attempt->answer, head, lines, &attempt->out);
     if (error == ERROR_OK)

@@ -197,14 +197,15 @@ def test_upstream_head_beyond_any_limit(gateway, fake):
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects_are_not_followed_with_the_credential(gateway, fake, status):
-    """A provider that redirects could send the key anywhere."""
+    """A provider that redirects could send the key anywhere, and the SDKs would follow it with the prompt, past the gate."""
     elsewhere = FakeUpstream()
 
     async def answer(call):
         await call.body()
         call.answer({}, status, [("Location", elsewhere.url + "/v1/chat/completions")])
 
-    call_once(gateway.port, gateway.key, fake.script(answer).model)
+    got = call_once(gateway.port, gateway.key, fake.script(answer).model)
+    assert got.status == 502 and got.header("location") is None
     assert not elsewhere.calls
     elsewhere.stop()
 

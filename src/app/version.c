@@ -32,7 +32,7 @@ struct library {
     const char *version; /* of the one loaded now, not of the one compiled against */
 };
 
-#define LIBRARIES 8u
+#define LIBRARIES 7u
 
 static void read_libraries(struct library out[LIBRARIES])
 {
@@ -40,7 +40,7 @@ static void read_libraries(struct library out[LIBRARIES])
     uint32_t number = yyjson_version();
     (void)snprintf(yyjson, sizeof yyjson, "%u.%u.%u", number >> 16, number >> 8 & 0xff,
                    number & 0xff);
-    const struct library libraries[LIBRARIES] = {
+    const struct library libraries[] = {
         {"c-ares", ares_version(NULL)},
         {"libuv", uv_version_string()},
         {"libyaml", yaml_get_version_string()},
@@ -49,6 +49,7 @@ static void read_libraries(struct library out[LIBRARIES])
         {"yyjson", yyjson},
         {"zlib", zlibVersion()},
     };
+    _Static_assert(sizeof libraries == LIBRARIES * sizeof *libraries, "each row has its place");
     memcpy(out, libraries, sizeof libraries);
 }
 

@@ -150,6 +150,8 @@ def test_log_follows(own_gateway):
 def test_version(own_gateway):
     value = json.loads(own_gateway.run("--version", "--json").stdout)
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", value["version"])
+    assert all(name and re.match(r"\d", number) for name, number in value["libraries"].items()), value
+    assert "null" not in own_gateway.run("--version").stdout
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["serve", "--nonsense"], ["key"], ["key", "nonsense"], ["key", "create", "--nonsense"], ["log", "--status"]])

@@ -19,6 +19,7 @@ struct gateway_settings {
     struct loop *loop;     /* the main thread's */
     struct config *config; /* held by the gateway from here on */
     const char *data;      /* the data directory */
+    bool access_log_brief; /* short lines for people instead of JSON */
     /* On the main thread, once: every call is answered, every record written, every thread ended.
      */
     void (*on_ended)(void *owner);

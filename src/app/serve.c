@@ -274,7 +274,7 @@ static void print_welcome(const struct serve *serve, const struct secret *key)
            "  -H 'Content-Type: application/json' \\\n"
            "  -d '{\"model\": \"demo\", \"messages\": [{\"role\": \"user\", \"content\": "
            "\"Hello!\"}]}'\n\n"
-           "Stop with Ctrl-C. Every call appears below, one line of JSON each.\n\n",
+           "Stop with Ctrl-C. Every call appears below.\n\n",
            TEXT_ARG(listener->address_text), TEXT_ARG(key_text), QUICK_START_KEY_DAYS,
            TEXT_ARG(listener->address_text), TEXT_ARG(key_text));
 }
@@ -297,6 +297,7 @@ static int start_and_run(struct serve *serve, struct config *config, const struc
     const struct gateway_settings settings = {.loop = serve->loop,
                                               .config = config,
                                               .data = serve->data,
+                                              .access_log_brief = key && isatty(STDOUT_FILENO),
                                               .on_ended = on_ended,
                                               .owner = serve};
 

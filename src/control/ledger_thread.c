@@ -127,6 +127,8 @@ enum error ledger_thread_start(struct ledger *ledger, const struct ledger_thread
     if (options->access_log >= 0)
         thread->access_log =
             access_log_open(ledger, options->access_log, options->access_log_behind);
+    if (thread->access_log && options->access_log_brief)
+        access_log_set_brief(thread->access_log);
     start(thread, &thread->keeper, keep, "ledger keeper");
     start(thread, &thread->importer, import, "ledger import");
     if (thread->access_log)

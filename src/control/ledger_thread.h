@@ -15,6 +15,7 @@ struct ledger_thread;
 
 struct ledger_thread_options {
     int access_log;             /* a descriptor that stays the caller's; -1: no access log */
+    bool access_log_brief;      /* short lines for people instead of JSON */
     uint64_t access_log_behind; /* bytes of journal held for a slow reader of the access log before
                                    lines are skipped and counted; 0: ACCESS_LOG_BEHIND */
 };

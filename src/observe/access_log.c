@@ -21,6 +21,10 @@
 
 /* Many lines per write, few enough that they are soon out. */
 #define BATCH_SIZE ((size_t)64 << 10)
+/* Of a brief line: three names of 64 bytes and some numbers. */
+#define BRIEF_MAX         512u
+#define BRIEF_TOKENS_SIZE 64u
+_Static_assert(BRIEF_MAX <= RECORD_JSON_MAX, "a brief line fits where a whole one does");
 
 struct access_log {
     struct ledger *ledger;
@@ -33,6 +37,7 @@ struct access_log {
     size_t length;
     uint64_t lines; /* in the batch */
     uint64_t skipped_told;
+    bool brief;
     bool failed; /* the descriptor is broken; said once */
     char batch[BATCH_SIZE + RECORD_JSON_MAX];
 };
@@ -98,13 +103,44 @@ void access_log_close(struct access_log *log)
     free(log);
 }
 
+void access_log_set_brief(struct access_log *log)
+{
+    log->brief = true;
+}
+
+/* "20:26:31  200  /chat/completions  demo  18 in, 37 out  0.2 ms", or why there was no answer.
+ * Returns the length, at most BRIEF_MAX. */
+static size_t write_brief(const struct record *record, char *out)
+{
+    char time[CLOCK_RFC3339_SIZE], tokens[BRIEF_TOKENS_SIZE] = "";
+    struct text why = text_empty(record->refusal) ? record->error : record->refusal;
+    clock_format_rfc3339(record->started_at, time);
+    if (record->input_tokens >= 0 && record->output_tokens >= 0)
+        (void)snprintf(tokens, sizeof tokens, "  %lld in, %lld out",
+                       (long long)record->input_tokens, (long long)record->output_tokens);
+    int length =
+        snprintf(out, BRIEF_MAX, "%.8s  %lld  %.*s%s%.*s%s%s%.*s  %.1f ms", time + 11,
+                 (long long)record->status, TEXT_ARG(text_first(record->endpoint, 64)),
+                 text_empty(record->model) ? "" : "  ", TEXT_ARG(text_first(record->model, 64)),
+                 tokens, text_empty(why) ? "" : "  ", TEXT_ARG(text_first(why, 64)),
+                 (double)record->duration / (double)NANOSECONDS_PER_MILLISECOND);
+    ensure(length > 0 && length < (int)BRIEF_MAX);
+    for (int i = 0; i < length; i++) { /* a model is what the caller wrote */
+        if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
+            out[i] = '?';
+    }
+    out[length] = '\n';
+    return (size_t)length + 1;
+}
+
 static bool take_record(void *context, const struct record *record)
 {
     struct access_log *log = context;
     if (log->length >= BATCH_SIZE)
         return false;
-    log->length +=
-        record_json_write(&log->json, record, RECORD_JSON_KNOWN, log->batch + log->length);
+    char *at = log->batch + log->length;
+    log->length += log->brief ? write_brief(record, at)
+                              : record_json_write(&log->json, record, RECORD_JSON_KNOWN, at);
     log->lines++;
     return true;
 }

@@ -15,6 +15,8 @@ struct access_log;
 /* Writes to `descriptor`, which stays the caller's and is not changed. `behind` is in bytes of
  * journal, 0 for ACCESS_LOG_BEHIND. */
 struct access_log *access_log_open(struct ledger *ledger, int descriptor, uint64_t behind);
+/* From now on one short line per call, for eyes and not for programs; before the first step. */
+void access_log_set_brief(struct access_log *log);
 void access_log_close(struct access_log *log);
 
 /* Writes what is there, waiting at most `patience` nanoseconds for the reader. True when there is

@@ -1,6 +1,7 @@
 """TLS on the callers' side: versions, names, client certificates, resumption, reloaded certificates; unix sockets and IPv6."""
 
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -195,3 +196,64 @@ def test_ipv6_listener(start_gateway, own_fake):
         answer = wire.answer()
     assert json.loads(answer.body)["model"] == "gpt-4o-mini"
     assert "::1" in gateway.wait_record(answer.request_id)["source"]
+
+
+def test_handshakes_that_never_finish(start_gateway, own_fake, leaf):
+    """Silent ones are closed in time, broken ones at once, and neither disturbs the others."""
+    gateway = start_gateway({**tls_config(own_fake.url, [leaf.leaf]), "timeouts": {"head": "1s"}})
+    port = secure_port(gateway)
+    silent = [Wire(port) for _ in range(20)]
+    half = [Wire(port) for _ in range(20)]
+    for wire in half:
+        wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    for number in range(50):
+        with Wire(port) as broken:
+            broken.send(b"\x16\x03\x01\x00\x05" + bytes([number] * 40))
+    with Wire(port, tls=leaf.client_context(), key=gateway.key) as good:
+        good.chat("fast")
+        assert good.answer().status == 200
+    for wire in silent + half:
+        wire.rest()  # to its end
+        wire.close()
+
+
+def test_large_answers_and_uploads_over_tls(secure, leaf, own_fake):
+    size = 20 << 20
+    received = []
+
+    async def store(call):
+        await call.body()
+        received.append(len(call.content))
+        call.write_head(200, [("Content-Type", "application/octet-stream"), ("Content-Length", size)])
+        for _ in range(size >> 16):
+            await call.send(bytes(1 << 16))
+
+    script = own_fake.script(store)
+    start = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n' + script.token.encode() + (
+        b'\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n')
+    with Wire(secure_port(secure), tls=leaf.client_context(), key=secure.key, timeout=30) as wire:
+        wire.request("POST", "/v1/audio/transcriptions", length=False, headers=[
+            ("Content-Type", "multipart/form-data; boundary=b"), ("Content-Length", str(len(start) + size + 9))])
+        wire.send(start)
+        for _ in range(size >> 20):
+            wire.send(bytes(1 << 20))
+        wire.send(b"\r\n--b--\r\n")
+        assert len(wire.answer().body) == size
+    assert received == [len(start) + size + 9]
+
+
+def test_a_caller_who_is_cut_off_in_tls_cancels_the_upstream(secure, leaf, own_fake):
+    """No close_notify, only a reset: gone is gone."""
+    async def stalls(call):
+        await call.body()
+        call.write_stream_head()
+        call.write_chunk(b"data: {}\n\n")
+        await call.gone()
+
+    script = own_fake.script(stalls)
+    wire = Wire(secure_port(secure), tls=leaf.client_context(), key=secure.key)
+    wire.chat(script.model, stream=True)
+    wire.head()
+    raw = wire.socket.detach()
+    os.close(raw)
+    assert script.wait_calls()[0].connection.lost.wait(5)

@@ -32,12 +32,15 @@ static bool copy_principal(struct exchange *exchange, const struct key *key)
     return true;
 }
 
-/* Until when an expired key was good, for its owner. */
+/* Until when an expired key was good, for its owner: where the key itself still is, its old secret
+ * was sent. */
 static struct text expiry(struct exchange *exchange, const struct key *key)
 {
     char text[CLOCK_RFC3339_SIZE];
+    bool expired = key->expires_at > 0 && key->expires_at <= loop_wall(exchange->worker->loop);
+    uint64_t until = expired ? key->expires_at : key->previous_until;
 
-    return arena_copy(&exchange->arena, text_of(text, clock_format_rfc3339(key->expires_at, text)));
+    return arena_copy(&exchange->arena, text_of(text, clock_format_rfc3339(until, text)));
 }
 
 static enum step_result refuse_key(struct exchange *exchange, enum refusal refusal,

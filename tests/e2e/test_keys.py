@@ -104,6 +104,9 @@ def test_rotation_ends_the_old_key_after_the_grace_period(two_workers):
     two_workers.wait_key(new["key"])
     wait_until(lambda: statuses(two_workers, old["key"]) == {401}, 5, "the old key ends")
     assert statuses(two_workers, new["key"]) == {200}
+    _, _, body = two_workers.get("/v1/models", old["key"])
+    message = json.loads(body)["error"]["message"]
+    assert f"valid until {time.gmtime().tm_year}" in message, "it tells when the grace ended"
 
 
 def test_expiry(two_workers):

@@ -53,6 +53,27 @@ def test_revoked_keys_stay_refused_while_the_store_is_locked(own_gateway):
     lock.close()
 
 
+def test_a_key_is_revoked_with_the_store_down(own_gateway):
+    """The moment at which a key must go is no moment to wait for a database; and it stays gone after a restart."""
+    key, made = own_gateway.key, own_gateway.create_key("leaked")
+    own_gateway.wait_key(made["key"])
+    lock = sqlite3.connect(store_file(own_gateway), isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    started = time.monotonic()
+    command = subprocess.Popen([own_gateway.binary, "key", "revoke", made["id"], "--data", str(own_gateway.data)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=own_gateway.environment)
+    wait_until(lambda: own_gateway.get("/v1/models", made["key"])[0] == 401, 5, "the key is refused")
+    assert time.monotonic() - started < 3, "a second, and something for a busy machine"
+    assert own_gateway.get("/v1/models", key)[0] == 200
+    lock.execute("ROLLBACK")
+    lock.close()
+    command.wait(20)
+    own_gateway.stop()
+    own_gateway.start()
+    assert own_gateway.get("/v1/models", made["key"])[0] == 401
+    assert own_gateway.get("/v1/models", key)[0] == 200
+
+
 def test_a_data_folder_that_cannot_be_written(start_gateway, own_fake, tmp_path):
     """Said in words at the start, not found out at the first call."""
     gateway = start_gateway(plain_config(own_fake.url), run=False)

@@ -147,6 +147,17 @@ def test_log_follows(own_gateway):
         process.wait(10)
 
 
+@pytest.mark.parametrize("hostile", ["\x1b[2J", "\u009b2J", "\u202e", "\u2066", "\r", "\x7f"], ids=ascii)
+def test_log_does_not_give_orders_to_the_terminal(own_gateway, hostile):
+    call_once(own_gateway.port, own_gateway.key, "before" + hostile + "after")
+
+    def shown():
+        return next((line for line in own_gateway.run("log", "--data", str(own_gateway.data)).stdout.split("\n") if "before" in line), None)
+
+    line = wait_until(shown, 5, "the record is shown")
+    assert hostile[0] not in line and "before " in line
+
+
 def test_version(own_gateway):
     value = json.loads(own_gateway.run("--version", "--json").stdout)
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", value["version"])

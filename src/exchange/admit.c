@@ -35,6 +35,29 @@ static bool body_needed(const struct exchange *exchange)
            routing == ENDPOINT_BY_REFERENCE;
 }
 
+/* Calls that make a model work which stands in a file, in something stored, or nowhere. */
+static const struct text works_unnamed[] = {
+    TEXT_INIT("/batches"), TEXT_INIT("/moderations"),     TEXT_INIT("/fine_tuning/jobs"),
+    TEXT_INIT("/evals"),   TEXT_INIT("/evals/{id}/runs"), TEXT_INIT("/videos/{id}/remix"),
+};
+
+/* A key with a list of models must not reach others by not naming them. */
+static bool hides_model(const struct exchange *exchange)
+{
+    const struct endpoint *endpoint = exchange->match.endpoint;
+
+    if (exchange->model_count == 0 || exchange->model.length > 0 ||
+        endpoint->method != ENDPOINT_POST)
+        return false;
+    if (endpoint->routing == ENDPOINT_BY_MODEL) /* what it builds on may name one */
+        return exchange->body_kind == BODY_JSON && exchange->envelope.reference.length > 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(works_unnamed); i++) {
+        if (text_equal(endpoint->pattern, works_unnamed[i]))
+            return true;
+    }
+    return false;
+}
+
 enum step_result admit_step(struct exchange *exchange)
 {
     note_request(exchange);
@@ -48,6 +71,9 @@ enum step_result admit_step(struct exchange *exchange)
         return exchange_refuse(
             exchange, REFUSAL_MODEL_NOT_ALLOWED,
             (struct refusal_context){.seen = exchange->model, .param = TEXT("model")});
+    if (hides_model(exchange))
+        return exchange_refuse(exchange, REFUSAL_MODEL_UNSTATED,
+                               (struct refusal_context){.seen = exchange->match.endpoint->pattern});
     if (journal_reserve(exchange->worker->journal, &exchange->reservation,
                         loop_wall(exchange->worker->loop)) != ERROR_OK) {
         exchange->unrecorded = true; /* the journal has counted it */

@@ -108,6 +108,7 @@ static struct exchange *open_exchange(struct worker_door *door, struct http_requ
         exchange->next->previous = exchange;
     worker->exchanges = exchange;
     worker->exchange_count++;
+    metrics_add(worker->metrics, METRIC_EXCHANGES, 1);
     http_request_set_owner(request, exchange);
     return exchange;
 }

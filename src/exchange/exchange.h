@@ -123,7 +123,8 @@ struct exchange {
 
     struct attempt *attempt;
     struct buffer attempts_detail;
-    bool answered; /* the head of an answer went to the caller */
+    bool stream_counted; /* among the streams in flight */
+    bool answered;       /* the head of an answer went to the caller */
 
     struct buffer page; /* a local answer too large for the arena */
     enum exchange_ending ending;

@@ -197,6 +197,9 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     attempt->state = ATTEMPT_ANSWERING;
     exchange->record.status = attempt->out.status;
     exchange->record.streamed = attempt->out.relay == PROVIDER_RELAY_STREAM;
+    exchange->stream_counted = exchange->record.streamed;
+    if (exchange->stream_counted)
+        metrics_add(exchange->worker->metrics, METRIC_STREAMS, 1);
     exchange_resume(exchange);
 }
 

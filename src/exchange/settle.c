@@ -148,6 +148,9 @@ static void free_exchange(void *owner)
     if (exchange->next)
         exchange->next->previous = exchange->previous;
     worker->exchange_count--;
+    metrics_subtract(worker->metrics, METRIC_EXCHANGES, 1);
+    if (exchange->stream_counted)
+        metrics_subtract(worker->metrics, METRIC_STREAMS, 1);
     if (exchange->form_open)
         multipart_close(&exchange->form);
     buffer_close(&exchange->body);

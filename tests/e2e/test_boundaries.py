@@ -60,3 +60,28 @@ def test_a_refused_credential_is_not_the_callers_fault(own_gateway: Gateway, own
     assert (caught.value.status_code, caught.value.code) == (502, "upstream_credential_unavailable")
     assert "sk-ab" not in caught.value.response.text
     assert own_gateway.wait_record(caught.value.request_id)["upstream_status"] == 401
+
+
+def test_a_key_limited_to_models_reaches_no_other_by_not_naming_it(own_gateway, own_fake):
+    """A batch's models stand in its file, and a provider has a default for moderations."""
+    key = own_gateway.create_key("limited", "--model", "fast")["key"]
+    own_gateway.wait_key(key)
+    with openai.OpenAI(base_url=own_gateway.url + "/v1", api_key=key, max_retries=0) as client:
+        assert client.chat.completions.create(model="fast", messages=HELLO).choices
+        file = client.files.create(file=("a.jsonl", b"{}"), purpose="batch")
+        asked_before = len(own_fake.calls)
+        for call in (lambda: client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"),
+                     lambda: client.moderations.create(input="x")):
+            with pytest.raises(openai.PermissionDeniedError) as caught:
+                call()
+            assert caught.value.code == "model_not_stated"
+        with pytest.raises(openai.BadRequestError):
+            client.post("/chat/completions", body={"messages": HELLO}, cast_to=object)
+        assert len(own_fake.calls) == asked_before
+
+
+def test_calls_in_flight_are_counted(own_gateway, own_fake):
+    own_gateway.get("/v1/models", own_gateway.key)
+    text = own_gateway.get("/metrics")[2]
+    text = text.decode() if isinstance(text, bytes) else text
+    assert "turnpike_open_requests 1" in text, "the scrape itself"

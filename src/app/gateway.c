@@ -177,9 +177,10 @@ static enum error bind_door(struct preparation *preparation, size_t index, char 
     }
     if (error != ERROR_OK)
         snprintf(problem, GATEWAY_PROBLEM_SIZE,
-                 "listener %.*s: cannot listen on %.*s: %s. Is another process using it? Set "
-                 "listeners.%.*s.address to a free one.",
-                 TEXT_ARG(listener->name), TEXT_ARG(listener->address_text), error_meaning(error),
+                 "listener %.*s: cannot listen on %.*s: %s. Choose another address: "
+                 "listeners.%.*s.address, or --listen with --quick-start.",
+                 TEXT_ARG(listener->name), TEXT_ARG(listener->address_text),
+                 error == ERROR_EXISTS ? "another process listens there" : error_meaning(error),
                  TEXT_ARG(listener->name));
     return error;
 }

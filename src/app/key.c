@@ -303,6 +303,9 @@ static int create_with(const struct verb_call *call, struct buffer *models, stru
     if (!read_expiry(call, options->expires, now, &key.expires_at) || !write_models(call, models) ||
         !write_tags(call, tags))
         return VERB_USAGE;
+    if (key.expires_at != 0 && key.expires_at <= now)
+        return verb_misused(call->verb, "--expires %s has passed: the key would never work",
+                            options->expires);
     key.models = buffer_text(models);
     key.tags = buffer_text(tags);
     struct key_store keys;

@@ -35,27 +35,42 @@ static bool body_needed(const struct exchange *exchange)
            routing == ENDPOINT_BY_REFERENCE;
 }
 
-/* Calls that make a model work which stands in a file, in something stored, or nowhere. */
-static const struct text works_unnamed[] = {
-    TEXT_INIT("/batches"), TEXT_INIT("/moderations"),     TEXT_INIT("/fine_tuning/jobs"),
-    TEXT_INIT("/evals"),   TEXT_INIT("/evals/{id}/runs"), TEXT_INIT("/videos/{id}/remix"),
+/* Calls whose models stand in a file or in something stored, whatever the body says beside. */
+static const struct text works_hidden[] = {
+    TEXT_INIT("/batches"),
+    TEXT_INIT("/evals"),
+    TEXT_INIT("/evals/{id}/runs"),
+    TEXT_INIT("/videos/{id}/remix"),
 };
+/* Calls that work without naming a model. */
+static const struct text works_unnamed[] = {
+    TEXT_INIT("/moderations"),
+    TEXT_INIT("/fine_tuning/jobs"),
+};
+
+static bool is_among(struct text pattern, const struct text *patterns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (text_equal(pattern, patterns[i]))
+            return true;
+    }
+    return false;
+}
 
 /* A key with a list of models must not reach others by not naming them. */
 static bool hides_model(const struct exchange *exchange)
 {
     const struct endpoint *endpoint = exchange->match.endpoint;
 
-    if (exchange->model_count == 0 || exchange->model.length > 0 ||
-        endpoint->method != ENDPOINT_POST)
+    if (exchange->model_count == 0 || endpoint->method != ENDPOINT_POST)
+        return false;
+    if (is_among(endpoint->pattern, works_hidden, ARRAY_LENGTH(works_hidden)))
+        return true;
+    if (exchange->model.length > 0)
         return false;
     if (endpoint->routing == ENDPOINT_BY_MODEL) /* what it builds on may name one */
         return exchange->body_kind == BODY_JSON && exchange->envelope.reference.length > 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(works_unnamed); i++) {
-        if (text_equal(endpoint->pattern, works_unnamed[i]))
-            return true;
-    }
-    return false;
+    return is_among(endpoint->pattern, works_unnamed, ARRAY_LENGTH(works_unnamed));
 }
 
 enum step_result admit_step(struct exchange *exchange)

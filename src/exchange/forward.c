@@ -235,6 +235,12 @@ void forward_end_body(struct exchange *exchange)
 {
     struct attempt *attempt = exchange->attempt;
 
+    if (exchange->form_open && exchange->step < STEP_SETTLE &&
+        multipart_finish(&exchange->form) != ERROR_OK) {
+        stop_upload(exchange, REFUSAL_FORM_INVALID,
+                    (struct refusal_context){.detail = text_from(exchange->form.reason)});
+        return;
+    }
     if (attempt && attempt->call && !attempt->body_blocked)
         end_body(attempt);
 }

@@ -159,6 +159,11 @@ void read_end(struct exchange *exchange)
             return;
         }
     }
+    if (exchange->form_open && multipart_finish(&exchange->form) != ERROR_OK) {
+        refuse_now(exchange, REFUSAL_FORM_INVALID,
+                   (struct refusal_context){.detail = text_from(exchange->form.reason)});
+        return;
+    }
     if (exchange->step == STEP_READ)
         exchange_resume(exchange);
 }

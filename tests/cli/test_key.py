@@ -67,7 +67,7 @@ def test_models_tags_and_expiry(data):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--expires", "tomorrow"], ["--expires", "2026-13-01"], ["--tag", "env"], ["--tag", "=x"], ["--model", ""],
+    ["--expires", "tomorrow"], ["--expires", "0s"], ["--expires", "2020-01-01"], ["--expires", "2026-13-01"], ["--tag", "env"], ["--tag", "=x"], ["--model", ""],
     ["--tag", "a=1", "--tag", "a=2"], ["--name", "x" * 129], ["--name", "a\nb"], ["--nmae", "x"], ["surplus"],
 ])
 def test_wrong_command_lines(data, arguments):

@@ -71,6 +71,8 @@ def test_a_key_limited_to_models_reaches_no_other_by_not_naming_it(own_gateway, 
         file = client.files.create(file=("a.jsonl", b"{}"), purpose="batch")
         asked_before = len(own_fake.calls)
         for call in (lambda: client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"),
+                     lambda: client.post("/batches", cast_to=object, body={
+                         "model": "fast", "input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
                      lambda: client.moderations.create(input="x")):
             with pytest.raises(openai.PermissionDeniedError) as caught:
                 call()

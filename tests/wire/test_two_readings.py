@@ -28,6 +28,7 @@ CASES = {
     "JSON in two charsets": (CHAT, [b"Content-Type: application/json; charset=utf-8; charset=utf-7"], JSON, 415),
     "form in UTF-7": (AUDIO, [FORM_TYPE + b"; charset=utf-7"], part(b"fast") + part(b"other", b"+AG0-odel") + END, 415),
     "NUL in a form's model": (AUDIO, [FORM_TYPE], part(b"fast\0other") + END, 403),
+    "a form without its end": (AUDIO, [FORM_TYPE], part(b"fast"), 400),
     "a model behind the form's end": (AUDIO, [FORM_TYPE], part(b"fast") + END + part(b"other") + END, 400),
 }
 

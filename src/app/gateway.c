@@ -359,9 +359,8 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
         key_refresher_create(gateway->settings.data, gateway->keys, &gateway->key_refresher);
     const struct control_settings control = {
         .ledger = gateway->ledger, .keys = gateway->key_refresher, .metrics = gateway->metrics};
-    const struct ledger_thread_options threads = {.access_log = gateway->access_log,
-                                                  .access_log_brief =
-                                                      gateway->settings.access_log_brief};
+    const struct ledger_thread_options threads = {
+        .access_log = gateway->access_log, .access_log_brief = gateway->settings.access_log_brief};
 
     if (error == ERROR_OK)
         error = ledger_thread_start(gateway->ledger, &threads, &gateway->ledger_thread);

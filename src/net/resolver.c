@@ -403,6 +403,23 @@ static bool resolver_normalise(struct text name, char out[RESOLVER_NAME_LIMIT + 
     return true;
 }
 
+/* RFC 6761 section 6.3: these names are this machine, whatever a hosts file or a name server says,
+ * and where there is neither. */
+static bool resolver_is_localhost(struct text name)
+{
+    if (text_ends_with(name, TEXT(".")))
+        name.length--;
+    return text_equal(name, TEXT("localhost")) || text_ends_with(name, TEXT(".localhost"));
+}
+
+static void answer_localhost(resolver_callback callback, void *owner)
+{
+    struct address addresses[2];
+    ensure(address_parse_host(TEXT("::1"), 0, &addresses[0]) == ERROR_OK);
+    ensure(address_parse_host(TEXT("127.0.0.1"), 0, &addresses[1]) == ERROR_OK);
+    callback(owner, &(struct resolver_answer){ERROR_OK, addresses, ARRAY_LENGTH(addresses)});
+}
+
 void resolver_ask(struct resolver *resolver, struct text name, resolver_callback callback,
                   void *owner, struct resolver_query **out)
 {
@@ -417,6 +434,10 @@ void resolver_ask(struct resolver *resolver, struct text name, resolver_callback
     char normal[RESOLVER_NAME_LIMIT + 1];
     if (!resolver_normalise(name, normal)) {
         callback(owner, &(struct resolver_answer){.error = ERROR_NAME_NOT_FOUND});
+        return;
+    }
+    if (resolver_is_localhost(text_from(normal))) {
+        answer_localhost(callback, owner);
         return;
     }
     struct resolver_entry *entry = resolver_find_entry(resolver, text_from(normal));

@@ -177,8 +177,10 @@ static bool frame_scan(struct text data, struct scan_value values[FRAME_FIELD_CO
 
 static bool is_empty_array(const struct scan_value *value)
 {
+    if (value->kind != SCAN_ARRAY)
+        return false;
     const char *end = value->raw.data + value->raw.length;
-    return value->kind == SCAN_ARRAY && skip_space(value->raw.data + 1, end) == end - 1;
+    return skip_space(value->raw.data + 1, end) == end - 1;
 }
 
 /* ---- chat and completions ---- */

@@ -9,6 +9,8 @@ import time
 import urllib.error
 import urllib.request
 
+import pytest
+
 import gateway as gateway_module
 
 
@@ -29,7 +31,10 @@ def call(url, key, body):
 
 
 def test_calls_appear_as_short_lines(tmp_path):
-    ours, theirs = pty.openpty()
+    try:
+        ours, theirs = pty.openpty()
+    except OSError:
+        pytest.skip("this machine gives no pseudo-terminals")
     with subprocess.Popen([gateway_module.BINARY, "serve", "--quick-start", "--data", tmp_path, "--listen", f"127.0.0.1:{gateway_module.free_port()}"],
                           stdout=theirs, env={**os.environ, **gateway_module.SANITIZERS}) as server:
         try:

@@ -173,6 +173,8 @@ static void test_literals_and_hosts(void **state)
     assert_string_equal(asker.first, "::1");
     ask(&asker, set.loop, set.resolver, "localhost");
     assert_int_equal(asker.error, ERROR_OK);
+    ask(&asker, set.loop, set.resolver, "Model.Localhost.");
+    assert_string_equal(asker.first, "::1");
     assert_int_equal(set.server.questions, 0);
     set_close(&set);
 }

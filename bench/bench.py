@@ -34,6 +34,7 @@ STREAM_FRAMES = 200
 FRAME_BYTES = 384  # upstream.conf writes that many at a time, so each frame is a write and a chunk of its own
 WARM_UP_SECONDS = 1
 START_SECONDS = 10  # until a server must accept; a healthy one needs 0.05
+POLL_SECONDS = 0.0005  # between looks whether it does
 COLD_STARTS = 20
 DRAIN_SECONDS = 15
 TICK = os.sysconf("SC_CLK_TCK")
@@ -192,11 +193,13 @@ def process(command, port, output, environment=None):
 def wait_for(child, port, output):
     end = time.monotonic() + START_SECONDS
     while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as probe:
+            # Where nobody listens yet, the kernel may give us the very port we call: we would meet ourselves.
+            if probe.getsockname() != probe.getpeername():
+                return
         if child.poll() is not None or time.monotonic() > end:
             raise SystemExit(f"bench: a server did not start; it said:\n{pathlib.Path(output).read_text()[-2000:]}")
-        time.sleep(0.0005)
+        time.sleep(POLL_SECONDS)
 
 
 def only_child(pid):
@@ -308,15 +311,24 @@ def recorded_calls(data):
 # ---------------------------------------------------------------- the run
 
 
-def run(options, folder):
+def port_values(folder):
+    """What the templates of the configurations are filled in with."""
     names = ["CHAT_PORT", "STREAM_PORT", "YARDSTICK_PORT", "YARDSTICK_STREAM_PORT", "TURNPIKE_PORT"]
     values = dict(zip(names, free_ports(len(names))))
-    values |= {"FOLDER": str(folder), "FRAME_BYTES": FRAME_BYTES, "USER": "user root;" if os.geteuid() == 0 else ""}
+    return values | {"FOLDER": str(folder), "FRAME_BYTES": FRAME_BYTES, "USER": "user root;" if os.geteuid() == 0 else ""}
+
+
+def write_answers(folder):
+    (folder / "chat.json").write_text(chat_answer())
+    (folder / "stream.sse").write_text(stream_answer())
+
+
+def run(options, folder):
+    values = port_values(folder)
     cpus = sorted(os.sched_getaffinity(0))
     proxy_cpus, other_cpus = cpus[:1], cpus[1:] or cpus
 
-    (folder / "chat.json").write_text(chat_answer())
-    (folder / "stream.sse").write_text(stream_answer())
+    write_answers(folder)
     bodies = [request_body(scenario) for scenario in SCENARIOS]
     for index, body in enumerate(bodies):
         (folder / f"body-{index}.json").write_text(body)
@@ -435,17 +447,18 @@ def facts(report):
     )
 
 
-def write_results(report):
+def write_results(figures, begin="<!-- figures -->", end="<!-- end of figures -->"):
     """Replaces what stands between the two marks of RESULTS.md."""
-    begin, end = "<!-- figures -->", "<!-- end of figures -->"
     text = RESULTS.read_text()
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
-    RESULTS.write_text(f"{before}{begin}\n{facts(report)}\n\n{table(report)}\n{end}{after}")
+    RESULTS.write_text(f"{before}{begin}\n{figures}\n{end}{after}")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="./dev bench")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], prog="./dev bench", epilog="With --instructions: counts instructions instead; `./dev bench --instructions --help`."
+    )
     parser.add_argument("--rounds", type=int, default=5, help="of each scenario and proxy (default: 5)")
     parser.add_argument("--seconds", type=int, default=4, help="of each round (default: 4)")
     parser.add_argument("--write", action="store_true", help="put the figures into bench/RESULTS.md")
@@ -458,9 +471,10 @@ def main():
     report = run(options, folder)
     report |= {"machine": machine(), "options": {"rounds": options.rounds, "seconds": options.seconds}}
     (ROOT / "build" / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(f"{facts(report)}\n\n{table(report)}")
+    figures = f"{facts(report)}\n\n{table(report)}"
+    print(figures)
     if options.write:
-        write_results(report)
+        write_results(figures)
     return 0
 
 

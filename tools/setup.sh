@@ -4,6 +4,7 @@
 #     tools/setup.sh build     compile it
 #     tools/setup.sh test      also test it: sanitizers, checks, Python and Node packages
 #     tools/setup.sh bench     compile it and measure it
+#     tools/setup.sh instructions   the same, counting instructions
 #
 # System packages come through apt, as root or with sudo. Python and Node packages go into the
 # checkout (.dev/venv, tests/e2e/node/node_modules), never into the system.
@@ -12,7 +13,7 @@ set -eu
 export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/.."
 
-purpose=${1:?build, test or bench}
+purpose=${1:?build, test, bench or instructions}
 log=.dev/setup.log
 
 # One line for each reason. A library stands here only if meson.build names it.
@@ -27,6 +28,7 @@ test_packages='
     ca-certificates curl nginx-light openssl procps
     python3-venv'
 bench_packages='curl nginx-light wrk'
+instructions_packages='nginx-light valgrind'
 
 # Debian 12 has no package of these two; they and the libraries they bring are taken from Debian 13.
 next_packages='libllhttp-dev libyyjson-dev'
@@ -61,7 +63,8 @@ wanted_packages() {
     build) printf '%s' "$build_packages" ;;
     test) printf '%s' "$build_packages $test_packages" | sed "s/MAJOR/$(clang_major)/" ;;
     bench) printf '%s' "$build_packages $bench_packages" ;;
-    *) fail "unknown purpose '$purpose' (build, test or bench)" ;;
+    instructions) printf '%s' "$build_packages $instructions_packages" ;;
+    *) fail "unknown purpose '$purpose' (build, test, bench or instructions)" ;;
     esac
 }
 

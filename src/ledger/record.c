@@ -12,6 +12,7 @@ enum wire { WIRE_NUMBER, WIRE_BYTES };
 #define SHOWN_TIME(name)         TEXT_INIT(#name)
 #define SHOWN_DURATION(name)     TEXT_INIT(#name "_ms")
 #define SHOWN_INTEGER(name)      TEXT_INIT(#name)
+#define SHOWN_MONEY(name)        TEXT_INIT(#name "_usd")
 #define SHOWN_FLAG(name)         TEXT_INIT(#name)
 #define SHOWN_TEXT(name)         TEXT_INIT(#name)
 #define SHOWN_JSON(name)         TEXT_INIT(#name)
@@ -75,6 +76,7 @@ void record_clear(struct record *record, struct identifier id)
 #define CLEAR_TIME(member)
 #define CLEAR_DURATION(member) record->member = RECORD_UNKNOWN;
 #define CLEAR_INTEGER(member)  record->member = RECORD_UNKNOWN;
+#define CLEAR_MONEY(member)    record->member = RECORD_UNKNOWN;
 #define CLEAR_FLAG(member)
 #define CLEAR_TEXT(member)
 #define CLEAR_JSON(member)
@@ -115,6 +117,7 @@ static inline uint8_t *put_text(uint8_t *out, unsigned number, struct text t, si
     if ((value) != 0)                     \
         out = put_number(out, number, value);
 #define ENCODE_DURATION(number, value, limit) ENCODE_INTEGER(number, value, limit)
+#define ENCODE_MONEY(number, value, limit)    ENCODE_INTEGER(number, value, limit)
 #define ENCODE_INTEGER(number, value, limit) \
     if ((value) >= 0)                        \
         out = put_number(out, number, (uint64_t)(value));
@@ -165,6 +168,7 @@ static void set_number(struct record *record, const struct record_field *field, 
     case RECORD_TYPE_TIME: *(uint64_t *)(void *)member = value; break;
     case RECORD_TYPE_DURATION:
     case RECORD_TYPE_INTEGER:
+    case RECORD_TYPE_MONEY:
         if (value <= INT64_MAX)
             *(int64_t *)(void *)member = (int64_t)value;
         break;

@@ -33,12 +33,13 @@ enum record_usage_source {
     RECORD_USAGE_COUNT
 };
 
-/* An INTEGER or DURATION that is not known. TIME: 0. TEXT and JSON: empty. */
+/* An INTEGER, MONEY or DURATION that is not known. TIME: 0. TEXT and JSON: empty. */
 #define RECORD_UNKNOWN (-1)
 
 #define RECORD_MEMBER_TIME         uint64_t
 #define RECORD_MEMBER_DURATION     int64_t
 #define RECORD_MEMBER_INTEGER      int64_t
+#define RECORD_MEMBER_MONEY        int64_t
 #define RECORD_MEMBER_FLAG         bool
 #define RECORD_MEMBER_TEXT         struct text
 #define RECORD_MEMBER_JSON         struct text
@@ -64,6 +65,7 @@ enum record_type {
     RECORD_TYPE_TIME,
     RECORD_TYPE_DURATION,
     RECORD_TYPE_INTEGER,
+    RECORD_TYPE_MONEY,
     RECORD_TYPE_FLAG,
     RECORD_TYPE_TEXT,
     RECORD_TYPE_JSON,
@@ -77,7 +79,7 @@ struct record_field {
     uint16_t limit;
     enum record_type type;
     struct text name;  /* the column in the store */
-    struct text shown; /* the key in JSON: `name`, with "_ms" for a DURATION */
+    struct text shown; /* the key in JSON: `name`, with "_ms" for a DURATION, "_usd" for MONEY */
     const char *description;
 };
 

@@ -5,6 +5,9 @@
 #include "base/ensure.h"
 #include "base/number.h"
 
+#define PICODOLLARS_PER_DOLLAR 1000000000000ull
+#define PICODOLLAR_DIGITS      12
+
 static char *put(char *out, struct text t)
 {
     memcpy(out, t.data, t.length);
@@ -102,6 +105,24 @@ static char *put_duration(char *out, uint64_t nanoseconds)
     return out;
 }
 
+/* Picodollars as an exact decimal of dollars, a text: a JSON number would go through a binary
+ * float.
+ */
+static char *put_money(char *out, uint64_t picodollars)
+{
+    *out++ = '"';
+    out = put_unsigned(out, picodollars / PICODOLLARS_PER_DOLLAR);
+    *out++ = '.';
+    uint64_t rest = picodollars % PICODOLLARS_PER_DOLLAR;
+    for (int i = PICODOLLAR_DIGITS - 1; i >= 0; i--) {
+        out[i] = (char)('0' + rest % 10);
+        rest /= 10;
+    }
+    out += PICODOLLAR_DIGITS;
+    *out++ = '"';
+    return out;
+}
+
 #define FRACTION_OFFSET 20 /* of "2026-11-22T18:17:03." */
 
 static char *put_time(struct record_json *json, char *out, uint64_t wall)
@@ -138,6 +159,7 @@ static char *put_identifier(char *out, struct identifier id)
 #define KNOWN_TIME(value)         ((value) != 0)
 #define KNOWN_DURATION(value)     ((value) >= 0)
 #define KNOWN_INTEGER(value)      ((value) >= 0)
+#define KNOWN_MONEY(value)        ((value) >= 0)
 #define KNOWN_FLAG(value)         true
 #define KNOWN_TEXT(value)         ((value).length > 0)
 #define KNOWN_JSON(value)         ((value).length > 0)
@@ -147,6 +169,7 @@ static char *put_identifier(char *out, struct identifier id)
 #define PUT_TIME(value)         out = put_time(json, out, value)
 #define PUT_DURATION(value)     out = put_duration(out, (uint64_t)(value))
 #define PUT_INTEGER(value)      out = put_unsigned(out, (uint64_t)(value))
+#define PUT_MONEY(value)        out = put_money(out, (uint64_t)(value))
 #define PUT_FLAG(value)         out = put(out, (value) ? TEXT("true") : TEXT("false"))
 #define PUT_TEXT(value)         out = put_string(out, value)
 #define PUT_JSON(value)         out = put(out, value)
@@ -156,6 +179,7 @@ static char *put_identifier(char *out, struct identifier id)
 #define KEY_TIME(name)         ",\"" #name "\":"
 #define KEY_DURATION(name)     ",\"" #name "_ms\":"
 #define KEY_INTEGER(name)      ",\"" #name "\":"
+#define KEY_MONEY(name)        ",\"" #name "_usd\":"
 #define KEY_FLAG(name)         ",\"" #name "\":"
 #define KEY_TEXT(name)         ",\"" #name "\":"
 #define KEY_JSON(name)         ",\"" #name "\":"

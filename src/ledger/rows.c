@@ -49,6 +49,7 @@ static void bind_field(struct store_statement *insert, int parameter,
         break;
     case RECORD_TYPE_DURATION:
     case RECORD_TYPE_INTEGER:
+    case RECORD_TYPE_MONEY:
         if (*(const int64_t *)member >= 0)
             store_bind_integer(insert, parameter, *(const int64_t *)member);
         break;
@@ -94,7 +95,8 @@ static void read_field(struct store_statement *select, int column, const struct 
         *(uint64_t *)member = (uint64_t)store_column_integer(select, column);
         break;
     case RECORD_TYPE_DURATION:
-    case RECORD_TYPE_INTEGER: *(int64_t *)member = store_column_integer(select, column); break;
+    case RECORD_TYPE_INTEGER:
+    case RECORD_TYPE_MONEY: *(int64_t *)member = store_column_integer(select, column); break;
     case RECORD_TYPE_FLAG: *(bool *)member = store_column_integer(select, column) != 0; break;
     case RECORD_TYPE_TEXT:
     case RECORD_TYPE_JSON: *(struct text *)member = store_column_text(select, column); break;

@@ -22,6 +22,7 @@ struct column {
 #define COLUMN_TIME         "INTEGER"
 #define COLUMN_DURATION     "INTEGER"
 #define COLUMN_INTEGER      "INTEGER"
+#define COLUMN_MONEY        "INTEGER"
 #define COLUMN_FLAG         "INTEGER"
 #define COLUMN_TEXT         "TEXT"
 #define COLUMN_JSON         "TEXT"

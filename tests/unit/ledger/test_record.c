@@ -15,7 +15,8 @@ static struct record full_record(char *filler, size_t size)
         switch (field->type) {
         case RECORD_TYPE_TIME: *(uint64_t *)member = UINT64_MAX - i; break;
         case RECORD_TYPE_DURATION:
-        case RECORD_TYPE_INTEGER: *(int64_t *)member = INT64_MAX - (int64_t)i; break;
+        case RECORD_TYPE_INTEGER:
+        case RECORD_TYPE_MONEY: *(int64_t *)member = INT64_MAX - (int64_t)i; break;
         case RECORD_TYPE_FLAG: *(bool *)member = true; break;
         case RECORD_TYPE_TEXT:
         case RECORD_TYPE_JSON: *(struct text *)member = text_of(filler, field->limit); break;
@@ -40,6 +41,7 @@ static void assert_same(const struct record *a, const struct record *b)
 #define SAME_TIME(name)         assert_true(a->name == b->name);
 #define SAME_DURATION(name)     assert_true(a->name == b->name);
 #define SAME_INTEGER(name)      assert_true(a->name == b->name);
+#define SAME_MONEY(name)        assert_true(a->name == b->name);
 #define SAME_FLAG(name)         assert_true(a->name == b->name);
 #define SAME_OUTCOME(name)      assert_true(a->name == b->name);
 #define SAME_USAGE_SOURCE(name) assert_true(a->name == b->name);

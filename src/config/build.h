@@ -15,6 +15,9 @@ void build_providers(struct settings_reader *reader, const struct settings *sett
                      struct config *config);
 void build_models(struct settings_reader *reader, const struct settings *settings,
                   struct config *config);
+/* build_pricing.c: the provider's endpoint is built. */
+void build_pricing(struct settings_reader *reader, const struct settings_pricing *from,
+                   struct config_provider *provider);
 /* The provider with that name; NULL after reporting that there is none, with the nearest. */
 const struct config_provider *build_find_provider(struct settings_reader *reader,
                                                   const struct config *config,

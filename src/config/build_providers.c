@@ -139,7 +139,7 @@ static void check_demo(struct settings_reader *reader, const struct settings_pro
 {
     const struct document_node *child = settings->entry.node->first;
     for (; child; child = child->next)
-        if (!text_equal(child->key, TEXT("type")))
+        if (!text_equal(child->key, TEXT("type")) && !text_equal(child->key, TEXT("pricing")))
             report_error(reader->report, child->key_place,
                          "\"%.*s\" means nothing to the built-in demo provider",
                          TEXT_ARG(child->key));
@@ -158,11 +158,13 @@ static void build_provider(struct settings_reader *reader, const struct settings
     build_numbers(&settings->defaults, from, provider);
     if (text_equal(provider->type, TEXT("demo"))) {
         check_demo(reader, from);
+        build_pricing(reader, &from->pricing, provider);
         return;
     }
     build_headers(reader, from, provider);
     build_endpoint(reader, from, provider);
     build_client_tls(reader, from, provider);
+    build_pricing(reader, &from->pricing, provider);
     size_t mark = report_enter(reader->report, TEXT("proxy"));
     provider->proxy = proxy_resolve(reader, from, &provider->endpoint);
     report_leave(reader->report, mark);

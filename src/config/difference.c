@@ -142,6 +142,29 @@ static bool same_proxy(const struct config_proxy *old, const struct config_proxy
     return text_equal(old->text, new->text) && same_secret(old->authorization, new->authorization);
 }
 
+static bool same_prices(const struct config_own_prices *old, const struct config_own_prices *new)
+{
+    bool same = text_equal(old->model, new->model) && old->price_count == new->price_count;
+    for (size_t i = 0; same && i < new->price_count; i++)
+        same = text_equal(old->prices[i].unit, new->prices[i].unit) &&
+               text_equal(old->prices[i].amount, new->prices[i].amount);
+    return same;
+}
+
+static bool same_pricing(const struct config_pricing *old, const struct config_pricing *new)
+{
+    bool same =
+        text_equal(old->catalog, new->catalog) && text_equal(old->discount, new->discount) &&
+        text_equal(old->data_residency, new->data_residency) &&
+        text_equal(old->deployment, new->deployment) && text_equal(old->location, new->location) &&
+        text_equal(old->inference_geo, new->inference_geo) &&
+        text_equal(old->endpoint_region, new->endpoint_region) &&
+        old->model_count == new->model_count;
+    for (size_t i = 0; same && i < new->model_count; i++)
+        same = same_prices(&old->models[i], &new->models[i]);
+    return same;
+}
+
 static void compare_provider(const void *old_item, const void *new_item, struct buffer *changes)
 {
     const struct config_provider *old = old_item;
@@ -161,6 +184,17 @@ static void compare_provider(const void *old_item, const void *new_item, struct 
                    same_path(old->tls.certificate_path, new->tls.certificate_path) &&
                    same_path(old->tls.key_path, new->tls.key_path),
                "tls");
+    add_change(changes, same_pricing(&old->pricing, &new->pricing), "pricing");
+}
+
+static void compare_webhook(const void *old_item, const void *new_item, struct buffer *changes)
+{
+    const struct config_webhook *old = old_item;
+    const struct config_webhook *new = new_item;
+    add_change(changes,
+               text_equal(old->url, new->url) && same_secret(old->url_secret, new->url_secret),
+               "url");
+    add_change(changes, same_secret(old->secret, new->secret), "secret");
 }
 
 static void compare_model(const void *old_item, const void *new_item, struct buffer *changes)
@@ -189,7 +223,8 @@ struct things {
 
 _Static_assert(offsetof(struct config_listener, name) == 0 &&
                    offsetof(struct config_provider, name) == 0 &&
-                   offsetof(struct config_model, name) == 0,
+                   offsetof(struct config_model, name) == 0 &&
+                   offsetof(struct config_webhook, name) == 0,
                "things begin with their name");
 
 static const struct text *thing_at(const struct things *things, size_t index)
@@ -289,6 +324,12 @@ static struct things models_of(const struct config *config)
                            compare_model};
 }
 
+static struct things webhooks_of(const struct config *config)
+{
+    return (struct things){"webhook", config->webhooks, config->webhook_count,
+                           sizeof(*config->webhooks), compare_webhook};
+}
+
 static void compare_key(struct buffer *out, const char *path, uint64_t old, uint64_t new)
 {
     size_t key = 0;
@@ -301,8 +342,10 @@ static void compare_key(struct buffer *out, const char *path, uint64_t old, uint
 void config_describe_difference(const struct config *old, const struct config *new,
                                 struct buffer *out)
 {
-    struct things before[] = {listeners_of(old), providers_of(old), models_of(old)};
-    struct things after[] = {listeners_of(new), providers_of(new), models_of(new)};
+    struct things before[] = {listeners_of(old), providers_of(old), models_of(old),
+                              webhooks_of(old)};
+    struct things after[] = {listeners_of(new), providers_of(new), models_of(new),
+                             webhooks_of(new)};
     compare_key(out, "workers", old->workers, new->workers);
     for (size_t i = 0; i < ARRAY_LENGTH(after); i++)
         compare_things(out, &before[i], &after[i]);
@@ -317,4 +360,10 @@ void config_describe_difference(const struct config *old, const struct config *n
     if (old->access_log != new->access_log ||
         !text_equal(old->access_log_path, new->access_log_path))
         buffer_append(out, TEXT("access_log changed\n"));
+    if (!text_equal(old->catalog_path, new->catalog_path))
+        buffer_append(out, TEXT("prices.catalog changed\n"));
+    if (old->unpriced_models != new->unpriced_models)
+        buffer_append(out, TEXT("prices.unpriced_models changed\n"));
+    if (old->abandoned_calls != new->abandoned_calls)
+        buffer_append(out, TEXT("abandoned_calls changed\n"));
 }

@@ -53,6 +53,19 @@ struct settings_client_tls {
     struct settings_value authority, certificate, key;
 };
 
+struct settings_own_prices {
+    struct settings_entry entry;
+    struct settings_text *prices; /* the name is the unit's */
+    size_t price_count;
+};
+
+struct settings_pricing {
+    struct settings_value catalog, discount;
+    struct settings_value data_residency, deployment, location, inference_geo, endpoint_region;
+    struct settings_own_prices *models;
+    size_t model_count;
+};
+
 struct settings_provider {
     struct settings_entry entry;
     struct settings_value type, base_url, api_key, organization, project;
@@ -62,6 +75,7 @@ struct settings_provider {
     struct config_provider_timeouts timeouts;
     struct config_provider_limits limits;
     struct settings_client_tls tls;
+    struct settings_pricing pricing;
 };
 
 struct settings_target {
@@ -89,6 +103,15 @@ struct settings_dns {
     uint64_t timeout;
 };
 
+struct settings_prices {
+    struct settings_value catalog, unpriced_models;
+};
+
+struct settings_webhook {
+    struct settings_entry entry;
+    struct settings_value url, secret;
+};
+
 struct settings {
     uint64_t workers;
     struct settings_listener *listeners;
@@ -104,6 +127,10 @@ struct settings {
     struct settings_value access_log;
     uint64_t drain_timeout;
     struct settings_dns dns;
+    struct settings_prices prices;
+    struct settings_value abandoned_calls;
+    struct settings_webhook *webhooks;
+    size_t webhook_count;
 };
 
 /* What reading needs to know and where it puts what it makes. */

@@ -73,6 +73,26 @@ struct config_provider_limits {
     uint64_t idle_time;        /* a connection unused for longer is not used again */
 };
 
+struct config_price {
+    struct text unit;   /* a name of tables/units.def */
+    struct text amount; /* dollars, an exact decimal, for as many as the unit says */
+};
+
+struct config_own_prices {
+    struct text model; /* as the provider calls it */
+    const struct config_price *prices;
+    size_t price_count;
+};
+
+/* What a provider's calls cost, where that is not simply the price list. */
+struct config_pricing {
+    struct text catalog;  /* the provider's name in the price list; empty: none is known */
+    struct text discount; /* "12.5%"; empty: none */
+    struct text data_residency, deployment, location, inference_geo, endpoint_region;
+    const struct config_own_prices *models;
+    size_t model_count;
+};
+
 struct config_provider {
     struct text name;
     size_t index;                    /* in config->providers */
@@ -86,6 +106,7 @@ struct config_provider {
     struct config_provider_limits limits;
     const struct config_proxy *proxy; /* NULL: direct; the environment was consulted at load */
     struct tls_client_settings tls;
+    struct config_pricing pricing;
 };
 
 struct config_target {
@@ -129,6 +150,23 @@ struct config_ledger {
     uint64_t journal_limit; /* bytes of journal not yet imported, over all workers */
 };
 
+/* Calls whose model has no price. */
+enum config_unpriced {
+    CONFIG_UNPRICED_REFUSE_UNDER_BUDGET,
+    CONFIG_UNPRICED_ALLOW,
+    CONFIG_UNPRICED_REFUSE
+};
+
+/* Calls whose caller has left. */
+enum config_abandoned { CONFIG_ABANDONED_CANCEL, CONFIG_ABANDONED_FINISH };
+
+struct config_webhook {
+    struct text name;
+    struct text url;           /* empty when `url_secret` is set */
+    struct secret *url_secret; /* NULL, or what env:/file: held */
+    struct secret *secret;     /* signs messages; NULL: they are not signed */
+};
+
 enum config_access_log { CONFIG_ACCESS_LOG_STDOUT, CONFIG_ACCESS_LOG_OFF, CONFIG_ACCESS_LOG_FILE };
 
 struct config_dns {
@@ -158,6 +196,11 @@ struct config {
     struct text access_log_path; /* empty unless CONFIG_ACCESS_LOG_FILE */
     uint64_t drain_timeout;
     struct config_dns dns;
+    struct text catalog_path; /* of the price list; empty: the one built in */
+    enum config_unpriced unpriced_models;
+    enum config_abandoned abandoned_calls;
+    const struct config_webhook *webhooks;
+    size_t webhook_count;
     const struct config_index *index;
     struct config_memory *memory;
 };

@@ -75,6 +75,8 @@ static void test_example_loads(void **state)
     setenv("INTERNAL_TOKEN", "b", 1);
     setenv("PROXY_PASSWORD", "c", 1);
     setenv("AZURE_OPENAI_API_KEY", "d", 1);
+    setenv("ALERT_URL", "https://alerts.example/hook", 1);
+    setenv("ALERT_SECRET", "e", 1);
     buffer_open(&lines, 65536);
     config_problems_open(&problems);
     enum error error = config_load(example_path, &config, &problems);

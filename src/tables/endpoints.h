@@ -46,6 +46,17 @@ enum endpoint_makes {
     ENDPOINT_MAKES_UNLESS_DECLINED /* unless the body says store: false (responses) */
 };
 
+/* How what it costs is known. */
+enum endpoint_bills {
+    ENDPOINT_BILLS_NOTHING,
+    ENDPOINT_BILLS_REPORTED, /* the usage in its answer; without one nothing */
+    ENDPOINT_BILLS_TOKENS,   /* the usage in its answer; without one an estimate */
+    ENDPOINT_BILLS_IMAGES,   /* the usage in its answer, else the images it made */
+    ENDPOINT_BILLS_AUDIO,    /* the usage in its answer: tokens or seconds */
+    ENDPOINT_BILLS_SPEECH,   /* the characters of the body's `input` */
+    ENDPOINT_BILLS_LATER     /* work that the provider does, and bills, after its answer */
+};
+
 enum endpoint_stream { ENDPOINT_WHOLE, ENDPOINT_MAY_STREAM };
 
 struct endpoint {
@@ -56,6 +67,7 @@ struct endpoint {
     enum endpoint_routing routing;
     enum endpoint_stream stream; /* text/event-stream when asked for */
     enum endpoint_makes makes;
+    enum endpoint_bills bills;
 };
 
 extern const struct endpoint endpoints[];

@@ -1,0 +1,256 @@
+/* policy: what a call may use, how often, and for how much.
+ *
+ * A struct policy has the rules in force (an immutable snapshot, published by read-copy-update) and
+ * the accounts that they count in (long-lived, kept by the rule's id over snapshots, so that an
+ * edit keeps what was counted).
+ *
+ * The control thread replaces the rules and ticks. The call's side (admit, reserve, settle, rates)
+ * is for registered reader threads (identity/reader.h) and takes no lock, no memory but from the
+ * call's arena and no system call; between its functions the thread may tell that it holds nothing,
+ * since a hold references what it counts in. Each call:
+ *
+ *   policy_admit ──allowed──▶ policy_reserve ──▶ policy_settle     exactly one settle for each
+ * admit, └───────refused──────────┴───refused────────▲             whatever came between
+ *
+ * Wall times are nanoseconds since 1970 and may jump; `now` is monotonic nanoseconds. Money is in
+ * picodollars. */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "policy/rules.h"
+
+#define POLICY_USEFUL_OUTPUT 16 /* tokens; a clamp below that would only annoy */
+/* The control thread calls policy_tick that often; rolling budgets refill as late as that. */
+#define POLICY_TICK (200 * NANOSECONDS_PER_MILLISECOND)
+
+struct policy;
+
+/* ------------------------------------------------------------------ the control thread's side */
+
+/* A period of a budget that began before the account counted in this process. */
+struct policy_past {
+    struct text budget_id;
+    const struct policy_subject *subject;
+    uint64_t start; /* what calls of the subject have cost … */
+    uint64_t end;   /* … that were admitted from `start` on and before `end`, wall times */
+};
+
+/* Where policy_replace, policy_tick and policy_refresh learn what was spent before: the ledger.
+ * Sets `spent` to what those calls have cost; false when that cannot be said now (it is asked again
+ * at the next tick; until then the budget counts from nothing). */
+typedef bool (*policy_history)(void *context, const struct policy_past *past, money *spent);
+
+/* NULL when memory is short. `history` may be NULL: nothing was spent before. */
+must_check struct policy *policy_create(policy_history history, void *context);
+/* After every reader has stopped and every hold is settled. NULL is fine. */
+void policy_destroy(struct policy *policy);
+
+#define POLICY_PROBLEM_SIZE 256u
+
+/* Puts other rules in force, for calls from now on; those under way keep what they hold. A budget
+ * or limit with the id of one before keeps its account, unless its period, zone, window or kind
+ * changed. All or nothing. ERROR_ARGUMENT and what is wrong in `problem` (may be NULL),
+ * ERROR_LIMIT, ERROR_MEMORY, or what timezone_load says. The calling thread must hold nothing of a
+ * table. */
+must_handle enum error policy_replace(struct policy *policy,
+                                      const struct policy_definition *definition, uint64_t wall,
+                                      char problem[POLICY_PROBLEM_SIZE]);
+/* Makes coming periods ready, lets go of old ones. Each POLICY_TICK, and at once after the clock
+ * jumped. The calling thread must hold nothing of a table. */
+void policy_tick(struct policy *policy, uint64_t wall);
+/* Asks `history` again about every period that began before its account did: for after an import
+ * that brought late rows. */
+void policy_refresh(struct policy *policy);
+
+struct policy_budget_state;
+/* Calls `crossed` for each alert percentage that what was spent has reached and that has not been
+ * told in that period by this process. */
+void policy_take_crossings(struct policy *policy, uint64_t wall,
+                           void (*crossed)(void *context, const struct policy_budget_state *state,
+                                           uint16_t percent),
+                           void *context);
+
+/* ------------------------------------------------------------------ the call's side */
+
+/* Texts must stay valid until the hold is settled. */
+struct policy_call {
+    struct text team;     /* may be empty */
+    struct text key;      /* its id */
+    struct text tags;     /* of the key: a JSON object of texts; may be empty */
+    struct text model;    /* as the caller named it; empty: the call has none */
+    uint64_t wall;        /* when it began: decides on the budgets' periods */
+    uint64_t now;         /* monotonic */
+    int64_t input_tokens; /* estimates, not negative; their sum counts for POLICY_TOKENS */
+    int64_t output_tokens;
+};
+
+enum policy_verdict {
+    POLICY_ALLOWED,
+    POLICY_REFUSED,  /* `why` is set */
+    POLICY_NO_MEMORY /* the arena is at its end */
+};
+
+enum policy_reason { POLICY_REASON_MODEL, POLICY_REASON_LIMIT, POLICY_REASON_BUDGET };
+
+/* Why a call is refused. Texts are in the call's arena. */
+struct policy_why {
+    enum policy_reason reason;
+    struct policy_subject subject; /* whose rule it is */
+    struct text id;                /* of the limit or budget */
+    struct text name;              /* of the same, may be empty */
+
+    bool denied; /* MODEL: the model is on the deny list; else it is not on the allow list */
+
+    /* LIMIT */
+    enum policy_limit_kind kind;
+    int64_t amount;    /* of the limit */
+    int64_t remaining; /* what is left of it, not negative */
+    int64_t asked;     /* what the call would have taken */
+    uint64_t window;
+    uint64_t retry_after; /* nanoseconds until as much as asked is free, if nothing else comes;
+                             POLICY_FOREVER: it never fits; 0: unknown (POLICY_CONCURRENT) */
+
+    /* BUDGET */
+    enum period_kind period;
+    money cap;          /* in force, a raise included */
+    money left;         /* not negative */
+    money needed;       /* for the least useful answer */
+    uint64_t resets_at; /* wall time at which enough is free again; POLICY_FOREVER: never */
+};
+
+/* A refusal that a rule with POLICY_OBSERVE would have given. Texts are in the call's arena. */
+struct policy_observed {
+    enum policy_reason reason;
+    struct text id;
+    const struct policy_observed *next;
+};
+
+struct policy_limit_hold;
+struct policy_budget_hold;
+
+/* What a call has taken. All zero is an empty one; the members are policy/'s own but for
+ * `observed`. Must not move between admit and settle. */
+struct policy_hold {
+    struct policy *policy;
+    struct arena *arena;
+    struct policy_call call;
+    struct policy_limit_hold *limits;
+    struct policy_budget_hold *budgets;
+    uint32_t limit_count;
+    uint32_t budget_count;
+    uint32_t tag_count;
+    bool tags_read;
+    bool open;                              /* admitted or refused, not yet settled */
+    bool reserved;                          /* policy_reserve has allowed it */
+    const struct text *tags;                /* name, value, name, value … */
+    const struct policy_observed *observed; /* the newest first; NULL: none */
+};
+
+/* Models, then limits; takes from every limit that applies, or from none. */
+must_check enum policy_verdict policy_admit(struct policy *policy, const struct policy_call *call,
+                                            struct arena *arena, struct policy_hold *hold,
+                                            struct policy_why *why);
+
+/* Only whether the lists of models let it pass: for the list of models. `why` may be NULL. */
+must_check bool policy_allows_model(struct policy *policy, struct text team, struct text key,
+                                    struct text model, struct policy_why *why);
+
+/* Whether a hard, enforced budget applies, so that the call must be bounded. */
+bool policy_is_capped(struct policy_hold *hold);
+
+struct policy_ask {
+    money input;            /* the most that the input can cost, and all else but output; >= 0 */
+    money output_price;     /* the most that one output token can cost; >= 0 */
+    int64_t output_tokens;  /* allowed by caller or model; 0 when there is no such output */
+    int64_t useful_minimum; /* fewer tokens than that (and than allowed) are no use; see
+                               POLICY_USEFUL_OUTPUT */
+};
+
+struct policy_grant {
+    money amount; /* held: input + output_tokens * output_price, what it may cost at most */
+    int64_t output_tokens; /* that may be asked of the provider, at most the ask's */
+};
+
+/* Holds the worst case in every budget that applies, or in none. When the smallest remainder of the
+ * hard, enforced ones buys fewer output tokens, the grant has fewer. Once per hold. */
+must_check enum policy_verdict policy_reserve(struct policy_hold *hold,
+                                              const struct policy_ask *ask,
+                                              struct policy_grant *grant, struct policy_why *why);
+
+enum policy_cost {
+    POLICY_COST_KNOWN,
+    POLICY_COST_NONE,    /* nothing was served: what was held is given back */
+    POLICY_COST_UNKNOWN, /* something was: what was held counts as spent */
+};
+
+struct policy_actual {
+    enum policy_cost state;
+    money cost;        /* with POLICY_COST_KNOWN */
+    bool tokens_known; /* else the estimates stand */
+    int64_t input_tokens;
+    int64_t output_tokens;
+};
+
+/* Exactly once for each hold that policy_admit was called with, whatever it said: ends what is
+ * concurrent, corrects tokens and money. A call counts at the moment it was admitted, so tokens
+ * that have left the window already, and money of a period gone by, count there. Any reader thread.
+ * On an all-zero hold nothing happens. */
+void policy_settle(struct policy_hold *hold, const struct policy_actual *actual);
+
+/* The tightest enforced limit of a kind. */
+struct policy_rate {
+    bool applies;
+    int64_t limit;
+    int64_t remaining; /* not negative */
+    uint64_t reset;    /* nanoseconds until all of it is free, if nothing else comes */
+};
+
+struct policy_rates {
+    struct policy_rate requests;
+    struct policy_rate tokens; /* of all kinds of tokens */
+};
+
+/* The numbers for x-ratelimit-*: of a hold between admit (refused or not) and settle. */
+void policy_rates(struct policy_hold *hold, uint64_t now, struct policy_rates *rates);
+
+/* ------------------------------------------------------------------ reading it */
+
+struct policy_budget_state {
+    const struct policy_budget *budget; /* its `zone` and all else as defined */
+    money cap;                          /* in force, a raise included */
+    money used;                         /* spent and held */
+    money spent;
+    money held;       /* by calls under way */
+    uint64_t start;   /* of the period; for rolling: of its oldest bucket */
+    uint64_t end;     /* POLICY_FOREVER: never; for rolling: when the oldest bucket leaves */
+    uint32_t crossed; /* bit i: thresholds[i] is reached by what was spent */
+    bool complete;    /* what was spent before is known */
+};
+
+struct policy_limit_state {
+    const struct policy_limit *limit;
+    int64_t used;      /* in the window, or calls under way */
+    int64_t remaining; /* not negative */
+    uint64_t reset;    /* nanoseconds until all of it is free */
+};
+
+struct policy_visitor {
+    void (*budget)(void *context, const struct policy_budget_state *state); /* NULL: not wanted */
+    void (*limit)(void *context, const struct policy_limit_state *state);
+    void *context;
+};
+
+/* Every budget and limit in force, in the order of the definition. What the visitor is given is
+ * valid until it returns. A registered reader, or the control thread. */
+void policy_walk(struct policy *policy, uint64_t wall, uint64_t now,
+                 const struct policy_visitor *visitor);
+/* One by id; false when there is none. `state->budget` is valid until the thread next tells that it
+ * holds nothing. The same threads. */
+bool policy_find_budget(struct policy *policy, struct text id, uint64_t wall,
+                        struct policy_budget_state *state);
+
+#endif

@@ -1,28 +1,12 @@
 #include "store/keys.h"
 
 #include "base/ensure.h"
+#include "store/table.h"
 
 /* The order in which `read_row` takes them. */
 #define COLUMNS                                                                                   \
     "id, name, team, tags, models, hash, previous_hash, previous_until, created_at, rotated_at, " \
-    "expires_at, revoked_at, revoked_reason, changed"
-
-/* The next number of a change; each writer holds the write lock, so no number is given twice. */
-#define NEXT_CHANGE "(SELECT coalesce(max(changed), 0) + 1 FROM keys)"
-
-static void read_hash(struct store_statement *statement, int column, uint8_t out[KEYS_HASH_SIZE])
-{
-    struct text bytes = store_column_text(statement, column);
-    memset(out, 0, KEYS_HASH_SIZE);
-    if (bytes.length == KEYS_HASH_SIZE)
-        memcpy(out, bytes.data, KEYS_HASH_SIZE);
-}
-
-static uint64_t read_time(struct store_statement *statement, int column)
-{
-    int64_t time = store_column_integer(statement, column);
-    return time < 0 ? 0 : (uint64_t)time;
-}
+    "expires_at, revoked_at, revoked_reason, changed, denied"
 
 static void read_row(struct store_statement *statement, struct stored_key *key)
 {
@@ -31,15 +15,16 @@ static void read_row(struct store_statement *statement, struct stored_key *key)
     key->team = store_column_text(statement, 2);
     key->tags = store_column_text(statement, 3);
     key->models = store_column_text(statement, 4);
-    read_hash(statement, 5, key->hash);
-    read_hash(statement, 6, key->previous_hash);
-    key->previous_until = read_time(statement, 7);
-    key->created_at = read_time(statement, 8);
-    key->rotated_at = read_time(statement, 9);
-    key->expires_at = read_time(statement, 10);
-    key->revoked_at = read_time(statement, 11);
+    table_hash(statement, 5, key->hash, KEYS_HASH_SIZE);
+    table_hash(statement, 6, key->previous_hash, KEYS_HASH_SIZE);
+    key->previous_until = table_time(statement, 7);
+    key->created_at = table_time(statement, 8);
+    key->rotated_at = table_time(statement, 9);
+    key->expires_at = table_time(statement, 10);
+    key->revoked_at = table_time(statement, 11);
     key->revoked_reason = store_column_text(statement, 12);
     key->changed = store_column_integer(statement, 13);
+    key->denied = store_column_text(statement, 14);
 }
 
 static enum error read_rows(struct store_statement *statement, keys_found found, void *context,
@@ -72,24 +57,27 @@ static enum error query(struct store *store, const char *sql, struct text parame
     return error;
 }
 
+static void bind_fields(struct store_statement *statement, const struct stored_key *key)
+{
+    const struct text texts[] = {key->id,   key->name,   key->team,
+                                 key->tags, key->models, key->denied};
+    table_bind_texts(statement, texts, ARRAY_LENGTH(texts));
+}
+
 enum error keys_insert(struct store *store, const struct stored_key *key)
 {
     struct store_statement *statement;
     enum error error = store_prepare(
         store,
-        "INSERT INTO keys (id, name, team, tags, models, hash, created_at, expires_at, changed) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, " NEXT_CHANGE ")",
+        "INSERT INTO keys (id, name, team, tags, models, denied, hash, created_at, "
+        "expires_at, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, " TABLE_NEXT_CHANGE ")",
         &statement);
     if (error)
         return error;
-    store_bind_text(statement, 1, key->id);
-    store_bind_text(statement, 2, key->name);
-    store_bind_text(statement, 3, key->team);
-    store_bind_text(statement, 4, key->tags);
-    store_bind_text(statement, 5, key->models);
-    store_bind_blob(statement, 6, key->hash, KEYS_HASH_SIZE);
-    store_bind_integer(statement, 7, (int64_t)key->created_at);
-    store_bind_integer(statement, 8, (int64_t)key->expires_at);
+    bind_fields(statement, key);
+    store_bind_blob(statement, 7, key->hash, KEYS_HASH_SIZE);
+    store_bind_integer(statement, 8, (int64_t)key->created_at);
+    store_bind_integer(statement, 9, (int64_t)key->expires_at);
     error = store_run(statement);
     store_finish(statement);
     return error;
@@ -121,15 +109,28 @@ enum error keys_find_named(struct store *store, struct text name, keys_found fou
                  name, found, context, &count);
 }
 
-/* Runs a change of one key; `statement` is bound, and freed. */
-static enum error change_one(struct store *store, struct store_statement *statement)
+enum error keys_find_team(struct store *store, struct text team, keys_found found, void *context)
 {
-    enum error error = store_run(statement);
-    int64_t changes = store_changes(store);
-    store_finish(statement);
-    if (!error && changes == 0)
-        return ERROR_NOT_FOUND;
-    return error;
+    size_t count;
+    return query(store,
+                 "SELECT " COLUMNS
+                 " FROM keys WHERE team = ? AND revoked_at = 0 ORDER BY created_at DESC, id",
+                 text_empty(team) ? TEXT("") : team, found, context, &count);
+}
+
+enum error keys_update(struct store *store, const struct stored_key *key)
+{
+    struct store_statement *statement;
+    enum error error =
+        store_prepare(store,
+                      "UPDATE keys SET name = ?2, team = ?3, tags = ?4, models = ?5, denied = ?6,"
+                      " expires_at = ?7, changed = " TABLE_NEXT_CHANGE " WHERE id = ?1",
+                      &statement);
+    if (error)
+        return error;
+    bind_fields(statement, key);
+    store_bind_integer(statement, 7, (int64_t)key->expires_at);
+    return table_change(store, statement);
 }
 
 enum error keys_revoke(struct store *store, struct text id, uint64_t time, struct text reason)
@@ -139,7 +140,7 @@ enum error keys_revoke(struct store *store, struct text id, uint64_t time, struc
     enum error error =
         store_prepare(store,
                       "UPDATE keys SET revoked_reason = iif(revoked_at = 0, ?3, revoked_reason),"
-                      " changed = iif(revoked_at = 0, " NEXT_CHANGE ", changed),"
+                      " changed = iif(revoked_at = 0, " TABLE_NEXT_CHANGE ", changed),"
                       " revoked_at = iif(revoked_at = 0, ?2, revoked_at) WHERE id = ?1",
                       &statement);
     if (error)
@@ -147,20 +148,20 @@ enum error keys_revoke(struct store *store, struct text id, uint64_t time, struc
     store_bind_text(statement, 1, id);
     store_bind_integer(statement, 2, (int64_t)time);
     store_bind_text(statement, 3, reason);
-    return change_one(store, statement);
+    return table_change(store, statement);
 }
 
 enum error keys_set_expiry(struct store *store, struct text id, uint64_t expires_at)
 {
     struct store_statement *statement;
     enum error error = store_prepare(
-        store, "UPDATE keys SET expires_at = ?2, changed = " NEXT_CHANGE " WHERE id = ?1",
+        store, "UPDATE keys SET expires_at = ?2, changed = " TABLE_NEXT_CHANGE " WHERE id = ?1",
         &statement);
     if (error)
         return error;
     store_bind_text(statement, 1, id);
     store_bind_integer(statement, 2, (int64_t)expires_at);
-    return change_one(store, statement);
+    return table_change(store, statement);
 }
 
 enum error keys_rotate(struct store *store, struct text id, const uint8_t hash[KEYS_HASH_SIZE],
@@ -170,7 +171,7 @@ enum error keys_rotate(struct store *store, struct text id, const uint8_t hash[K
     enum error error = store_prepare(
         store,
         "UPDATE keys SET previous_hash = iif(?3 = 0, NULL, hash), previous_until = ?3, hash = ?2,"
-        " rotated_at = ?4, changed = " NEXT_CHANGE " WHERE id = ?1",
+        " rotated_at = ?4, changed = " TABLE_NEXT_CHANGE " WHERE id = ?1",
         &statement);
     if (error)
         return error;
@@ -178,7 +179,7 @@ enum error keys_rotate(struct store *store, struct text id, const uint8_t hash[K
     store_bind_blob(statement, 2, hash, KEYS_HASH_SIZE);
     store_bind_integer(statement, 3, (int64_t)previous_until);
     store_bind_integer(statement, 4, (int64_t)time);
-    return change_one(store, statement);
+    return table_change(store, statement);
 }
 
 /* ------------------------------------------------------------------ a reader that keeps up */

@@ -1,9 +1,9 @@
 /* keys: the keys in the store, as hashes.
  *
  * What the store knows of a key is a row of the table `keys`; each change gives it the next number
- * in `changed`, so that a reader finds what is new. The secret itself is nowhere. Statements are
- * made for each call but keys_read_changed's: keys change a few times a day. Errors as in
- * store/store.h. */
+ * in `changed` (store/changes.h), so that a reader finds what is new. The secret itself is nowhere.
+ * Statements are made for each call but keys_read_changed's: keys change a few times a day. Errors
+ * as in store/store.h. */
 #ifndef STORE_KEYS_H
 #define STORE_KEYS_H
 
@@ -24,7 +24,8 @@ struct stored_key {
     struct text name;
     struct text team;
     struct text tags;   /* JSON object of strings, or empty */
-    struct text models; /* JSON array of patterns, or empty: all models */
+    struct text models; /* JSON array of patterns; empty text: all models; "[]": none */
+    struct text denied; /* JSON array of patterns, or empty text: none is denied */
     uint8_t hash[KEYS_HASH_SIZE];
     uint8_t previous_hash[KEYS_HASH_SIZE];
     uint64_t previous_until; /* 0: there is no previous secret */
@@ -50,6 +51,13 @@ must_handle enum error keys_list(struct store *store, keys_found found, void *co
 must_handle enum error keys_find_named(struct store *store, struct text name, keys_found found,
                                        void *context);
 
+/* Every key of that team that is not revoked. */
+must_handle enum error keys_find_team(struct store *store, struct text team, keys_found found,
+                                      void *context);
+
+/* Name, team, tags, lists of models and expiry become those of `key`. ERROR_NOT_FOUND. */
+must_handle enum error keys_update(struct store *store, const struct stored_key *key);
+
 /* These return ERROR_NOT_FOUND when there is no such key. A revoked key stays revoked. */
 must_handle enum error keys_revoke(struct store *store, struct text id, uint64_t time,
                                    struct text reason);
@@ -69,7 +77,7 @@ must_handle enum error keys_reader_changed(struct keys_reader *reader, int64_t a
 /* Whether another connection may have changed the file since the last call (true the first time):
  * one read of the WAL index. */
 must_handle enum error keys_reader_poll(struct keys_reader *reader, bool *changed);
-/* The highest number given so far; 0 without keys. */
+/* The highest number given to a key so far; 0 without keys. */
 must_handle enum error keys_reader_latest(struct keys_reader *reader, int64_t *latest);
 
 #endif

@@ -22,7 +22,7 @@ static void a_store_is_made_once(void **state)
     store_close(fixture_store(fixture, STORE_WRITE));
     store_close(fixture_store(fixture, STORE_READ));
     assert_true(fixture_query(fixture, "SELECT count(*) FROM pragma_table_info('exchanges')") ==
-                (int64_t)record_field_count + 2);
+                (int64_t)record_field_count + 3);
 }
 
 static void a_newer_store_is_refused(void **state)

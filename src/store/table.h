@@ -1,0 +1,32 @@
+/* table: what the files of store/ that keep a table share. Used in store/ alone. */
+#ifndef STORE_TABLE_H
+#define STORE_TABLE_H
+
+#include "store/store.h"
+
+/* The next number of a change, for the column `changed`. A trigger on each table (migration 3)
+ * moves the sequence on, in the same statement, under the writer's lock: no number is given twice,
+ * and none becomes visible after a higher one. */
+#define TABLE_NEXT_CHANGE "(SELECT number + 1 FROM change_sequence)"
+
+/* A time of a row; what is negative counts as none. */
+uint64_t table_time(struct store_statement *statement, int column);
+/* A hash of a row; zeroes when it has another length. */
+void table_hash(struct store_statement *statement, int column, uint8_t *out, size_t size);
+
+/* Binds the parameters 1, 2, … . */
+void table_bind_texts(struct store_statement *statement, const struct text *texts, size_t count);
+
+/* Runs a change of one row; `statement` is bound, and freed. ERROR_NOT_FOUND when no row changed.
+ */
+must_handle enum error table_change(struct store *store, struct store_statement *statement);
+
+/* Runs a query: `bind` (may be NULL) sets its parameters, `row` takes each row and says whether to
+ * go on. `count` (may be NULL) gets how many rows there were. */
+typedef void (*table_bind)(const void *context, struct store_statement *statement);
+typedef bool (*table_row)(void *context, struct store_statement *statement);
+must_handle enum error table_query(struct store *store, const char *sql, table_bind bind,
+                                   const void *bind_context, table_row row, void *row_context,
+                                   size_t *count);
+
+#endif

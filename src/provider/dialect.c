@@ -1,6 +1,8 @@
 /* How a request is written for an upstream of OpenAI's dialect. */
 #include "provider/dialect.h"
 
+#include "openai/bounds.h"
+
 #include "codec/traceparent.h"
 
 /* Headers of a caller that stay here, beside the hop-by-hop ones. */
@@ -125,6 +127,12 @@ static enum error make_edits(const struct provider_call *call, struct provider_r
     if (!text_empty(call->model) && envelope->model.data != NULL &&
         !text_equal(call->model, envelope->model)) {
         enum error error = envelope_set_model(envelope, call->model, &request->edits);
+        if (error != ERROR_OK)
+            return error;
+    }
+    if (call->output_limit > 0) {
+        enum error error = bounds_clamp(envelope, call->match->endpoint->kind, call->output_limit,
+                                        call->arena, &request->edits);
         if (error != ERROR_OK)
             return error;
     }

@@ -1,0 +1,173 @@
+#include "openai/bounds.h"
+
+#include "openai/members.h"
+
+/* The members that limit what one choice may have, by endpoint, the one to put in first. */
+struct limit_members {
+    enum envelope_field fields[2];
+    size_t count;
+};
+
+static const struct limit_members *find_members(enum endpoint_kind kind)
+{
+    static const struct limit_members chat = {{ENVELOPE_MAX_COMPLETION_TOKENS, ENVELOPE_MAX_TOKENS},
+                                              2};
+    static const struct limit_members completions = {{ENVELOPE_MAX_TOKENS}, 1};
+    static const struct limit_members responses = {{ENVELOPE_MAX_OUTPUT_TOKENS}, 1};
+
+    switch (kind) {
+    case ENDPOINT_CHAT: return &chat;
+    case ENDPOINT_COMPLETIONS: return &completions;
+    case ENDPOINT_RESPONSES: return &responses;
+    default: return NULL;
+    }
+}
+
+/* False when the member is absent or null, and so says nothing. A `value` that is no whole number
+ * is BOUNDS_UNKNOWN: readers behind us may make anything of it. */
+static bool read_limit(const struct envelope *envelope, enum envelope_field field, int64_t *value)
+{
+    const struct scan_value *member = &envelope->values[field];
+
+    if (member->kind == SCAN_ABSENT || member->kind == SCAN_NULL)
+        return false;
+    if (member->kind != SCAN_NUMBER || !scan_whole_number(envelope_raw(envelope, field), value))
+        *value = BOUNDS_UNKNOWN;
+    return true;
+}
+
+/* Words of bodies whose prompt is larger than they are: each stands in a key or a type. A word in
+ * somebody's text only makes the bound wider than need be. */
+static const struct text references[] = {
+    TEXT_INIT("image_url"),    TEXT_INIT("input_image"),  TEXT_INIT("file_id"),
+    TEXT_INIT("file_url"),     TEXT_INIT("vector_store"), TEXT_INIT("web_search"),
+    TEXT_INIT("file_search"),  TEXT_INIT("\"mcp\""),      TEXT_INIT("code_interpreter"),
+    TEXT_INIT("computer_use"), TEXT_INIT("\"prompt\":{"), TEXT_INIT("input_audio"),
+};
+
+static bool refers(struct text body)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(references); i++) {
+        if (memmem(body.data, body.length, references[i].data, references[i].length))
+            return true;
+    }
+    return false;
+}
+
+/* `best_of` has the model write that many and hand out `n` of them (completions). */
+static int64_t best_of(struct text body)
+{
+    struct members members;
+    struct member member;
+    int64_t count = 1;
+
+    members_open(&members, body);
+    while (members_next(&members, &member)) {
+        if (text_equal(member.key, TEXT("best_of")) && member.kind == SCAN_NUMBER &&
+            !scan_whole_number(member.raw, &count))
+            count = 1; /* the provider takes it no more than we do */
+    }
+    return count;
+}
+
+void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struct text body,
+                 struct bounds *bounds)
+{
+    const struct limit_members *members = find_members(kind);
+    bool stated = false;
+
+    *bounds = (struct bounds){
+        .input = (int64_t)body.length, .output = 0, .choices = envelope->n > 1 ? envelope->n : 1};
+    for (size_t i = 0; members && i < members->count; i++) {
+        int64_t value;
+        if (!read_limit(envelope, members->fields[i], &value))
+            continue;
+        stated = true;
+        if (value == BOUNDS_UNKNOWN || bounds->output == BOUNDS_UNKNOWN)
+            bounds->output = BOUNDS_UNKNOWN;
+        else if (value > bounds->output)
+            bounds->output = value;
+    }
+    if (members && !stated)
+        bounds->output = BOUNDS_UNKNOWN;
+    if (kind == ENDPOINT_COMPLETIONS && best_of(body) > bounds->choices)
+        bounds->choices = best_of(body);
+    if (envelope->reference.length > 0 || refers(body))
+        bounds->input = BOUNDS_UNKNOWN;
+}
+
+static struct text put_in(const struct envelope *envelope, enum envelope_field field, int64_t limit,
+                          struct arena *arena)
+{
+    return arena_format(arena, "\"%.*s\":%lld%s", TEXT_ARG(envelope_field_name(field)),
+                        (long long)limit, envelope->scan.object_empty ? "" : ",");
+}
+
+enum error bounds_clamp(const struct envelope *envelope, enum endpoint_kind kind, int64_t limit,
+                        struct arena *arena, struct splices *splices)
+{
+    const struct limit_members *members = find_members(kind);
+    struct text number = arena_format(arena, "%lld", (long long)limit);
+    bool stated = false;
+
+    if (!members)
+        return ERROR_UNSUPPORTED;
+    if (!number.data)
+        return ERROR_MEMORY;
+    for (size_t i = 0; i < members->count; i++) {
+        const struct scan_value *member = &envelope->values[members->fields[i]];
+        int64_t value;
+        if (!read_limit(envelope, members->fields[i], &value))
+            continue;
+        stated = true;
+        if (value == BOUNDS_UNKNOWN || value > limit)
+            splices_add(splices, member->offset, member->length, number);
+    }
+    if (stated)
+        return ERROR_OK;
+    const struct scan_value *null_member = &envelope->values[members->fields[0]];
+    if (null_member->kind == SCAN_NULL) {
+        splices_add(splices, null_member->offset, null_member->length, number);
+        return ERROR_OK;
+    }
+    struct text member = put_in(envelope, members->fields[0], limit, arena);
+    if (!member.data)
+        return ERROR_MEMORY;
+    splices_add(splices, envelope->scan.object_open + 1, 0, member);
+    return ERROR_OK;
+}
+
+/* Of a raw JSON string: an escape is one character, a pair of surrogates too, and of UTF-8 every
+ * byte that begins one. */
+static int64_t count_string(struct text raw)
+{
+    int64_t count = 0;
+
+    for (size_t i = 1; i + 1 < raw.length; i++) {
+        unsigned char c = (unsigned char)raw.data[i];
+        if (c == '\\') {
+            bool unicode = raw.data[i + 1] == 'u' && i + 5 < raw.length;
+            /* \uDC00 to \uDFFF end a pair that was counted. */
+            bool second = unicode && (raw.data[i + 2] | 0x20) == 'd' &&
+                          ((raw.data[i + 3] | 0x20) >= 'c' && (raw.data[i + 3] | 0x20) <= 'f');
+            count += !second;
+            i += unicode ? 5 : 1;
+        } else {
+            count += (c & 0xc0) != 0x80;
+        }
+    }
+    return count;
+}
+
+int64_t bounds_count_characters(struct text body, struct text name)
+{
+    struct members members;
+    struct member member;
+
+    members_open(&members, body);
+    while (members_next(&members, &member)) {
+        if (text_equal(member.key, name))
+            return member.kind == SCAN_STRING ? count_string(member.raw) : BOUNDS_UNKNOWN;
+    }
+    return BOUNDS_UNKNOWN;
+}

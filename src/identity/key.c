@@ -14,6 +14,9 @@
  * give away nothing. */
 #define FOREIGN_VISIBLE 4u
 
+static const struct text caller_prefix = TEXT_INIT(KEY_PREFIX);
+static const struct text admin_prefix = TEXT_INIT(KEY_ADMIN_PREFIX);
+
 static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 static const char base36[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -78,11 +81,11 @@ bool key_id_is_valid(struct text id)
     return true;
 }
 
-enum error key_make(struct text id, struct secret **key)
+static enum error make(struct text prefix, struct text id, struct secret **key)
 {
     char text[KEY_TEXT_LENGTH];
     ensure(key_id_is_valid(id));
-    memcpy(text, KEY_PREFIX, KEY_PREFIX_LENGTH);
+    memcpy(text, prefix.data, KEY_PREFIX_LENGTH);
     memcpy(text + KEY_PREFIX_LENGTH, id.data, KEY_ID_LENGTH);
     text[SECRET_START - 1] = '_';
     random_digits(base62, 62, KEY_SECRET_LENGTH, text + SECRET_START);
@@ -92,12 +95,19 @@ enum error key_make(struct text id, struct secret **key)
     return *key == NULL ? ERROR_MEMORY : ERROR_OK;
 }
 
-enum key_syntax key_parse(struct text key, struct text *id)
+enum error key_make(struct text id, struct secret **key)
 {
-    if (text_empty(key))
-        return KEY_SYNTAX_MISSING;
-    if (!text_starts_with(key, TEXT(KEY_PREFIX)))
-        return KEY_SYNTAX_NOT_OURS;
+    return make(caller_prefix, id, key);
+}
+
+enum error key_make_admin(struct text id, struct secret **key)
+{
+    return make(admin_prefix, id, key);
+}
+
+/* What follows the prefix. */
+static enum key_syntax parse_rest(struct text key, struct text *id)
+{
     if (key.length != KEY_TEXT_LENGTH || key.data[SECRET_START - 1] != '_' ||
         !key_id_is_valid(text_of(key.data + KEY_PREFIX_LENGTH, KEY_ID_LENGTH)))
         return KEY_SYNTAX_MALFORMED;
@@ -112,6 +122,24 @@ enum key_syntax key_parse(struct text key, struct text *id)
         return KEY_SYNTAX_CHECKSUM;
     *id = text_of(key.data + KEY_PREFIX_LENGTH, KEY_ID_LENGTH);
     return KEY_SYNTAX_OK;
+}
+
+enum key_syntax key_parse(struct text key, struct text *id)
+{
+    if (text_empty(key))
+        return KEY_SYNTAX_MISSING;
+    if (text_starts_with(key, admin_prefix))
+        return KEY_SYNTAX_ADMIN;
+    return text_starts_with(key, caller_prefix) ? parse_rest(key, id) : KEY_SYNTAX_NOT_OURS;
+}
+
+enum key_syntax key_parse_admin(struct text key, struct text *id)
+{
+    if (text_empty(key))
+        return KEY_SYNTAX_MISSING;
+    if (text_starts_with(key, caller_prefix))
+        return KEY_SYNTAX_CALLER;
+    return text_starts_with(key, admin_prefix) ? parse_rest(key, id) : KEY_SYNTAX_NOT_OURS;
 }
 
 void key_compute_hash(struct text key, struct key_hash *out)
@@ -139,7 +167,7 @@ struct text key_from_authorization(struct text value)
 
 struct text key_visible_part(struct text key)
 {
-    if (text_starts_with(key, TEXT(KEY_PREFIX))) {
+    if (text_starts_with(key, caller_prefix) || text_starts_with(key, admin_prefix)) {
         size_t length = KEY_PREFIX_LENGTH;
         while (length < key.length && length < SECRET_START - 1 && is_base36(key.data[length]))
             length++;
@@ -155,6 +183,8 @@ enum refusal key_syntax_refusal(enum key_syntax syntax)
         [KEY_SYNTAX_OK] = REFUSAL_NONE,
         [KEY_SYNTAX_MISSING] = REFUSAL_KEY_MISSING,
         [KEY_SYNTAX_NOT_OURS] = REFUSAL_KEY_MALFORMED,
+        [KEY_SYNTAX_ADMIN] = REFUSAL_KEY_ADMINISTRATIVE,
+        [KEY_SYNTAX_CALLER] = REFUSAL_KEY_MALFORMED,
         /* It begins as ours do: something was lost or added when it was copied. */
         [KEY_SYNTAX_MALFORMED] = REFUSAL_KEY_MISTYPED,
         [KEY_SYNTAX_CHECKSUM] = REFUSAL_KEY_MISTYPED,

@@ -56,6 +56,7 @@ static bool is_utf8(struct text content_type)
 
     while (content_type.length >= sizeof word - 1) {
         bool found =
+            (content_type.data[0] | 0x20) == word[0] &&
             text_equal_ignoring_case(text_first(content_type, sizeof word - 1), TEXT("charset"));
         content_type = text_from_index(content_type, found ? sizeof word - 1 : 1);
         if (!found)

@@ -1,10 +1,11 @@
 #include "openai/members.h"
 
-#include "openai/scan_string.h"
+#include "openai/brackets.h"
 
-static const char *skip_blank(const char *p, const char *end)
+static inline const char *skip_blank(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    while (p < end && (unsigned char)*p <= ' ' &&
+           (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;
 }
@@ -17,19 +18,8 @@ static const char *behind_string(const char *p, const char *end)
 
 static const char *behind_brackets(const char *p, const char *end)
 {
-    size_t depth = 0;
-    while (p < end) {
-        if (*p == '"') {
-            p = behind_string(p, end);
-            continue;
-        }
-        char c = *p++;
-        if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
-            break;
-    }
-    return p;
+    struct brackets brackets = {.open = 1};
+    return brackets_pass(&brackets, p + 1, end);
 }
 
 static const char *behind_word(const char *p, const char *end)

@@ -1,4 +1,4 @@
-/* members: walks the members of a JSON object that a scan has checked already, for the small
+/* members: walks the members of a JSON object that a scan has found already, for the small
  * objects inside an answer of which several members are wanted (usage). Much cheaper than another
  * scan.
  *

@@ -5,6 +5,7 @@
  *   AFTER ─','─▶ KEY in an object, VALUE in an array; a closing bracket ─▶ AFTER one level up
  *   VALUE: '{' ─▶ FIRST_KEY, '[' ─▶ FIRST_VALUE, '"' ─▶ STRING, a digit ─▶ NUMBER, t f n ─▶ LITERAL
  *   STRING ─'\\'─▶ ESCAPE ─'u'─▶ UNICODE ─▶ STRING
+ *   in an answer: VALUE ─ '{' or '[' ─▶ NESTED ─ its closing bracket ─▶ AFTER
  *   the last '}' ─▶ END, which takes white space only
  *
  * Where the next byte is at hand a function may take the step behind its own as well (the colon
@@ -32,6 +33,7 @@ enum scan_state {
     STATE_UNICODE,
     STATE_NUMBER,
     STATE_LITERAL,
+    STATE_NESTED,
     STATE_END,
     STATE_COUNT
 };
@@ -294,6 +296,24 @@ static const char *bracket_close(struct scan *scan, const char *p, const char *e
     return p + 1;
 }
 
+static const char *take_nested(struct scan *scan, const char *p, const char *end)
+{
+    p = brackets_pass(&scan->nested, p, end);
+    return scan->nested.open == 0 ? value_end(scan, p, end) : p;
+}
+
+/* The value is an object or an array. In an answer what is in it is only passed over. */
+static const char *nested_begin(struct scan *scan, const char *p, const char *end,
+                                enum scan_kind kind)
+{
+    member_begin(scan, p, kind);
+    if (scan->mode == SCAN_STRICT)
+        return bracket_open(scan, p, kind == SCAN_OBJECT);
+    scan->nested = (struct brackets){.open = 1};
+    scan->state = STATE_NESTED;
+    return take_nested(scan, p + 1, end);
+}
+
 /* ---- states ---- */
 
 /* Behind a key: the colon too, where it comes next. */
@@ -505,8 +525,8 @@ static const char *take_value(struct scan *scan, const char *p, const char *end)
         scan->in_key = false;
         scan->state = STATE_STRING;
         return take_string(scan, p + 1, end);
-    case '{': member_begin(scan, p, SCAN_OBJECT); return bracket_open(scan, p, true);
-    case '[': member_begin(scan, p, SCAN_ARRAY); return bracket_open(scan, p, false);
+    case '{': return nested_begin(scan, p, end, SCAN_OBJECT);
+    case '[': return nested_begin(scan, p, end, SCAN_ARRAY);
     case 't': return literal_begin(scan, p, end, SCAN_TRUE, "true");
     case 'f': return literal_begin(scan, p, end, SCAN_FALSE, "false");
     case 'n': return literal_begin(scan, p, end, SCAN_NULL, "null");
@@ -536,7 +556,7 @@ static const char *(*const take[STATE_COUNT])(struct scan *, const char *, const
     [STATE_COLON] = take_colon,     [STATE_VALUE] = take_value,   [STATE_FIRST_VALUE] = take_value,
     [STATE_AFTER] = take_after,     [STATE_STRING] = take_string, [STATE_ESCAPE] = take_escape,
     [STATE_UNICODE] = take_unicode, [STATE_NUMBER] = take_number, [STATE_LITERAL] = take_literal,
-    [STATE_END] = take_end,
+    [STATE_NESTED] = take_nested,   [STATE_END] = take_end,
 };
 
 /* ---- public ---- */

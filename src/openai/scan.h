@@ -1,9 +1,9 @@
 /* scan: finds watched top-level members of a JSON object in raw bytes, split anywhere, in one pass.
  *
  * No document is built and nothing is copied but the watched values that ask for it. The whole
- * document is checked: brackets, strings with their escapes and without raw control characters,
- * literals, numbers, nothing but white space behind the end. So no reader behind us can see other
- * watched members than we do. Keys are compared decoded ("mod\u0065l" is model).
+ * document of a request is checked: brackets, strings with their escapes and without raw control
+ * characters, literals, numbers, nothing but white space behind the end. So no reader behind us can
+ * see other watched members than we do. Keys are compared decoded ("mod\u0065l" is model).
  *
  * A scan is embedded by value, has no resources of its own and needs no closing. Copied values live
  * in the caller's arena. One thread at a time. Grammar: RFC 8259. */
@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "openai/brackets.h"
 #include "tables/error.h"
 
 /* Deeper than any real call (tool schemas reach about 20), far below where recursive readers fall
@@ -52,7 +53,9 @@ enum scan_mode {
     /* Requests: a watched key twice, or spelled so that a reader that ignores case takes it for one
      * ("Model"), is an error, because readers differ on which one counts. */
     SCAN_STRICT,
-    /* Answers: the last one wins, as in most readers. */
+    /* Answers: the last one wins, as in most readers. Objects and arrays inside of the top-level
+     * one are passed over by their brackets and quotes: nothing in them is checked, nor their
+     * depth, and lines are not counted there. */
     SCAN_LENIENT
 };
 
@@ -77,9 +80,10 @@ struct scan {
     uint16_t unit;   /* the value of those digits */
     int16_t watched; /* the watch whose value is being read, -1 none */
     uint16_t key_length;
-    const char *feed;    /* the bytes being fed, which start at `offset` */
-    const char *span;    /* where the part of the watched value in them starts */
-    const char *literal; /* being read */
+    struct brackets nested; /* of the value that is passed over */
+    const char *feed;       /* the bytes being fed, which start at `offset` */
+    const char *span;       /* where the part of the watched value in them starts */
+    const char *literal;    /* being read */
     const struct scan_watch *watches;
     struct scan_value *values;
     size_t watch_count;

@@ -3,6 +3,7 @@
 #ifndef OPENAI_SCAN_STRING_H
 #define OPENAI_SCAN_STRING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -10,54 +11,50 @@
 #include <emmintrin.h>
 #endif
 
-/* One bit for each of 16 bytes that is '"', '\\' or below 0x20; or, in the portable form, one high
- * bit for each of 8. */
 #ifdef __SSE2__
-static inline unsigned scan_string_mask(__m128i v)
+/* All bits of each of 16 bytes that is '"', '\\' or below 0x20. */
+static inline __m128i scan_string_specials(const char *p)
 {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
     __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
     __m128i escape = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
     /* Unsigned "at most 0x1f": SSE2 has no unsigned comparison, but a minimum. */
     __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, escape), control));
-}
-#else
-static inline uint64_t scan_string_mask(uint64_t v)
-{
-    const uint64_t ones = 0x0101010101010101ull, high = 0x8080808080808080ull;
-    uint64_t quote = v ^ (ones * '"'), escape = v ^ (ones * '\\');
-    uint64_t found = (quote - ones) & ~quote;
-    found |= (escape - ones) & ~escape;
-    found |= (v - ones * 0x20) & ~v;
-    /* A borrow may mark a byte above a found one too early; the first mark from below is right. */
-    return found & high;
+    return _mm_or_si128(_mm_or_si128(quote, escape), control);
 }
 #endif
 
-static inline bool scan_string_is_special(char c)
-{
-    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
-}
+/* The same as scan_string_end, for strings that are long. */
+const char *scan_string_end_far(const char *p, const char *end);
 
 /* The first byte from `p` that is '"', '\\' or a control character; `end` when there is none. */
 static inline const char *scan_string_end(const char *p, const char *end)
 {
 #ifdef __SSE2__
-    for (; end - p >= 16; p += 16) {
-        unsigned mask = scan_string_mask(_mm_loadu_si128((const __m128i *)(const void *)p));
+    /* Most strings end in the first step. */
+    if (end - p >= 16) {
+        int mask = _mm_movemask_epi8(scan_string_specials(p));
         if (mask != 0)
-            return p + __builtin_ctz(mask);
-    }
-#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    for (; end - p >= 8; p += 8) {
-        uint64_t v;
-        memcpy(&v, p, sizeof v);
-        uint64_t mask = scan_string_mask(v);
-        if (mask != 0)
-            return p + __builtin_ctzll(mask) / 8;
+            return p + __builtin_ctz((unsigned)mask);
+        p += 16;
     }
 #endif
-    while (p < end && !scan_string_is_special(*p))
+    return scan_string_end_far(p, end);
+}
+
+/* The first '"' from `p`, or `end`. For the few bytes between strings, where memchr costs its call.
+ */
+static inline const char *scan_quote(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+        if (mask != 0)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (p < end && *p != '"')
         p++;
     return p;
 }

@@ -31,8 +31,21 @@ static size_t utf8_sequence(struct text t)
     return length;
 }
 
+/* How many bytes at the start are ASCII, in whole steps of eight: mostly all. */
+static size_t ascii_prefix(struct text t)
+{
+    size_t length = 0;
+    for (uint64_t word; t.length - length >= sizeof word; length += sizeof word) {
+        memcpy(&word, t.data + length, sizeof word);
+        if ((word & 0x8080808080808080ull) != 0)
+            break;
+    }
+    return length;
+}
+
 bool scan_is_utf8(struct text t)
 {
+    t = text_from_index(t, ascii_prefix(t));
     while (t.length > 0) {
         size_t length = utf8_sequence(t);
         if (length == 0)

@@ -13,9 +13,10 @@
 
 /* ---- members found without a scan ---- */
 
-static const char *skip_space(const char *p, const char *end)
+static inline const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    while (p < end && (unsigned char)*p <= ' ' &&
+           (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;
 }
@@ -24,7 +25,7 @@ static const char *skip_space(const char *p, const char *end)
 static inline bool next_member(struct text *rest, struct text *name)
 {
     const char *p = rest->data, *end = p + rest->length;
-    while (p < end && (p = memchr(p, '"', (size_t)(end - p))) != NULL) {
+    while ((p = scan_quote(p, end)) < end) {
         const char *close = scan_string_close(p + 1, end);
         if (close == end)
             break;

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <yyjson.h>
 
+#include "base/buffer.h"
+#include "openai/brackets.h"
 #include "openai/scan.h"
 #include "openai/scan_string.h"
 
@@ -290,17 +292,162 @@ static void test_whole_numbers(void **state)
 
 static void test_string_end_everywhere(void **state)
 {
-    char bytes[80];
+    char bytes[200];
     for (size_t start = 0; start < 20; start++)
-        for (size_t at = start; at < 70; at++)
+        for (size_t at = start; at < 190; at++)
             for (size_t kind = 0; kind < 5; kind++) {
                 memset(bytes, kind == 4 ? '\x80' : 'a', sizeof bytes);
                 bytes[at] = "\"\\\x1f\x00\""[kind];
                 assert_ptr_equal(scan_string_end(bytes + start, bytes + sizeof bytes), bytes + at);
+                assert_ptr_equal(scan_string_end(bytes + start, bytes + at), bytes + at);
                 bytes[at] = ' ';
                 assert_ptr_equal(scan_string_end(bytes + start, bytes + sizeof bytes),
                                  bytes + sizeof bytes);
             }
+}
+
+static void test_quote_everywhere(void **state)
+{
+    char bytes[60];
+    for (size_t start = 0; start < 20; start++)
+        for (size_t at = start; at < sizeof bytes; at++) {
+            memset(bytes, ':', sizeof bytes);
+            bytes[at] = '"';
+            assert_ptr_equal(scan_quote(bytes + start, bytes + sizeof bytes), bytes + at);
+            assert_ptr_equal(scan_quote(bytes + start, bytes + at), bytes + at);
+        }
+}
+
+static unsigned random_below(uint64_t *seed, unsigned limit)
+{
+    *seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (unsigned)(*seed >> 33) % limit;
+}
+
+/* What brackets_pass does, said in the plainest way. */
+static size_t end_of_brackets(struct text t)
+{
+    size_t open = 1;
+    bool in_string = false;
+    for (size_t i = 0; i < t.length; i++) {
+        char c = t.data[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '{' || c == '['))
+            open++;
+        else if (!in_string && (c == '}' || c == ']') && --open == 0)
+            return i + 1;
+    }
+    return t.length;
+}
+
+static void test_brackets_in_any_bytes(void **state)
+{
+    static const char alphabet[] = "\"\"\"\\\\{}[]}]aaaaaaaaaaaaa\n\xdb\xfb";
+    uint64_t seed = 1;
+    char bytes[150];
+    for (int round = 0; round < 20000; round++) {
+        size_t length = random_below(&seed, sizeof bytes);
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = alphabet[random_below(&seed, sizeof alphabet - 1)];
+        size_t expected = end_of_brackets(text_of(bytes, length));
+        size_t largest = 1 + random_below(&seed, 60), at = 0;
+        struct brackets brackets = {.open = 1};
+        while (at < length && brackets.open > 0) {
+            size_t piece = 1 + random_below(&seed, (unsigned)largest);
+            const char *end = bytes + (piece < length - at ? at + piece : length);
+            at = (size_t)(brackets_pass(&brackets, bytes + at, end) - bytes);
+        }
+        assert_int_equal(at, expected);
+    }
+}
+
+static void append_random_value(struct buffer *out, uint64_t *seed, unsigned depth)
+{
+    static const char *const plain[] = {
+        "null",
+        "true",
+        "-1.5e3",
+        "0",
+        "\"\"",
+        "\"a\"",
+        "\"\\\"\"",
+        "\"{[\\\\\"",
+        "\"]}\\u007d\"",
+        "\"model\"",
+        "\"a string longer than the widest step that there is in any scan of it all\""};
+    unsigned kind = random_below(seed, depth < 5 ? 6 : 4);
+    if (kind < 4) {
+        buffer_append(out, text_from(plain[random_below(seed, ARRAY_LENGTH(plain))]));
+        return;
+    }
+    buffer_append_char(out, kind == 4 ? '[' : '{');
+    for (unsigned i = 0, count = random_below(seed, 4); i < count; i++) {
+        if (i > 0)
+            buffer_append(out, TEXT(", "));
+        if (kind == 5)
+            buffer_append(out, i % 2 ? TEXT("\"model\":") : TEXT("\"s\\\\\" : "));
+        append_random_value(out, seed, depth + 1);
+    }
+    buffer_append_char(out, kind == 4 ? ']' : '}');
+}
+
+/* Of a valid document both modes tell the same, wherever it is cut. */
+static void test_passing_over_agrees_with_checking(void **state)
+{
+    uint64_t seed = 7;
+    for (int round = 0; round < 300; round++) {
+        struct arena arena;
+        struct buffer document;
+        arena_open(&arena, NULL, 1u << 22);
+        buffer_open(&document, 1u << 20);
+        static const char *const keys[] = {
+            "{\"x\":", ",\"model\":", " , \"stream\":", ",\"task\": "};
+        for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+            buffer_append(&document, text_from(keys[i]));
+            append_random_value(&document, &seed, 1);
+        }
+        buffer_append_char(&document, '}');
+        struct outcome strict = check(buffer_text(&document), SCAN_STRICT, &arena);
+        struct outcome lenient = check(buffer_text(&document), SCAN_LENIENT, &arena);
+        assert_int_equal(strict.error, ERROR_OK);
+        assert_int_equal(lenient.error, ERROR_OK);
+        for (size_t i = 0; i < COUNT; i++) {
+            assert_int_equal(strict.values[i].kind, lenient.values[i].kind);
+            assert_int_equal(strict.values[i].offset, lenient.values[i].offset);
+            assert_int_equal(strict.values[i].length, lenient.values[i].length);
+            assert_true(text_equal(strict.values[i].raw, lenient.values[i].raw));
+        }
+        buffer_close(&document);
+        arena_close(&arena);
+    }
+}
+
+/* An answer's inside is its reader's affair, its outside is not. */
+static void test_answers_are_checked_outside(void **state)
+{
+    static const struct {
+        const char *document;
+        enum error error;
+    } rows[] = {
+        {"{\"a\":[NaN,\t,1],\"model\":\"m\"}", ERROR_OK},
+        {"{\"a\":{\"b\":\"\n\"},\"model\":\"m\"}", ERROR_OK},
+        {"{\"a\":NaN,\"model\":\"m\"}", ERROR_SYNTAX},
+        {"{\"a\":[1],,\"model\":\"m\"}", ERROR_SYNTAX},
+        {"{\"a\":[1]\"model\":\"m\"}", ERROR_SYNTAX},
+        {"{\"a\":[1}}", ERROR_OK},
+        {"{\"a\":[[1],\"model\":\"m\"}", ERROR_SYNTAX},
+        {"{\"a\":[\"]}", ERROR_SYNTAX},
+        {"{\"a\":[]}]", ERROR_SYNTAX},
+    };
+    struct arena arena;
+    arena_open(&arena, NULL, 1u << 20);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        assert_int_equal(check(text_from(rows[i].document), SCAN_LENIENT, &arena).error,
+                         rows[i].error);
+    arena_close(&arena);
 }
 
 static void test_long_values_across_feeds(void **state)
@@ -337,6 +484,10 @@ int main(void)
         cmocka_unit_test(test_decodes_strings),
         cmocka_unit_test(test_whole_numbers),
         cmocka_unit_test(test_string_end_everywhere),
+        cmocka_unit_test(test_quote_everywhere),
+        cmocka_unit_test(test_brackets_in_any_bytes),
+        cmocka_unit_test(test_passing_over_agrees_with_checking),
+        cmocka_unit_test(test_answers_are_checked_outside),
         cmocka_unit_test(test_long_values_across_feeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

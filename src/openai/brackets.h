@@ -1,0 +1,81 @@
+/* brackets: passes over a JSON object or array by its brackets and quotes alone, split anywhere.
+ * What stands between them is not checked, and which kind of bracket closes which is not either:
+ * of JSON that is valid it finds the end, of anything else some end. */
+#ifndef OPENAI_BRACKETS_H
+#define OPENAI_BRACKETS_H
+
+#include "openai/scan_string.h"
+
+struct brackets {
+    uint64_t open; /* not yet closed */
+    bool in_string;
+    bool escaped; /* in a string, behind a backslash */
+};
+
+/* Takes a byte that no backslash stands before. True when it closes the last bracket. */
+static inline bool brackets_take(struct brackets *brackets, char c)
+{
+    if (c == '"') {
+        brackets->in_string = !brackets->in_string;
+        return false;
+    }
+    if (brackets->in_string) {
+        brackets->escaped = c == '\\';
+        return false;
+    }
+    if (c == '}' || c == ']')
+        return --brackets->open == 0;
+    brackets->open += c == '{' || c == '[';
+    return false;
+}
+
+#ifdef __SSE2__
+/* One bit for each of the 16 bytes at `p` that brackets_take needs to see. */
+static inline unsigned brackets_mask(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i escape = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    /* The bit 0x20 makes braces of brackets, and of nothing else. */
+    __m128i braces = _mm_or_si128(v, _mm_set1_epi8(0x20));
+    __m128i open = _mm_cmpeq_epi8(braces, _mm_set1_epi8('{'));
+    __m128i close = _mm_cmpeq_epi8(braces, _mm_set1_epi8('}'));
+    __m128i found = _mm_or_si128(_mm_or_si128(quote, escape), _mm_or_si128(open, close));
+    return (unsigned)_mm_movemask_epi8(found);
+}
+#endif
+
+/* From `p`, inside of `open` brackets: behind the one that closes the last, with `open` 0 then; or
+ * `end`. */
+static inline const char *brackets_pass(struct brackets *brackets, const char *p, const char *end)
+{
+    struct brackets now = *brackets; /* in registers */
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        unsigned mask = brackets_mask(p) & ~(unsigned)now.escaped;
+        now.escaped = false;
+        while (mask != 0) {
+            unsigned i = (unsigned)__builtin_ctz(mask);
+            mask &= mask - 1;
+            if (brackets_take(&now, p[i])) {
+                *brackets = now;
+                return p + i + 1;
+            }
+            if (now.escaped) {
+                mask &= ~(2u << i);
+                now.escaped = i == 15;
+            }
+        }
+    }
+#endif
+    for (; p < end && now.open > 0; p++) {
+        if (now.escaped)
+            now.escaped = false;
+        else
+            (void)brackets_take(&now, *p);
+    }
+    *brackets = now;
+    return p;
+}
+
+#endif

@@ -95,18 +95,24 @@ static void add(struct watch *watch, const char *path)
     watch->files[watch->count++] = (struct watched){ensure_memory(strdup(path)), look_at(path)};
 }
 
+static void add_listener(struct watch *watch, const struct config_listener *listener)
+{
+    const struct tls_server_settings *tls = &listener->tls;
+
+    add(watch, tls->client_authority_path);
+    for (size_t i = 0; i < tls->certificate_count; i++) {
+        add(watch, tls->certificates[i].certificate_path);
+        add(watch, tls->certificates[i].key_path);
+    }
+}
+
 void watch_set(struct watch *watch, const char *path, const struct config *config)
 {
     forget(watch);
     add(watch, path);
-    for (size_t i = 0; i < config->listener_count; i++) {
-        const struct tls_server_settings *tls = &config->listeners[i].tls;
-        add(watch, tls->client_authority_path);
-        for (size_t j = 0; j < tls->certificate_count; j++) {
-            add(watch, tls->certificates[j].certificate_path);
-            add(watch, tls->certificates[j].key_path);
-        }
-    }
+    for (size_t i = 0; i < config->listener_count; i++)
+        add_listener(watch, &config->listeners[i]);
+    add_listener(watch, &config->admin);
     for (size_t i = 0; i < config->provider_count; i++) {
         const struct tls_client_settings *tls = &config->providers[i].tls;
         add(watch, tls->authority_path);

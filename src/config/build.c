@@ -69,8 +69,10 @@ static bool same_address(const struct address *a, const struct address *b)
            memcmp(&a->any, &b->any, a->length) == 0;
 }
 
+/* `others` are those checked before. */
 static void check_address(struct settings_reader *reader, const struct settings_listener *settings,
-                          const struct config *config, struct config_listener *listener)
+                          const struct config_listener *others, size_t other_count,
+                          struct config_listener *listener)
 {
     const struct settings_value *value = &settings->address;
     listener->address_text = value->text;
@@ -84,10 +86,10 @@ static void check_address(struct settings_reader *reader, const struct settings_
                      report_quote(value->text));
         return;
     }
-    for (const struct config_listener *other = config->listeners; other < listener; other++)
-        if (same_address(&other->address, &listener->address))
+    for (size_t i = 0; i < other_count; i++)
+        if (same_address(&others[i].address, &listener->address))
             report_error(reader->report, settings_place(value, &settings->entry),
-                         "listener \"%.*s\" has this address already", TEXT_ARG(other->name));
+                         "listener \"%.*s\" has this address already", TEXT_ARG(others[i].name));
 }
 
 static void build_listeners(struct settings_reader *reader, const struct settings *settings,
@@ -112,11 +114,34 @@ static void build_listeners(struct settings_reader *reader, const struct setting
             (enum config_client_certificate)from[i].client_certificate.choice;
         build_certificates(reader, &from[i], &listeners[i]);
         size_t key = report_enter(reader->report, TEXT("address"));
-        check_address(reader, &from[i], config, &listeners[i]);
+        check_address(reader, &from[i], listeners, i, &listeners[i]);
         report_leave(reader->report, key);
         check_client_certificate(reader, &from[i], &listeners[i]);
         report_leave(reader->report, mark);
     }
+    report_leave(reader->report, top);
+}
+
+/* After the listeners. Whoever reads an admin key on the way owns the gateway, so in clear it goes
+ * within this machine only. */
+static void build_admin(struct settings_reader *reader, const struct settings_listener *from,
+                        struct config *config)
+{
+    struct config_listener *admin = &config->admin;
+    size_t top = report_enter(reader->report, TEXT("admin"));
+
+    admin->name = TEXT("admin");
+    admin->metrics = CONFIG_METRICS_OFF;
+    admin->client_certificate = (enum config_client_certificate)from->client_certificate.choice;
+    build_certificates(reader, from, admin);
+    size_t key = report_enter(reader->report, TEXT("address"));
+    check_address(reader, from, config->listeners, config->listener_count, admin);
+    if (admin->address.length > 0 && !address_is_loopback(&admin->address) && !admin->tls_enabled)
+        report_error(reader->report, settings_place(&from->address, NULL),
+                     "admin keys would travel in clear: give \"certificates\", or listen on "
+                     "127.0.0.1, [::1] or a unix socket");
+    report_leave(reader->report, key);
+    check_client_certificate(reader, from, admin);
     report_leave(reader->report, top);
 }
 
@@ -221,6 +246,7 @@ void build_snapshot(struct settings_reader *reader, const struct settings *setti
     build_access_log(&settings->access_log, config);
     check_memory(reader, root, &config->limits);
     build_listeners(reader, settings, config);
+    build_admin(reader, &settings->admin, config);
     build_dns(reader, &settings->dns, config);
     config->catalog_path = settings->prices.catalog.text;
     config->unpriced_models = (enum config_unpriced)settings->prices.unpriced_models.choice;

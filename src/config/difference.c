@@ -312,6 +312,11 @@ static struct things listeners_of(const struct config *config)
                            sizeof(*config->listeners), compare_listener};
 }
 
+static struct things admin_of(const struct config *config)
+{
+    return (struct things){"section", &config->admin, 1, sizeof(config->admin), compare_listener};
+}
+
 static struct things providers_of(const struct config *config)
 {
     return (struct things){"provider", config->providers, config->provider_count,
@@ -342,9 +347,9 @@ static void compare_key(struct buffer *out, const char *path, uint64_t old, uint
 void config_describe_difference(const struct config *old, const struct config *new,
                                 struct buffer *out)
 {
-    struct things before[] = {listeners_of(old), providers_of(old), models_of(old),
+    struct things before[] = {listeners_of(old), admin_of(old), providers_of(old), models_of(old),
                               webhooks_of(old)};
-    struct things after[] = {listeners_of(new), providers_of(new), models_of(new),
+    struct things after[] = {listeners_of(new), admin_of(new), providers_of(new), models_of(new),
                              webhooks_of(new)};
     compare_key(out, "workers", old->workers, new->workers);
     for (size_t i = 0; i < ARRAY_LENGTH(after); i++)

@@ -116,6 +116,7 @@ struct settings {
     uint64_t workers;
     struct settings_listener *listeners;
     size_t listener_count;
+    struct settings_listener admin;
     struct settings_provider *providers;
     size_t provider_count;
     struct settings_model *models;

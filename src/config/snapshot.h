@@ -184,6 +184,8 @@ struct config {
     unsigned workers;   /* at least 1: the number of cores is filled in */
     const struct config_listener *listeners;
     size_t listener_count; /* at least 1 */
+    /* Where administrators connect; address.length 0: DATA/admin.sock. */
+    struct config_listener admin;
     const struct config_provider *providers;
     size_t provider_count;             /* at least 1 */
     const struct config_model *models; /* in the file's order */

@@ -1,6 +1,6 @@
-/* The table of fields drives encoding and decoding; a struct text's member is found by its offset.
- * A key is the field's number and its wire type: a reader that does not know the number knows by
- * the wire type how much to skip. */
+/* The table of fields drives encoding and decoding: each row becomes statements of its own, so that
+ * the compiler sees every number, type and member. A key is the field's number and its wire type: a
+ * reader that does not know the number knows by the wire type how much to skip. */
 #include "ledger/record.h"
 
 #include "base/ensure.h"
@@ -39,22 +39,16 @@ const size_t record_field_count = ARRAY_LENGTH(record_fields);
 #include "tables/ledger_fields.def"
 #undef FIELD
 
-/* The row of each field number, plus one; the size is the next power of two above every number. */
+/* At least the highest field number. */
 enum {
-    FIELD_NUMBERS = 1
+    FIELD_NUMBERS = 0
 #define FIELD(number, type, name, limit, description) | (number)
 #include "tables/ledger_fields.def"
 #undef FIELD
 };
 
-enum row {
-#define FIELD(number, type, name, limit, description) ROW_##name,
-#include "tables/ledger_fields.def"
-#undef FIELD
-};
-
-static const uint8_t row_of_number[FIELD_NUMBERS + 1] = {
-#define FIELD(number, type, name, limit, description) [number] = ROW_##name + 1,
+static const bool is_known[FIELD_NUMBERS + 1] = {
+#define FIELD(number, type, name, limit, description) [number] = true,
 #include "tables/ledger_fields.def"
 #undef FIELD
 };
@@ -112,7 +106,6 @@ static inline uint8_t *put_text(uint8_t *out, unsigned number, struct text t, si
     return out + length;
 }
 
-/* One statement a row, so that the compiler sees every number and type. */
 #define ENCODE_TIME(number, value, limit) \
     if ((value) != 0)                     \
         out = put_number(out, number, value);
@@ -148,67 +141,104 @@ size_t record_encode(const struct record *record, uint8_t *begin)
     return (size_t)(out - begin);
 }
 
-static const struct record_field *find_field(uint64_t number)
-{
-    if (number >= ARRAY_LENGTH(row_of_number) || row_of_number[number] == 0)
-        return NULL;
-    return &record_fields[row_of_number[number] - 1];
-}
-
-static bool is_bytes(enum record_type type)
-{
-    return type == RECORD_TYPE_TEXT || type == RECORD_TYPE_JSON;
-}
-
 /* A value out of its enum's or integer's range is a newer writer's and stays unknown. */
-static void set_number(struct record *record, const struct record_field *field, uint64_t value)
+static inline bool take_time(uint64_t *member, uint64_t value)
 {
-    char *member = (char *)record + field->offset;
-    switch (field->type) {
-    case RECORD_TYPE_TIME: *(uint64_t *)(void *)member = value; break;
-    case RECORD_TYPE_DURATION:
-    case RECORD_TYPE_INTEGER:
-    case RECORD_TYPE_MONEY:
-        if (value <= INT64_MAX)
-            *(int64_t *)(void *)member = (int64_t)value;
-        break;
-    case RECORD_TYPE_FLAG: *(bool *)member = value != 0; break;
-    case RECORD_TYPE_OUTCOME:
-        if (value < RECORD_OUTCOME_COUNT)
-            *(enum record_outcome *)(void *)member = (enum record_outcome)value;
-        break;
-    case RECORD_TYPE_USAGE_SOURCE:
-        if (value < RECORD_USAGE_COUNT)
-            *(enum record_usage_source *)(void *)member = (enum record_usage_source)value;
-        break;
-    case RECORD_TYPE_TEXT:
-    case RECORD_TYPE_JSON: ensure(false);
-    }
+    *member = value;
+    return true;
 }
 
-/* Reads one field; false when it is not well-formed. */
-static bool read_field(struct record *record, const uint8_t **at, const uint8_t *end)
+static inline bool take_integer(int64_t *member, uint64_t value)
 {
-    uint64_t key;
-    uint64_t value;
-    if (!varint_read(at, end, &key) || !varint_read(at, end, &value))
+    if (value <= INT64_MAX)
+        *member = (int64_t)value;
+    return true;
+}
+
+static inline bool take_flag(bool *member, uint64_t value)
+{
+    *member = value != 0;
+    return true;
+}
+
+static inline bool take_outcome(enum record_outcome *member, uint64_t value)
+{
+    if (value < RECORD_OUTCOME_COUNT)
+        *member = (enum record_outcome)value;
+    return true;
+}
+
+static inline bool take_usage_source(enum record_usage_source *member, uint64_t value)
+{
+    if (value < RECORD_USAGE_COUNT)
+        *member = (enum record_usage_source)value;
+    return true;
+}
+
+static inline bool take_text(struct text *member, const uint8_t **at, const uint8_t *end,
+                             uint64_t length, size_t limit)
+{
+    if (length > limit || length > (uint64_t)(end - *at))
         return false;
-    const struct record_field *field = find_field(key >> WIRE_BITS);
-    enum wire wire = (enum wire)(key & ((1 << WIRE_BITS) - 1));
-    if (wire > WIRE_BYTES || (field && is_bytes(field->type) != (wire == WIRE_BYTES)))
+    *member = text_of((const char *)*at, (size_t)length);
+    *at += length;
+    return true;
+}
+
+/* Passes over a field of a newer writer. A number that is known, with another wire type, is none.
+ */
+static bool pass_over(uint64_t key, uint64_t value, const uint8_t **at, const uint8_t *end)
+{
+    uint64_t number = key >> WIRE_BITS;
+    if (number < ARRAY_LENGTH(is_known) && is_known[number])
         return false;
-    if (wire == WIRE_NUMBER) {
-        if (field)
-            set_number(record, field, value);
+    switch ((enum wire)(key & ((1 << WIRE_BITS) - 1))) {
+    case WIRE_NUMBER: return true;
+    case WIRE_BYTES:
+        if (value > (uint64_t)(end - *at))
+            return false;
+        *at += value;
         return true;
     }
-    if (value > (uint64_t)(end - *at) || (field && value > field->limit))
+    return false;
+}
+
+/* The wire type and how a value is taken: one pair a type. */
+#define WIRE_OF_TIME         WIRE_NUMBER
+#define WIRE_OF_DURATION     WIRE_NUMBER
+#define WIRE_OF_INTEGER      WIRE_NUMBER
+#define WIRE_OF_MONEY        WIRE_NUMBER
+#define WIRE_OF_FLAG         WIRE_NUMBER
+#define WIRE_OF_TEXT         WIRE_BYTES
+#define WIRE_OF_JSON         WIRE_BYTES
+#define WIRE_OF_OUTCOME      WIRE_NUMBER
+#define WIRE_OF_USAGE_SOURCE WIRE_NUMBER
+
+#define TAKE_TIME(member, limit)         take_time(member, value)
+#define TAKE_DURATION(member, limit)     take_integer(member, value)
+#define TAKE_INTEGER(member, limit)      take_integer(member, value)
+#define TAKE_MONEY(member, limit)        take_integer(member, value)
+#define TAKE_FLAG(member, limit)         take_flag(member, value)
+#define TAKE_TEXT(member, limit)         take_text(member, at, end, value, limit)
+#define TAKE_JSON(member, limit)         take_text(member, at, end, value, limit)
+#define TAKE_OUTCOME(member, limit)      take_outcome(member, value)
+#define TAKE_USAGE_SOURCE(member, limit) take_usage_source(member, value)
+
+/* Reads one field; false when it is not well-formed. */
+static inline bool read_field(struct record *record, const uint8_t **at, const uint8_t *end)
+{
+    uint64_t key;
+    uint64_t value; /* of WIRE_BYTES the length */
+    if (!varint_read(at, end, &key) || !varint_read(at, end, &value))
         return false;
-    if (field)
-        *(struct text *)(void *)((char *)record + field->offset) =
-            text_of((const char *)*at, (size_t)value);
-    *at += value;
-    return true;
+    switch (key) {
+#define FIELD(number, type, name, limit, description) \
+    case (number) << WIRE_BITS | WIRE_OF_##type:      \
+        return TAKE_##type(&record->name, limit);
+#include "tables/ledger_fields.def"
+#undef FIELD
+    default: return pass_over(key, value, at, end);
+    }
 }
 
 enum error record_decode(struct record *record, const uint8_t *bytes, size_t length)

@@ -25,6 +25,10 @@ static inline uint8_t *varint_write(uint8_t *out, uint64_t number)
 must_check static inline bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *number)
 {
     uint64_t value = 0;
+    if (*at < end && **at < 0x80) { /* most are one byte */
+        *number = *(*at)++;
+        return true;
+    }
     for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
         uint8_t byte = *(*at)++;
         if (shift == 63 && byte > 1)

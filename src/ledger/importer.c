@@ -19,7 +19,6 @@
 #include "ledger/rows.h"
 
 enum statement {
-    INSERT_RECORD,
     INSERT_OBJECT,
     FIND_OBJECT,
     PUT_CURSOR,
@@ -30,7 +29,6 @@ enum statement {
 };
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
-    [INSERT_RECORD] = NULL, /* made of the table of fields */
     [INSERT_OBJECT] = "INSERT INTO objects (id, provider, team, key_id, kind, created_at)"
                       " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                       " provider = excluded.provider, team = excluded.team,"
@@ -49,6 +47,7 @@ struct importer {
     char *path;
     struct store *store; /* NULL while it cannot be opened */
     struct store_statement *statements[STATEMENT_COUNT];
+    struct row_insert insert;
     struct open_set open;
     uint64_t stored_marks; /* rows of this process in open_exchanges */
     bool recovered;
@@ -60,6 +59,10 @@ struct importer {
     uint64_t batch_records;
     uint64_t batch_duplicates;
     uint64_t batch_settled; /* of this process's records, whether they were new or not */
+    /* Records of the segment that is being read which are no rows yet. */
+    struct record rows[IMPORTER_ROWS];
+    bool inserted[IMPORTER_ROWS];
+    size_t row_count;
     struct importer_counters counters;
 };
 
@@ -145,8 +148,8 @@ static enum error connect_store(struct importer *importer)
             note_error("ledger", "the store cannot be opened: %s", problem);
         return error;
     }
-    error = rows_prepare_insert(importer->store, &importer->statements[INSERT_RECORD]);
-    for (size_t i = INSERT_RECORD + 1; !error && i < STATEMENT_COUNT; i++)
+    error = rows_open_insert(&importer->insert, importer->store);
+    for (size_t i = 0; !error && i < STATEMENT_COUNT; i++)
         error = store_prepare(importer->store, statement_sql[i], &importer->statements[i]);
     if (!error)
         error = visit_lane(importer, importer->shelf->lanes_count - 1, read_cursor);
@@ -198,29 +201,33 @@ static enum error import_begin(struct importer *importer, struct shelf_segment *
     return store_mark(importer, mark.id, at->segment.number, entry);
 }
 
-static enum error insert_record(struct importer *importer, const struct record *record,
-                                bool may_exist)
+/* Makes rows of the records that wait. `may_exist`: some may be in the store since an earlier
+ * process. */
+static enum error write_rows(struct importer *importer, bool may_exist)
 {
-    rows_bind(importer->statements[INSERT_RECORD], record);
-    enum error error = store_run(importer->statements[INSERT_RECORD]);
-    if (error)
-        return error;
-    if (store_changes(importer->store) > 0)
-        importer->batch_records++;
-    else if (!may_exist)
-        importer->batch_duplicates++;
-    return ERROR_OK;
+    size_t count = importer->row_count;
+    importer->row_count = 0;
+    if (count == 0)
+        return ERROR_OK;
+    enum error error = rows_insert(&importer->insert, importer->rows, count, importer->inserted);
+    for (size_t i = 0; !error && i < count; i++) {
+        if (importer->inserted[i])
+            importer->batch_records++;
+        else if (!may_exist)
+            importer->batch_duplicates++;
+    }
+    return error;
 }
 
 static enum error import_end(struct importer *importer, struct shelf_segment *at,
                              const struct entry *entry)
 {
-    struct record record;
-    if (record_decode(&record, entry->payload, entry->length) != ERROR_OK)
+    struct record *record = &importer->rows[importer->row_count];
+    if (record_decode(record, entry->payload, entry->length) != ERROR_OK)
         return pass_over(importer, at, entry);
-    if (!open_set_remove(&importer->open, record.id) && importer->stored_marks > 0) {
-        store_bind_blob(importer->statements[DROP_OPEN], 1, record.id.bytes,
-                        sizeof(record.id.bytes));
+    if (!open_set_remove(&importer->open, record->id) && importer->stored_marks > 0) {
+        store_bind_blob(importer->statements[DROP_OPEN], 1, record->id.bytes,
+                        sizeof(record->id.bytes));
         enum error error = store_run(importer->statements[DROP_OPEN]);
         if (error)
             return error;
@@ -229,7 +236,8 @@ static enum error import_end(struct importer *importer, struct shelf_segment *at
         return ERROR_OK;
     if (!at->left_behind)
         importer->batch_settled++;
-    return insert_record(importer, &record, at->left_behind);
+    importer->row_count++;
+    return importer->row_count < IMPORTER_ROWS ? ERROR_OK : write_rows(importer, at->left_behind);
 }
 
 static enum error import_object(struct importer *importer, struct shelf_segment *at,
@@ -289,10 +297,11 @@ static enum error import_refused(struct importer *importer, struct shelf_segment
 {
     if (atomic_load(&segment_header_of(&at->segment)->refused_count) == 0)
         return ERROR_OK;
-    struct record record;
-    journal_describe_refused(&at->segment, &record);
     enum error error = begin(importer);
-    return error ? error : insert_record(importer, &record, true);
+    if (error)
+        return error;
+    journal_describe_refused(&at->segment, &importer->rows[importer->row_count++]);
+    return write_rows(importer, true);
 }
 
 /* A torn entry behind what was committed is no damage: its writer died before it was written. */
@@ -319,6 +328,9 @@ static enum error import_entries(struct importer *importer, struct shelf_segment
         if (!error)
             error = import_entry(importer, at, &entry);
     }
+    if (!error)
+        return write_rows(importer, at->left_behind);
+    importer->row_count = 0;
     return error;
 }
 
@@ -393,8 +405,8 @@ static enum error recover(struct importer *importer)
     uint64_t interrupted = 0;
     enum error error = begin(importer);
     if (!error)
-        error = recovery_run(importer->store, importer->statements[INSERT_RECORD], importer->shelf,
-                             &importer->open, &interrupted);
+        error = recovery_run(importer->store, &importer->insert, importer->shelf, &importer->open,
+                             &interrupted);
     if (!error)
         error = store_commit(importer->store);
     importer->begun = importer->begun && error;

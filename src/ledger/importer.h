@@ -10,6 +10,7 @@
 struct importer;
 
 #define IMPORTER_BATCH    4096u /* entries in a transaction: some 20 ms of work */
+#define IMPORTER_ROWS     64u   /* records made rows by one statement: with more little is gained */
 #define IMPORTER_PATIENCE 100u  /* milliseconds that a step waits for another process's lock */
 #define IMPORTER_BACKOFF_MIN                                            \
     100000000ull /* nanoseconds between attempts at a store that failed \

@@ -61,6 +61,13 @@ enum {
 #undef FIELD
 };
 
+enum {
+    RECORD_FIELDS = 0
+#define FIELD(number, type, name, limit, description) +1
+#include "tables/ledger_fields.def"
+#undef FIELD
+};
+
 enum record_type {
     RECORD_TYPE_TIME,
     RECORD_TYPE_DURATION,

@@ -3,8 +3,8 @@
 #include "base/note.h"
 #include "ledger/rows.h"
 
-static enum error insert_interrupted(struct store *store, struct store_statement *insert,
-                                     const uint8_t *bytes, size_t length, uint64_t *interrupted)
+static enum error insert_interrupted(struct row_insert *insert, const uint8_t *bytes, size_t length,
+                                     uint64_t *interrupted)
 {
     struct record record;
     if (record_decode(&record, bytes, length) != ERROR_OK) {
@@ -12,16 +12,14 @@ static enum error insert_interrupted(struct store *store, struct store_statement
         return ERROR_OK;
     }
     record.outcome = RECORD_OUTCOME_INTERRUPTED;
-    rows_bind(insert, &record);
-    enum error error = store_run(insert);
-    if (!error && store_changes(store) > 0)
-        ++*interrupted;
+    bool inserted = false;
+    enum error error = rows_insert(insert, &record, 1, &inserted);
+    *interrupted += inserted;
     return error;
 }
 
-static enum error recover_segment(struct store *store, struct store_statement *insert,
-                                  const struct shelf_segment *at, const struct open_set *open,
-                                  uint64_t *interrupted)
+static enum error recover_segment(struct row_insert *insert, const struct shelf_segment *at,
+                                  const struct open_set *open, uint64_t *interrupted)
 {
     enum error error = ERROR_OK;
     size_t cursor = 0;
@@ -30,19 +28,19 @@ static enum error recover_segment(struct store *store, struct store_statement *i
         size_t position = mark->position;
         uint64_t damaged = 0;
         if (segment_next(&at->segment, &position, at->segment.size, &entry, &damaged))
-            error = insert_interrupted(store, insert, entry.payload, entry.length, interrupted);
+            error = insert_interrupted(insert, entry.payload, entry.length, interrupted);
     }
     const struct segment_header *header = segment_header_of(&at->segment);
     if (error || !at->segment.sound || atomic_load(&header->refused_count) == 0)
         return error;
     struct record refused;
     journal_describe_refused(&at->segment, &refused);
-    rows_bind(insert, &refused);
-    return store_run(insert);
+    bool inserted;
+    return rows_insert(insert, &refused, 1, &inserted);
 }
 
 /* The marks whose segments were gone already. */
-static enum error recover_stored_marks(struct store *store, struct store_statement *insert,
+static enum error recover_stored_marks(struct store *store, struct row_insert *insert,
                                        uint64_t first_number, uint64_t *interrupted)
 {
     struct store_statement *select;
@@ -53,8 +51,7 @@ static enum error recover_stored_marks(struct store *store, struct store_stateme
     store_bind_integer(select, 1, (int64_t)first_number);
     for (bool row = true; !(error = store_step(select, &row)) && row;) {
         struct text bytes = store_column_text(select, 0);
-        error = insert_interrupted(store, insert, (const uint8_t *)bytes.data, bytes.length,
-                                   interrupted);
+        error = insert_interrupted(insert, (const uint8_t *)bytes.data, bytes.length, interrupted);
         if (error)
             break;
     }
@@ -71,14 +68,14 @@ static enum error recover_stored_marks(struct store *store, struct store_stateme
     return error;
 }
 
-enum error recovery_run(struct store *store, struct store_statement *insert, struct shelf *shelf,
+enum error recovery_run(struct store *store, struct row_insert *insert, struct shelf *shelf,
                         const struct open_set *open, uint64_t *interrupted)
 {
     enum error error = ERROR_OK;
     struct shelf_segment *at = shelf_hold_first(shelf, shelf->lanes_count - 1);
     while (at) {
         if (!error)
-            error = recover_segment(store, insert, at, open, interrupted);
+            error = recover_segment(insert, at, open, interrupted);
         at = shelf_hold_next(shelf, at);
     }
     if (error)

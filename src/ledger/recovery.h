@@ -8,12 +8,12 @@
 #define LEDGER_RECOVERY_H
 
 #include "ledger/open_set.h"
+#include "ledger/rows.h"
 #include "ledger/shelf.h"
-#include "store/store.h"
 
-/* Within the caller's transaction. `insert` is that of rows_prepare_insert; `open` holds the begin
+/* Within the caller's transaction. `open` holds the begin
  * marks without an end; `interrupted` gets how many records were made of such marks. */
-must_handle enum error recovery_run(struct store *store, struct store_statement *insert,
+must_handle enum error recovery_run(struct store *store, struct row_insert *insert,
                                     struct shelf *shelf, const struct open_set *open,
                                     uint64_t *interrupted);
 

@@ -1,79 +1,96 @@
 #include "ledger/rows.h"
 
-#include "base/buffer.h"
 #include "base/ensure.h"
 
-#define SQL_SIZE_MAX 16384u
-
-enum { PARAMETER_ID = 1, PARAMETER_FIELDS };
 enum { COLUMN_NUMBER, COLUMN_ID, COLUMN_FIELDS };
 
-/* The text of an enum's value; empty is NULL in the store. */
-static struct text enum_text(const struct record_field *field, const void *member)
+/* What is inserted: its number is the store's to give. */
+static const struct text inserted_columns[1 + RECORD_FIELDS] = {
+    TEXT_INIT("id"),
+#define FIELD(number, type, name, limit, description) TEXT_INIT(#name),
+#include "tables/ledger_fields.def"
+#undef FIELD
+};
+
+static struct store_value integer(int64_t number)
 {
-    if (field->type == RECORD_TYPE_OUTCOME)
-        return record_outcome_name(*(const enum record_outcome *)member);
-    return record_usage_source_name(*(const enum record_usage_source *)member);
+    return (struct store_value){.type = STORE_VALUE_INTEGER, .integer = number};
 }
 
-enum error rows_prepare_insert(struct store *store, struct store_statement **out)
+static struct store_value text(struct text text)
 {
-    struct buffer sql;
-    buffer_open(&sql, SQL_SIZE_MAX);
-    buffer_append(&sql, TEXT("INSERT OR IGNORE INTO exchanges (id"));
-    for (size_t i = 0; i < record_field_count; i++)
-        buffer_append_format(&sql, ",%.*s", TEXT_ARG(record_fields[i].name));
-    buffer_append(&sql, TEXT(") VALUES (?"));
-    for (size_t i = 0; i < record_field_count; i++)
-        buffer_append(&sql, TEXT(",?"));
-    buffer_append(&sql, text_of(")", 2));
-    enum error error = sql.failed ? ERROR_MEMORY : store_prepare(store, sql.data, out);
-    buffer_close(&sql);
-    return error;
+    return (struct store_value){.type = text.length > 0 ? STORE_VALUE_TEXT : STORE_VALUE_NULL,
+                                .bytes = text};
 }
 
-static void bind_text(struct store_statement *insert, int parameter, struct text text)
+static struct store_value value_of(const struct record_field *field, const struct record *record)
 {
-    if (text.length > 0)
-        store_bind_text(insert, parameter, text);
-}
-
-static void bind_field(struct store_statement *insert, int parameter,
-                       const struct record_field *field, const void *member)
-{
+    const void *member = (const char *)record + field->offset;
+    const struct store_value unknown = {.type = STORE_VALUE_NULL};
     switch (field->type) {
-    case RECORD_TYPE_TIME:
+    case RECORD_TYPE_TIME: {
         /* Nanoseconds pass the signed range in the year 2262. */
-        if (*(const uint64_t *)member != 0)
-            store_bind_integer(insert, parameter, (int64_t) * (const uint64_t *)member);
-        break;
+        int64_t time = (int64_t) * (const uint64_t *)member;
+        return time != 0 ? integer(time) : unknown;
+    }
     case RECORD_TYPE_DURATION:
     case RECORD_TYPE_INTEGER:
-    case RECORD_TYPE_MONEY:
-        if (*(const int64_t *)member >= 0)
-            store_bind_integer(insert, parameter, *(const int64_t *)member);
-        break;
-    case RECORD_TYPE_FLAG: store_bind_integer(insert, parameter, *(const bool *)member); break;
-    case RECORD_TYPE_TEXT:
-        bind_text(insert, parameter, text_first(*(const struct text *)member, field->limit));
-        break;
-    case RECORD_TYPE_JSON:
-        if (((const struct text *)member)->length <= field->limit)
-            bind_text(insert, parameter, *(const struct text *)member);
-        break;
-    case RECORD_TYPE_OUTCOME:
-    case RECORD_TYPE_USAGE_SOURCE: bind_text(insert, parameter, enum_text(field, member)); break;
+    case RECORD_TYPE_MONEY: {
+        int64_t number = *(const int64_t *)member;
+        return number >= 0 ? integer(number) : unknown;
     }
+    case RECORD_TYPE_FLAG: return integer(*(const bool *)member);
+    case RECORD_TYPE_TEXT: return text(text_first(*(const struct text *)member, field->limit));
+    case RECORD_TYPE_JSON: {
+        struct text json = *(const struct text *)member;
+        return json.length <= field->limit ? text(json) : unknown;
+    }
+    case RECORD_TYPE_OUTCOME:
+        return text(record_outcome_name(*(const enum record_outcome *)member));
+    case RECORD_TYPE_USAGE_SOURCE:
+        return text(record_usage_source_name(*(const enum record_usage_source *)member));
+    }
+    return unknown;
 }
 
-/* What is not bound is NULL: store_run has cleared the row before. */
-void rows_bind(struct store_statement *insert, const struct record *record)
+static struct store_value read_value(const void *records, size_t row, size_t column)
 {
-    store_bind_blob(insert, PARAMETER_ID, record->id.bytes, sizeof(record->id.bytes));
-    for (size_t i = 0; i < record_field_count; i++) {
-        const struct record_field *field = &record_fields[i];
-        bind_field(insert, PARAMETER_FIELDS + (int)i, field, (const char *)record + field->offset);
+    const struct record *record = (const struct record *)records + row;
+    if (column > 0)
+        return value_of(&record_fields[column - 1], record);
+    return (struct store_value){.type = STORE_VALUE_BLOB,
+                                .bytes =
+                                    text_of((const char *)record->id.bytes, sizeof(record->id))};
+}
+
+enum error rows_open_insert(struct row_insert *insert, struct store *store)
+{
+    *insert = (struct row_insert){.wanted = {true}};
+    enum error error = store_open_bulk(store, "exchanges", inserted_columns,
+                                       ARRAY_LENGTH(inserted_columns), read_value, &insert->bulk);
+    return error ? error : store_choose_columns(insert->bulk, insert->wanted);
+}
+
+/* Whether a record fills a column that was not wanted before; it is from now on. */
+static bool widen(struct row_insert *insert, const struct record *record)
+{
+    bool wider = false;
+    for (size_t i = 0; i < RECORD_FIELDS; i++) {
+        bool *wanted = &insert->wanted[1 + i];
+        if (!*wanted && value_of(&record_fields[i], record).type != STORE_VALUE_NULL)
+            *wanted = wider = true;
     }
+    return wider;
+}
+
+enum error rows_insert(struct row_insert *insert, const struct record *records, size_t count,
+                       bool *inserted)
+{
+    bool wider = false;
+    for (size_t i = 0; i < count; i++)
+        wider |= widen(insert, &records[i]);
+    enum error error = wider ? store_choose_columns(insert->bulk, insert->wanted) : ERROR_OK;
+    return error ? error : store_run_bulk(insert->bulk, records, count, inserted);
 }
 
 void rows_columns(char out[ROWS_COLUMNS_SIZE])

@@ -1,22 +1,16 @@
-/* The store on SQLite, the one file that knows its API.
+/* The store on SQLite; only this file and sqlite_bulk.c know its API.
  *
  * WAL, so that readers (turnpike log, key listings) and the importer do not wait for each other.
  * synchronous=FULL: a commit is on disk when it returns, because a journal segment is deleted on
  * the word of the store (docs/decisions/0020-ledger-journal.md). */
 #include <fcntl.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/ensure.h"
 #include "store/schema.h"
-#include "store/store.h"
-
-struct store {
-    sqlite3 *database;
-    struct store_statement *statements;
-};
+#include "store/sqlite_parts.h"
 
 struct store_statement {
     sqlite3_stmt *statement;
@@ -25,7 +19,7 @@ struct store_statement {
     struct store_statement *previous;
 };
 
-static enum error error_from_sqlite(int code)
+enum error store_error_from_sqlite(int code)
 {
     static const struct {
         int code;
@@ -80,7 +74,7 @@ static enum error open_database(struct store *store, const char *path, enum stor
     if (!store->database)
         return ERROR_MEMORY;
     if (code != SQLITE_OK)
-        return error_from_sqlite(code);
+        return store_error_from_sqlite(code);
     sqlite3_extended_result_codes(store->database, 1);
     sqlite3_busy_timeout(store->database, (int)patience);
     if (access == STORE_READ)
@@ -134,7 +128,7 @@ void store_close(struct store *store)
 
 enum error store_execute(struct store *store, const char *sql)
 {
-    return error_from_sqlite(sqlite3_exec(store->database, sql, NULL, NULL, NULL));
+    return store_error_from_sqlite(sqlite3_exec(store->database, sql, NULL, NULL, NULL));
 }
 
 enum error store_begin(struct store *store)
@@ -169,7 +163,7 @@ enum error store_prepare(struct store *store, const char *sql, struct store_stat
                                   &statement->statement, NULL);
     if (code != SQLITE_OK) {
         free(statement);
-        return error_from_sqlite(code);
+        return store_error_from_sqlite(code);
     }
     statement->store = store;
     statement->next = store->statements;
@@ -222,7 +216,7 @@ enum error store_step(struct store_statement *statement, bool *row)
 {
     int code = sqlite3_step(statement->statement);
     *row = code == SQLITE_ROW;
-    return error_from_sqlite(code);
+    return store_error_from_sqlite(code);
 }
 
 enum error store_run(struct store_statement *statement)
@@ -232,7 +226,7 @@ enum error store_run(struct store_statement *statement)
         code = sqlite3_step(statement->statement);
     } while (code == SQLITE_ROW);
     store_reset(statement);
-    return error_from_sqlite(code);
+    return store_error_from_sqlite(code);
 }
 
 void store_reset(struct store_statement *statement)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "store/bulk.h"
 #include "store/schema.h"
 
 static void make_path(const struct fixture *fixture, char path[128])
@@ -114,6 +115,75 @@ static void values_come_back(void **state)
     store_close(store);
 }
 
+struct pair {
+    int64_t number;
+    struct text text;
+};
+
+static struct store_value read_pair(const void *rows, size_t row, size_t column)
+{
+    const struct pair *pair = (const struct pair *)rows + row;
+    if (column == 0)
+        return (struct store_value){.type = STORE_VALUE_INTEGER, .integer = pair->number};
+    if (text_empty(pair->text))
+        return (struct store_value){.type = STORE_VALUE_NULL};
+    return (struct store_value){.type = STORE_VALUE_TEXT, .bytes = pair->text};
+}
+
+static const struct text pair_columns[] = {TEXT_INIT("a"), TEXT_INIT("b")};
+
+static struct store_bulk *open_pairs(struct store *store)
+{
+    static const bool both[] = {true, true};
+    struct store_bulk *bulk;
+    assert_int_equal(store_execute(store, "CREATE TABLE pairs (a INTEGER UNIQUE, b TEXT)"),
+                     ERROR_OK);
+    assert_int_equal(store_open_bulk(store, "pairs", pair_columns, 2, read_pair, &bulk), ERROR_OK);
+    assert_int_equal(store_choose_columns(bulk, both), ERROR_OK);
+    return bulk;
+}
+
+static void rows_in_bulk_are_inserted_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = fixture_store(fixture, STORE_WRITE);
+    struct store_bulk *bulk = open_pairs(store);
+    const struct pair rows[] = {
+        {7, TEXT("seven")}, {8, TEXT("")}, {7, TEXT("again")}, {9, TEXT("\0")}};
+    bool inserted[4];
+    assert_int_equal(store_run_bulk(bulk, rows, 4, inserted), ERROR_OK);
+    assert_true(inserted[0] && inserted[1] && !inserted[2] && inserted[3]);
+    /* A row number of another table, the same that the next pair gets. */
+    assert_int_equal(store_execute(store, "CREATE TABLE other (n INTEGER PRIMARY KEY);"
+                                          "INSERT INTO other VALUES (4)"),
+                     ERROR_OK);
+    const struct pair more[] = {{10, TEXT("ten")}, {8, TEXT("eight")}};
+    assert_int_equal(store_run_bulk(bulk, more, 2, inserted), ERROR_OK);
+    assert_true(inserted[0] && !inserted[1]);
+    assert_int_equal(store_run_bulk(bulk, more, 0, inserted), ERROR_OK);
+    store_close(store);
+    assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM pairs"), 4);
+    assert_int_equal(fixture_query(fixture, "SELECT a FROM pairs WHERE b = 'seven'"), 7);
+    assert_int_equal(fixture_query(fixture, "SELECT a FROM pairs WHERE b IS NULL"), 8);
+    assert_int_equal(fixture_query(fixture, "SELECT length(CAST(b AS BLOB)) FROM pairs"
+                                            " WHERE a = 9"),
+                     1);
+}
+
+static void columns_not_chosen_stay_null(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = fixture_store(fixture, STORE_WRITE);
+    struct store_bulk *bulk = open_pairs(store);
+    const struct pair row = {1, TEXT("one")};
+    bool inserted;
+    assert_int_equal(store_choose_columns(bulk, (const bool[]){true, false}), ERROR_OK);
+    assert_int_equal(store_run_bulk(bulk, &row, 1, &inserted), ERROR_OK);
+    assert_true(inserted);
+    store_close(store);
+    assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM pairs WHERE b IS NULL"), 1);
+}
+
 static const struct CMUnitTest tests[] = {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     STORE_TEST(a_store_is_made_once),
@@ -122,6 +192,8 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(a_damaged_file_is_named),
     STORE_TEST(a_lock_is_busy),
     STORE_TEST(values_come_back),
+    STORE_TEST(rows_in_bulk_are_inserted_once),
+    STORE_TEST(columns_not_chosen_stay_null),
 };
 
 int main(void)

@@ -20,6 +20,7 @@ struct refusal_context {
     struct text suggestion; /* the nearest right word: adds a "Did you mean" */
     struct text param;      /* the member of the body concerned */
     uint64_t limit;         /* 0: none */
+    uint64_t retry_after;   /* nanoseconds, for a header; 0: nothing is known */
 };
 
 #define REFUSAL_SEEN_MAX 200u

@@ -34,7 +34,13 @@ static const bool kept_back[HEADER_COUNT] = {
     [HEADER_SERVER] = true,
 };
 
-static void write_head_lines(const struct http1_head *head, struct buffer *lines)
+/* How much of the account's own limits is left, which is the gateway's business. */
+static bool is_rate(enum header_id id)
+{
+    return id >= HEADER_X_RATELIMIT_LIMIT_REQUESTS && id <= HEADER_X_RATELIMIT_RESET_TOKENS;
+}
+
+static void write_head_lines(const struct http1_head *head, bool own_rates, struct buffer *lines)
 {
     struct text nominations = dialect_nominations(head);
     for (size_t i = 0; i < head->header_count; i++) {
@@ -42,7 +48,7 @@ static void write_head_lines(const struct http1_head *head, struct buffer *lines
         if (header->id == HEADER_X_REQUEST_ID)
             http1_append_header(lines, TEXT("x-turnpike-upstream-request-id"), header->value);
         else if (!kept_back[header->id] && !header_is_hop_by_hop(header->id) &&
-                 !dialect_is_own_header(header->name) &&
+                 !(own_rates && is_rate(header->id)) && !dialect_is_own_header(header->name) &&
                  !dialect_is_nominated(nominations, header->name))
             http1_append_parsed_header(lines, header);
     }
@@ -80,7 +86,7 @@ static enum error answer_head(struct provider_answer *base, const struct http1_h
                               struct buffer *lines, struct provider_answer_out *out)
 {
     struct dialect_answer *answer = CONTAINER_OF(base, struct dialect_answer, base);
-    write_head_lines(head, lines);
+    write_head_lines(head, base->call->own_rates, lines);
     answer->relay = relay_of(head);
     answer->opened = true;
     *out = (struct provider_answer_out){

@@ -52,6 +52,7 @@ struct provider_call {
     const struct envelope *envelope; /* NULL: the body is no JSON object, or there is none */
     struct text model;               /* the target's model; empty: as the caller named it */
     struct text request_id;
+    bool own_rates; /* the gateway says x-ratelimit-*; what the provider says of them stays here */
     int64_t output_limit; /* tokens of one choice that a budget still buys; 0: as the caller says */
     struct arena *arena;
 };

@@ -80,6 +80,7 @@ struct operations {
     void *revocations; /* of the file, by key id */
     unsigned depth;    /* transactions begun */
     uint64_t clock;    /* what operations_now says; 0: the wall clock */
+    bool make_teams;   /* a key of an unknown team makes the team, with a remark */
     const char *zones; /* where the time zones are; NULL: where the system has them */
 };
 
@@ -97,6 +98,11 @@ void operations_use(struct operations *operations, struct arena *arena,
 must_check bool operations_begin(struct operations *operations);
 must_check bool operations_commit(struct operations *operations);
 void operations_roll_back(struct operations *operations);
+
+/* Looks at the words alone, without the store: for whoever wants to refuse a wrong command line
+ * before anything is opened. operations_create and operations_edit do it again. */
+must_check bool operations_check(struct operations *operations, const struct object_change *change,
+                                 bool creating);
 
 /* By kind, as the HTTP interface has it. `id`: a team's name; the id of a budget, limit or admin
  * key; a key's id or, where only one live key has it, its name; ignored for the organisation. False

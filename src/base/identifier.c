@@ -49,12 +49,18 @@ void random_bytes(void *out, size_t size)
     secret_wipe(pool.bytes + pool.left, size);
 }
 
-struct identifier identifier_make(uint64_t wall_nanoseconds)
+struct identifier identifier_lowest(uint64_t wall_nanoseconds)
 {
-    struct identifier id;
+    struct identifier id = {{0}};
     uint64_t milliseconds = wall_nanoseconds / NANOSECONDS_PER_MILLISECOND;
     for (size_t i = 0; i < 6; i++)
         id.bytes[i] = (uint8_t)(milliseconds >> (8 * (5 - i)));
+    return id;
+}
+
+struct identifier identifier_make(uint64_t wall_nanoseconds)
+{
+    struct identifier id = identifier_lowest(wall_nanoseconds);
     random_bytes(id.bytes + 6, sizeof(id.bytes) - 6);
     return id;
 }

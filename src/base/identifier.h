@@ -18,6 +18,8 @@ struct identifier {
 #define IDENTIFIER_TEXT_LENGTH 36 /* "req_" and 32 lower-case hex digits, as OpenAI writes them */
 
 struct identifier identifier_make(uint64_t wall_nanoseconds);
+/* The lowest id of that millisecond, for a search by time. */
+struct identifier identifier_lowest(uint64_t wall_nanoseconds);
 /* Writes exactly IDENTIFIER_TEXT_LENGTH bytes, no NUL. */
 void identifier_format(struct identifier id, char out[IDENTIFIER_TEXT_LENGTH]);
 must_check bool identifier_parse(struct text t, struct identifier *out);

@@ -51,6 +51,8 @@ struct importer {
     struct open_set open;
     uint64_t stored_marks; /* rows of this process in open_exchanges */
     bool recovered;
+    bool counting_old; /* records of an older Turnpike are still to be counted */
+    bool told_old;
     uint64_t backoff;
     enum error last_error;
     /* Of the present transaction. */
@@ -76,9 +78,16 @@ struct importer *importer_open(struct shelf *shelf, const char *store_path)
     return importer;
 }
 
+static void close_store(struct importer *importer)
+{
+    rows_close_insert(&importer->insert);
+    store_close(importer->store);
+    importer->store = NULL;
+}
+
 void importer_close(struct importer *importer)
 {
-    store_close(importer->store);
+    close_store(importer);
     open_set_close(&importer->open);
     pthread_mutex_destroy(&importer->lock);
     free(importer->path);
@@ -149,6 +158,7 @@ static enum error connect_store(struct importer *importer)
         return error;
     }
     error = rows_open_insert(&importer->insert, importer->store);
+    importer->counting_old = true; /* or so it is until count_old has looked */
     for (size_t i = 0; !error && i < STATEMENT_COUNT; i++)
         error = store_prepare(importer->store, statement_sql[i], &importer->statements[i]);
     if (!error)
@@ -408,6 +418,8 @@ static enum error recover(struct importer *importer)
         error = recovery_run(importer->store, &importer->insert, importer->shelf, &importer->open,
                              &interrupted);
     if (!error)
+        error = rows_flush(&importer->insert);
+    if (!error)
         error = store_commit(importer->store);
     importer->begun = importer->begun && error;
     if (error)
@@ -441,9 +453,28 @@ static enum error commit(struct importer *importer)
     store_bind_integer(importer->statements[DROP_CURSORS], 1, (int64_t)oldest_number(importer));
     enum error error = store_run(importer->statements[DROP_CURSORS]);
     if (!error)
+        error = rows_flush(&importer->insert);
+    if (!error)
         error = store_commit(importer->store);
     importer->begun = importer->begun && error;
     return error;
+}
+
+/* A part of what an older Turnpike stored and did not count, in a transaction of its own. */
+static enum error count_old(struct importer *importer)
+{
+    enum error error = begin(importer);
+    if (!error)
+        error = rollup_backfill(importer->insert.rollup, IMPORTER_BATCH, &importer->counting_old);
+    if (!error)
+        error = store_commit(importer->store);
+    importer->begun = importer->begun && error;
+    if (error || importer->counting_old == importer->told_old)
+        return error;
+    importer->told_old = importer->counting_old;
+    note_info("ledger", "calls recorded by an older Turnpike %s",
+              importer->counting_old ? "are being counted for `turnpike usage`" : "are counted");
+    return ERROR_OK;
 }
 
 static enum error run_batch(struct importer *importer)
@@ -456,26 +487,26 @@ static enum error run_batch(struct importer *importer)
     if (error)
         return error;
     (void)visit_segments(importer, settle_segment);
-    if (importer->recovered || !left_behind_done(importer))
-        return ERROR_OK;
-    error = recover(importer);
-    if (!error)
-        (void)visit_lane(importer, importer->shelf->lanes_count - 1, settle_segment);
-    return error;
+    if (!importer->recovered && left_behind_done(importer)) {
+        error = recover(importer);
+        if (!error)
+            (void)visit_lane(importer, importer->shelf->lanes_count - 1, settle_segment);
+    }
+    return !error && importer->counting_old ? count_old(importer) : error;
 }
 
 static void fail(struct importer *importer, enum error error)
 {
     if (importer->begun)
         store_roll_back(importer->store);
+    rows_forget(&importer->insert);
     importer->begun = false;
     (void)visit_segments(importer, take_back_segment);
     if (error != importer->last_error && importer->store)
         note_error("ledger", "the store does not take records: %s; they wait in the journal",
                    store_problem(importer->store));
     if (error != ERROR_BUSY && error != ERROR_DISK_FULL) {
-        store_close(importer->store);
-        importer->store = NULL;
+        close_store(importer);
     }
     importer->last_error = error;
     importer->backoff = importer->backoff ? importer->backoff * 2 : IMPORTER_BACKOFF_MIN;
@@ -513,7 +544,7 @@ static enum importer_state step(struct importer *importer)
         return IMPORTER_FAILING;
     }
     succeed(importer);
-    return importer->budget == 0 ? IMPORTER_MORE : IMPORTER_IDLE;
+    return importer->budget == 0 || importer->counting_old ? IMPORTER_MORE : IMPORTER_IDLE;
 }
 
 enum importer_state importer_step(struct importer *importer)
@@ -534,8 +565,8 @@ bool importer_flush(struct importer *importer)
     enum importer_state state;
     do {
         state = importer_step(importer);
-    } while (state == IMPORTER_MORE);
-    return state == IMPORTER_IDLE;
+    } while (state == IMPORTER_MORE && importer->budget == 0);
+    return state != IMPORTER_FAILING;
 }
 
 /* ---- Objects ---- */
@@ -564,8 +595,7 @@ static bool find_in_lane(struct importer *importer, unsigned lane, struct text i
 static enum error find_in_store(struct importer *importer, struct text id, struct object_copy *out)
 {
     if (!importer->store && connect_store(importer) != ERROR_OK) {
-        store_close(importer->store);
-        importer->store = NULL;
+        close_store(importer);
         return ERROR_STORE;
     }
     struct store_statement *find = importer->statements[FIND_OBJECT];

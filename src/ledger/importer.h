@@ -23,7 +23,7 @@ void importer_close(struct importer *importer);
 
 enum importer_state {
     IMPORTER_IDLE,   /* nothing left to import */
-    IMPORTER_MORE,   /* a batch was imported, more is waiting */
+    IMPORTER_MORE,   /* a batch was imported, more is waiting (or old records are to be counted) */
     IMPORTER_FAILING /* the store did not take it; call again after importer_backoff */
 };
 

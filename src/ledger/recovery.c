@@ -12,6 +12,11 @@ static enum error insert_interrupted(struct row_insert *insert, const uint8_t *b
         return ERROR_OK;
     }
     record.outcome = RECORD_OUTCOME_INTERRUPTED;
+    /* What it used is not known: it is settled at the worst case that was held for it. */
+    if (record.cost_reserved >= 0 && record.cost < 0) {
+        record.cost = record.cost_reserved;
+        record.cost_state = TEXT("estimated");
+    }
     bool inserted = false;
     enum error error = rows_insert(insert, &record, 1, &inserted);
     *interrupted += inserted;

@@ -1,12 +1,15 @@
 #include "ledger/rows.h"
 
 #include "base/ensure.h"
+#include "ledger/rollup.h"
 
 enum { COLUMN_NUMBER, COLUMN_ID, COLUMN_FIELDS };
 
 /* What is inserted: its number is the store's to give. */
-static const struct text inserted_columns[1 + RECORD_FIELDS] = {
+enum { INSERT_ID, INSERT_SERIES, INSERT_FIELDS };
+static const struct text inserted_columns[INSERT_FIELDS + RECORD_FIELDS] = {
     TEXT_INIT("id"),
+    TEXT_INIT("series"),
 #define FIELD(number, type, name, limit, description) TEXT_INIT(#name),
 #include "tables/ledger_fields.def"
 #undef FIELD
@@ -53,11 +56,19 @@ static struct store_value value_of(const struct record_field *field, const struc
     return unknown;
 }
 
-static struct store_value read_value(const void *records, size_t row, size_t column)
+struct batch {
+    const struct record *records;
+    const int64_t *series; /* of each */
+};
+
+static struct store_value read_value(const void *rows, size_t row, size_t column)
 {
-    const struct record *record = (const struct record *)records + row;
-    if (column > 0)
-        return value_of(&record_fields[column - 1], record);
+    const struct batch *batch = rows;
+    const struct record *record = &batch->records[row];
+    if (column >= INSERT_FIELDS)
+        return value_of(&record_fields[column - INSERT_FIELDS], record);
+    if (column == INSERT_SERIES)
+        return integer(batch->series[row]);
     return (struct store_value){.type = STORE_VALUE_BLOB,
                                 .bytes =
                                     text_of((const char *)record->id.bytes, sizeof(record->id))};
@@ -65,10 +76,18 @@ static struct store_value read_value(const void *records, size_t row, size_t col
 
 enum error rows_open_insert(struct row_insert *insert, struct store *store)
 {
-    *insert = (struct row_insert){.wanted = {true}};
+    *insert = (struct row_insert){.wanted = {[INSERT_ID] = true, [INSERT_SERIES] = true}};
     enum error error = store_open_bulk(store, "exchanges", inserted_columns,
                                        ARRAY_LENGTH(inserted_columns), read_value, &insert->bulk);
-    return error ? error : store_choose_columns(insert->bulk, insert->wanted);
+    if (!error)
+        error = store_choose_columns(insert->bulk, insert->wanted);
+    return error ? error : rollup_create(store, &insert->rollup);
+}
+
+void rows_close_insert(struct row_insert *insert)
+{
+    rollup_destroy(insert->rollup);
+    *insert = (struct row_insert){0};
 }
 
 /* Whether a record fills a column that was not wanted before; it is from now on. */
@@ -76,7 +95,7 @@ static bool widen(struct row_insert *insert, const struct record *record)
 {
     bool wider = false;
     for (size_t i = 0; i < RECORD_FIELDS; i++) {
-        bool *wanted = &insert->wanted[1 + i];
+        bool *wanted = &insert->wanted[INSERT_FIELDS + i];
         if (!*wanted && value_of(&record_fields[i], record).type != STORE_VALUE_NULL)
             *wanted = wider = true;
     }
@@ -86,11 +105,37 @@ static bool widen(struct row_insert *insert, const struct record *record)
 enum error rows_insert(struct row_insert *insert, const struct record *records, size_t count,
                        bool *inserted)
 {
+    struct rollup_call calls[ROWS_MAX];
+    int64_t series[ROWS_MAX];
     bool wider = false;
-    for (size_t i = 0; i < count; i++)
+    enum error error = ERROR_OK;
+    ensure(count <= ROWS_MAX);
+    for (size_t i = 0; !error && i < count; i++) {
         wider |= widen(insert, &records[i]);
-    enum error error = wider ? store_choose_columns(insert->bulk, insert->wanted) : ERROR_OK;
-    return error ? error : store_run_bulk(insert->bulk, records, count, inserted);
+        rollup_describe(&records[i], &calls[i]);
+        error = rollup_series(insert->rollup, &calls[i], &series[i]);
+    }
+    if (!error && wider)
+        error = store_choose_columns(insert->bulk, insert->wanted);
+    const struct batch batch = {records, series};
+    if (!error)
+        error = store_run_bulk(insert->bulk, &batch, count, inserted);
+    for (size_t i = 0; !error && i < count; i++) {
+        if (inserted[i])
+            error = rollup_add(insert->rollup, series[i], &calls[i]);
+    }
+    return error;
+}
+
+enum error rows_flush(struct row_insert *insert)
+{
+    return rollup_flush(insert->rollup);
+}
+
+void rows_forget(struct row_insert *insert)
+{
+    if (insert->rollup != NULL)
+        rollup_forget(insert->rollup);
 }
 
 void rows_columns(char out[ROWS_COLUMNS_SIZE])

@@ -25,8 +25,8 @@
 #define ROLLUP_QUARTER          900000000000ull /* nanoseconds; buckets are started_at divided by it */
 #define ROLLUP_DAY              86400000000000ull /* nanoseconds */
 #define ROLLUP_QUARTERS_PER_DAY 96
-/* More models than anybody uses with one key; a table of 50 MiB at ten thousand hostile keys. */
-#define ROLLUP_SERIES_PER_KEY 64
+/* More than anybody uses with one key; some 60 MiB when a thousand keys fill theirs. */
+#define ROLLUP_SERIES_PER_KEY 256
 #define ROLLUP_OTHER          "(other)"
 #define ROLLUP_PICOS          1000000000000ll /* picodollars of a dollar */
 

@@ -1,0 +1,602 @@
+/* In memory there are two tables: `known`, which series a run of texts is (a part of usage_series),
+ * and `sums`, what was added to a quarter and series since the last flush. A flush writes the sums
+ * to usage_quarters and, merged by day, to usage_days, each in the order of the table's key, so
+ * that neighbours share a page.
+ *
+ * Invariant: what is in `known` is in usage_series or was put there in the open transaction; who
+ * rolls that back calls rollup_forget. */
+#include "store/rollup.h"
+
+#include "base/buffer.h"
+#include "base/ensure.h"
+#include "store/table.h"
+
+#define TEXTS           7u
+#define TEXT_LENGTH_MAX 512u /* no field of a record that comes here is longer */
+#define PACKED_MAX      (TEXTS * (TEXT_LENGTH_MAX + sizeof(uint32_t)))
+#define KNOWN_MAX       65536u /* series kept in memory, some 20 MiB; then it starts anew */
+#define COUNT_MAX       (INT64_C(1) << 40) /* of one call: what is more is a fault of its sender */
+#define SUM_MAX         (INT64_C(1) << 62)
+#define SQL_SIZE_MAX    16384u
+
+struct known {
+    uint64_t hash;
+    int64_t series;
+    char *packed; /* NULL: a free place */
+    size_t length;
+};
+
+struct sum {
+    int64_t bucket;
+    int64_t series;
+    struct usage_counters counters;
+    __int128 cost;
+};
+
+enum statement {
+    FIND_SERIES,
+    INSERT_SERIES,
+    COUNT_SERIES,
+    PUT_QUARTER,
+    PUT_DAY,
+    READ_BACKFILL,
+    SELECT_BACKFILL,
+    SET_SERIES,
+    PUT_BACKFILL,
+    STATEMENT_COUNT
+};
+
+#define SERIES_COLUMNS "key_id, team, model, target_model, provider, service, tags"
+
+static const char *const statement_sql[STATEMENT_COUNT] = {
+    [FIND_SERIES] = "SELECT id FROM usage_series WHERE key_id = ? AND team = ? AND model = ?"
+                    " AND target_model = ? AND provider = ? AND service = ? AND tags = ?",
+    [INSERT_SERIES] = "INSERT INTO usage_series (" SERIES_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)"
+                      " RETURNING id",
+    [COUNT_SERIES] = "SELECT count(*) FROM usage_series WHERE key_id = ?",
+    [READ_BACKFILL] = "SELECT next, last FROM usage_backfill",
+    [SELECT_BACKFILL] = "SELECT number, key_id, team, model, target_model, provider,"
+                        " price_service, tags, started_at, outcome, cost_state, calls, cost,"
+                        " duration"
+#define COUNTER(name, description)
+#define COUNTER_FIELD(name, description) ", " #name
+#include "tables/usage_counters.def"
+#undef COUNTER
+                        " FROM exchanges WHERE number >= ? AND number <= ? AND series IS NULL"
+                        " ORDER BY number LIMIT ?",
+    [SET_SERIES] = "UPDATE exchanges SET series = ? WHERE number = ?",
+    [PUT_BACKFILL] = "UPDATE usage_backfill SET next = ?",
+};
+
+struct rollup {
+    struct store *store;
+    struct store_statement *statements[STATEMENT_COUNT];
+    struct known *known;
+    size_t known_capacity; /* a power of two, or 0 */
+    size_t known_count;
+    struct sum *sums;
+    size_t sum_count;
+    size_t sum_capacity;
+    uint32_t *places;   /* of sums by bucket and series: index + 1, 0: free */
+    size_t place_count; /* a power of two, or 0; twice the sums at least */
+    bool backfilled;
+    char packed[PACKED_MAX];
+};
+
+/* ---- Statements ---- */
+
+/* Puts a row or adds to it. A sum that has come to SUM_MAX stays, so that none becomes a floating
+ * number, as SQLite makes of an integer that overflows. */
+static enum error prepare_put(struct store *store, const char *table, struct store_statement **out)
+{
+    struct buffer sql;
+    buffer_open(&sql, SQL_SIZE_MAX);
+    buffer_append_format(&sql, "INSERT INTO %s (bucket, series", table);
+#define COUNTER(name, description) buffer_append(&sql, TEXT(", " #name));
+#include "tables/usage_counters.def"
+#undef COUNTER
+    buffer_append(&sql, TEXT(", cost_usd, cost_picos, adjusted_usd, adjusted_picos) VALUES (?, ?"));
+#define COUNTER(name, description) buffer_append(&sql, TEXT(", ?"));
+#include "tables/usage_counters.def"
+#undef COUNTER
+    buffer_append(&sql, TEXT(", ?, ?, 0, 0) ON CONFLICT DO UPDATE SET "));
+#define COUNTER(name, description)                                                               \
+    buffer_append_format(&sql,                                                                   \
+                         #name " = " #name " + iif(" #name " >= %lld, 0, excluded." #name "), ", \
+                         (long long)SUM_MAX);
+#include "tables/usage_counters.def"
+#undef COUNTER
+    buffer_append_format(&sql,
+                         "cost_usd = cost_usd + iif(cost_usd >= %lld, 0, excluded.cost_usd)"
+                         " + (cost_picos + excluded.cost_picos) / %lld,"
+                         " cost_picos = (cost_picos + excluded.cost_picos) %% %lld",
+                         (long long)SUM_MAX, ROLLUP_PICOS, ROLLUP_PICOS);
+    buffer_append_char(&sql, '\0');
+    enum error error = sql.failed ? ERROR_MEMORY : store_prepare(store, sql.data, out);
+    buffer_close(&sql);
+    return error;
+}
+
+enum error rollup_create(struct store *store, struct rollup **out)
+{
+    enum error error = ERROR_OK;
+    struct rollup *rollup = calloc(1, sizeof *rollup);
+    if (rollup == NULL)
+        return ERROR_MEMORY;
+    rollup->store = store;
+    for (size_t i = 0; !error && i < STATEMENT_COUNT; i++) {
+        if (statement_sql[i] != NULL)
+            error = store_prepare(store, statement_sql[i], &rollup->statements[i]);
+    }
+    if (!error)
+        error = prepare_put(store, "usage_quarters", &rollup->statements[PUT_QUARTER]);
+    if (!error)
+        error = prepare_put(store, "usage_days", &rollup->statements[PUT_DAY]);
+    if (error) {
+        rollup_destroy(rollup);
+        return error;
+    }
+    *out = rollup;
+    return ERROR_OK;
+}
+
+static void forget_known(struct rollup *rollup)
+{
+    for (size_t i = 0; i < rollup->known_capacity; i++)
+        free(rollup->known[i].packed);
+    free(rollup->known);
+    rollup->known = NULL;
+    rollup->known_capacity = 0;
+    rollup->known_count = 0;
+}
+
+static void forget_sums(struct rollup *rollup)
+{
+    if (rollup->sum_count > 0)
+        memset(rollup->places, 0, rollup->place_count * sizeof *rollup->places);
+    rollup->sum_count = 0;
+}
+
+void rollup_destroy(struct rollup *rollup)
+{
+    if (rollup == NULL)
+        return;
+    for (size_t i = 0; i < STATEMENT_COUNT; i++)
+        store_finish(rollup->statements[i]);
+    forget_known(rollup);
+    free(rollup->sums);
+    free(rollup->places);
+    free(rollup);
+}
+
+void rollup_forget(struct rollup *rollup)
+{
+    forget_known(rollup);
+    forget_sums(rollup);
+}
+
+/* ---- Series ---- */
+
+static size_t pack(const struct text texts[TEXTS], char packed[PACKED_MAX])
+{
+    size_t length = 0;
+    for (size_t i = 0; i < TEXTS; i++) {
+        uint32_t size = (uint32_t)texts[i].length;
+        memcpy(packed + length, &size, sizeof size);
+        length += sizeof size;
+        if (size > 0)
+            memcpy(packed + length, texts[i].data, size);
+        length += size;
+    }
+    return length;
+}
+
+/* Where the texts are, or the free place where they would be. */
+static struct known *find_known(const struct rollup *rollup, uint64_t hash, struct text packed)
+{
+    size_t mask = rollup->known_capacity - 1;
+    size_t at = (size_t)hash & mask;
+    while (rollup->known[at].packed != NULL &&
+           (rollup->known[at].hash != hash ||
+            !text_equal(text_of(rollup->known[at].packed, rollup->known[at].length), packed)))
+        at = (at + 1) & mask;
+    return &rollup->known[at];
+}
+
+static enum error make_room_for_known(struct rollup *rollup)
+{
+    if (rollup->known_count >= KNOWN_MAX)
+        forget_known(rollup);
+    if (rollup->known_capacity > 2 * rollup->known_count)
+        return ERROR_OK;
+    size_t capacity = rollup->known_capacity ? 2 * rollup->known_capacity : 256;
+    struct known *old = rollup->known;
+    size_t old_capacity = rollup->known_capacity;
+    struct known *entries = calloc(capacity, sizeof *entries);
+    if (entries == NULL)
+        return ERROR_MEMORY;
+    rollup->known = entries;
+    rollup->known_capacity = capacity;
+    for (size_t i = 0; i < old_capacity; i++) {
+        if (old[i].packed != NULL)
+            *find_known(rollup, old[i].hash, text_of(old[i].packed, old[i].length)) = old[i];
+    }
+    free(old);
+    return ERROR_OK;
+}
+
+static enum error remember(struct rollup *rollup, uint64_t hash, struct text packed, int64_t series)
+{
+    enum error error = make_room_for_known(rollup);
+    if (error)
+        return error;
+    char *copy = malloc(packed.length);
+    if (copy == NULL)
+        return ERROR_MEMORY;
+    memcpy(copy, packed.data, packed.length);
+    *find_known(rollup, hash, packed) =
+        (struct known){.hash = hash, .series = series, .packed = copy, .length = packed.length};
+    rollup->known_count++;
+    return ERROR_OK;
+}
+
+/* Runs a statement that gives one number or nothing; 0 when nothing. */
+static enum error read_number(struct store_statement *statement, int64_t *number)
+{
+    bool row;
+    *number = 0;
+    enum error error = store_step(statement, &row);
+    if (!error && row) {
+        *number = store_column_integer(statement, 0);
+        error = store_run(statement); /* to its end: an INSERT is done then */
+    }
+    store_reset(statement);
+    return error;
+}
+
+static enum error find_stored(struct rollup *rollup, const struct text texts[TEXTS],
+                              int64_t *series)
+{
+    table_bind_texts(rollup->statements[FIND_SERIES], texts, TEXTS);
+    return read_number(rollup->statements[FIND_SERIES], series);
+}
+
+enum { TEXT_KEY, TEXT_TEAM, TEXT_MODEL, TEXT_TARGET_MODEL };
+
+/* A key that has used up its series is counted without its models. */
+static enum error make_series(struct rollup *rollup, struct text texts[TEXTS], int64_t *series)
+{
+    int64_t count;
+    store_bind_text(rollup->statements[COUNT_SERIES], 1, texts[TEXT_KEY]);
+    enum error error = read_number(rollup->statements[COUNT_SERIES], &count);
+    if (error)
+        return error;
+    if (count >= ROLLUP_SERIES_PER_KEY) {
+        texts[TEXT_MODEL] = TEXT(ROLLUP_OTHER);
+        texts[TEXT_TARGET_MODEL] = TEXT(ROLLUP_OTHER);
+        error = find_stored(rollup, texts, series);
+        if (error || *series != 0)
+            return error;
+    }
+    table_bind_texts(rollup->statements[INSERT_SERIES], texts, TEXTS);
+    return read_number(rollup->statements[INSERT_SERIES], series);
+}
+
+enum error rollup_series(struct rollup *rollup, const struct rollup_call *call, int64_t *series)
+{
+    struct text texts[TEXTS] = {call->key_id,   call->team,    call->model, call->target_model,
+                                call->provider, call->service, call->tags};
+    if (text_empty(call->key_id)) {
+        texts[TEXT_MODEL] = TEXT("");
+        texts[TEXT_TARGET_MODEL] = TEXT("");
+    }
+    for (size_t i = 0; i < TEXTS; i++)
+        texts[i] = text_first(texts[i], TEXT_LENGTH_MAX);
+    struct text packed = text_of(rollup->packed, pack(texts, rollup->packed));
+    uint64_t hash = text_hash(packed);
+    if (rollup->known_capacity > 0) {
+        const struct known *known = find_known(rollup, hash, packed);
+        if (known->packed != NULL) {
+            *series = known->series;
+            return ERROR_OK;
+        }
+    }
+    enum error error = find_stored(rollup, texts, series);
+    if (!error && *series == 0)
+        error = make_series(rollup, texts, series);
+    return error ? error : remember(rollup, hash, packed, *series);
+}
+
+/* ---- Sums ---- */
+
+static int64_t cut(int64_t number)
+{
+    if (number < 0)
+        return 0;
+    return number > COUNT_MAX ? COUNT_MAX : number;
+}
+
+void rollup_count(const struct rollup_call *call, struct usage_counters *out)
+{
+    int64_t calls = call->call_count < 1 ? 1 : cut(call->call_count);
+    *out = (struct usage_counters){.calls = calls};
+#define COUNTER(name, description)
+#define COUNTER_FIELD(name, description) out->name = cut(call->name);
+#include "tables/usage_counters.def"
+#undef COUNTER
+    const struct {
+        struct text word, said;
+        int64_t *counter;
+    } rows[] = {
+        {TEXT_INIT("served"), call->outcome, &out->served},
+        {TEXT_INIT("refused"), call->outcome, &out->refused},
+        {TEXT_INIT("failed"), call->outcome, &out->failed},
+        {TEXT_INIT("cancelled"), call->outcome, &out->cancelled},
+        {TEXT_INIT("interrupted"), call->outcome, &out->interrupted},
+        {TEXT_INIT("estimated"), call->cost_state, &out->estimated},
+        {TEXT_INIT("unpriced"), call->cost_state, &out->unpriced},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        if (text_equal(rows[i].word, rows[i].said))
+            *rows[i].counter = calls;
+    }
+    out->duration_us = call->duration < 0 ? 0 : cut(call->duration / 1000);
+}
+
+void rollup_split_money(__int128 picodollars, int64_t *dollars, int64_t *picos)
+{
+    __int128 whole = picodollars / ROLLUP_PICOS;
+    __int128 rest = picodollars % ROLLUP_PICOS;
+    if (rest < 0) {
+        rest += ROLLUP_PICOS;
+        whole--;
+    }
+    if (whole > SUM_MAX)
+        whole = SUM_MAX;
+    if (whole < -SUM_MAX)
+        whole = -SUM_MAX;
+    *dollars = (int64_t)whole;
+    *picos = (int64_t)rest;
+}
+
+static uint64_t place_hash(int64_t bucket, int64_t series)
+{
+    return ((uint64_t)series * 0x9e3779b97f4a7c15ull) ^ ((uint64_t)bucket * 0xc2b2ae3d27d4eb4full);
+}
+
+static uint32_t *find_place(const struct rollup *rollup, int64_t bucket, int64_t series)
+{
+    size_t mask = rollup->place_count - 1;
+    size_t at = (size_t)(place_hash(bucket, series) >> 32) & mask;
+    while (rollup->places[at] != 0) {
+        const struct sum *sum = &rollup->sums[rollup->places[at] - 1];
+        if (sum->bucket == bucket && sum->series == series)
+            break;
+        at = (at + 1) & mask;
+    }
+    return &rollup->places[at];
+}
+
+static enum error make_room_for_sum(struct rollup *rollup)
+{
+    if (rollup->sum_count < rollup->sum_capacity)
+        return ERROR_OK;
+    size_t capacity = rollup->sum_capacity ? 2 * rollup->sum_capacity : 256;
+    struct sum *sums = realloc(rollup->sums, capacity * sizeof *sums);
+    if (sums == NULL)
+        return ERROR_MEMORY;
+    rollup->sums = sums;
+    uint32_t *places = calloc(4 * capacity, sizeof *places);
+    if (places == NULL)
+        return ERROR_MEMORY;
+    free(rollup->places);
+    rollup->places = places;
+    rollup->place_count = 4 * capacity;
+    rollup->sum_capacity = capacity;
+    for (size_t i = 0; i < rollup->sum_count; i++)
+        *find_place(rollup, sums[i].bucket, sums[i].series) = (uint32_t)i + 1;
+    return ERROR_OK;
+}
+
+static void add_up(struct usage_counters *to, const struct usage_counters *from)
+{
+#define COUNTER(name, description) \
+    to->name = to->name > SUM_MAX - from->name ? SUM_MAX : to->name + from->name;
+#include "tables/usage_counters.def"
+#undef COUNTER
+}
+
+enum error rollup_add(struct rollup *rollup, int64_t series, const struct rollup_call *call)
+{
+    struct usage_counters counters;
+    int64_t bucket = (int64_t)(call->started_at / ROLLUP_QUARTER);
+    enum error error = make_room_for_sum(rollup);
+    if (error)
+        return error;
+    uint32_t *place = find_place(rollup, bucket, series);
+    if (*place == 0) {
+        rollup->sums[rollup->sum_count++] = (struct sum){.bucket = bucket, .series = series};
+        *place = (uint32_t)rollup->sum_count;
+    }
+    struct sum *sum = &rollup->sums[*place - 1];
+    rollup_count(call, &counters);
+    add_up(&sum->counters, &counters);
+    if (call->cost > 0)
+        sum->cost += call->cost;
+    return ERROR_OK;
+}
+
+/* ---- Writing ---- */
+
+static int compare_sums(const void *left, const void *right)
+{
+    const struct sum *a = left, *b = right;
+    if (a->bucket != b->bucket)
+        return a->bucket < b->bucket ? -1 : 1;
+    return (a->series > b->series) - (a->series < b->series);
+}
+
+static enum error put_sum(struct store_statement *put, const struct sum *sum)
+{
+    int64_t dollars, picos;
+    int parameter = 3;
+    rollup_split_money(sum->cost, &dollars, &picos);
+    store_bind_integer(put, 1, sum->bucket);
+    store_bind_integer(put, 2, sum->series);
+#define COUNTER(name, description) store_bind_integer(put, parameter++, sum->counters.name);
+#include "tables/usage_counters.def"
+#undef COUNTER
+    store_bind_integer(put, parameter, dollars);
+    store_bind_integer(put, parameter + 1, picos);
+    return store_run(put);
+}
+
+static enum error put_sums(struct rollup *rollup, enum statement put)
+{
+    enum error error = ERROR_OK;
+    qsort(rollup->sums, rollup->sum_count, sizeof *rollup->sums, compare_sums);
+    for (size_t i = 0; !error && i < rollup->sum_count; i++)
+        error = put_sum(rollup->statements[put], &rollup->sums[i]);
+    return error;
+}
+
+/* Makes one sum of those of a day and series. The places are wrong after this. */
+static void merge_days(struct rollup *rollup)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < rollup->sum_count; i++)
+        rollup->sums[i].bucket /= ROLLUP_QUARTERS_PER_DAY;
+    qsort(rollup->sums, rollup->sum_count, sizeof *rollup->sums, compare_sums);
+    for (size_t i = 1; i < rollup->sum_count; i++) {
+        struct sum *last = &rollup->sums[kept];
+        const struct sum *sum = &rollup->sums[i];
+        if (compare_sums(last, sum) == 0) {
+            add_up(&last->counters, &sum->counters);
+            last->cost += sum->cost;
+        } else {
+            rollup->sums[++kept] = *sum;
+        }
+    }
+    rollup->sum_count = kept + 1;
+}
+
+enum error rollup_flush(struct rollup *rollup)
+{
+    if (rollup->sum_count == 0)
+        return ERROR_OK;
+    enum error error = put_sums(rollup, PUT_QUARTER);
+    if (!error) {
+        merge_days(rollup);
+        error = put_sums(rollup, PUT_DAY);
+    }
+    forget_sums(rollup);
+    return error;
+}
+
+/* ---- Records of an older Turnpike ---- */
+
+static int64_t read_count(struct store_statement *statement, int column)
+{
+    return store_column_is_null(statement, column) ? -1 : store_column_integer(statement, column);
+}
+
+static enum error count_old(struct rollup *rollup, struct store_statement *select, int64_t *number)
+{
+    int64_t series;
+    struct rollup_call call = {
+        .key_id = store_column_text(select, 1),
+        .team = store_column_text(select, 2),
+        .model = store_column_text(select, 3),
+        .target_model = store_column_text(select, 4),
+        .provider = store_column_text(select, 5),
+        .service = store_column_text(select, 6),
+        .tags = store_column_text(select, 7),
+        .started_at = table_time(select, 8),
+        .outcome = store_column_text(select, 9),
+        .cost_state = store_column_text(select, 10),
+        .call_count = read_count(select, 11),
+        .cost = read_count(select, 12),
+        .duration = read_count(select, 13),
+    };
+    int column = 14;
+#define COUNTER(name, description)
+#define COUNTER_FIELD(name, description) call.name = read_count(select, column++);
+#include "tables/usage_counters.def"
+#undef COUNTER
+    *number = store_column_integer(select, 0);
+    enum error error = rollup_series(rollup, &call, &series);
+    if (!error)
+        error = rollup_add(rollup, series, &call);
+    if (error)
+        return error;
+    store_bind_integer(rollup->statements[SET_SERIES], 1, series);
+    store_bind_integer(rollup->statements[SET_SERIES], 2, *number);
+    return store_run(rollup->statements[SET_SERIES]);
+}
+
+static enum error count_old_rows(struct rollup *rollup, int64_t next, int64_t last, unsigned rows)
+{
+    struct store_statement *select = rollup->statements[SELECT_BACKFILL];
+    unsigned taken = 0;
+    int64_t number = last;
+    enum error error;
+    store_bind_integer(select, 1, next);
+    store_bind_integer(select, 2, last);
+    store_bind_integer(select, 3, rows);
+    for (bool row = true; !(error = store_step(select, &row)) && row; taken++) {
+        error = count_old(rollup, select, &number);
+        if (error)
+            break;
+    }
+    store_reset(select);
+    if (error)
+        return error;
+    store_bind_integer(rollup->statements[PUT_BACKFILL], 1, (taken < rows ? last : number) + 1);
+    error = store_run(rollup->statements[PUT_BACKFILL]);
+    return error ? error : rollup_flush(rollup);
+}
+
+static enum error read_backfill(struct store_statement *read, int64_t *next, int64_t *last)
+{
+    bool row;
+    enum error error = store_step(read, &row);
+    if (!error) {
+        ensure(row);
+        *next = store_column_integer(read, 0);
+        *last = store_column_integer(read, 1);
+    }
+    store_reset(read);
+    return error;
+}
+
+enum error rollup_backfill(struct rollup *rollup, unsigned rows, bool *more)
+{
+    int64_t next, last;
+    *more = false;
+    if (rollup->backfilled)
+        return ERROR_OK;
+    enum error error = read_backfill(rollup->statements[READ_BACKFILL], &next, &last);
+    if (error)
+        return error;
+    rollup->backfilled = next > last;
+    if (rollup->backfilled)
+        return ERROR_OK;
+    *more = true; /* the next look says whether this was the last */
+    return count_old_rows(rollup, next, last, rows);
+}
+
+enum error rollup_progress(struct store *store, uint64_t *counted, uint64_t *total)
+{
+    struct store_statement *read;
+    int64_t next = 0, last = 0;
+    enum error error = store_prepare(store, statement_sql[READ_BACKFILL], &read);
+    if (error)
+        return error;
+    error = read_backfill(read, &next, &last);
+    store_finish(read);
+    if (error)
+        return error;
+    *total = last > 0 ? (uint64_t)last : 0;
+    *counted = next > last ? *total : (uint64_t)next - 1;
+    return ERROR_OK;
+}

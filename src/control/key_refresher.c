@@ -144,14 +144,13 @@ static void close_store(struct key_refresher *refresher)
 }
 
 /* The patterns of the JSON array `models`, pointing into `document`. False when it is no such
- * array: the key may then use no model, rather than all. */
+ * array. */
 static bool read_models(yyjson_doc *document, struct text models[KEY_MODELS_MAX], size_t *count)
 {
     yyjson_val *root = yyjson_doc_get_root(document);
     size_t index, length;
     yyjson_val *item;
-    if (!yyjson_is_arr(root) || yyjson_arr_size(root) == 0 ||
-        yyjson_arr_size(root) > KEY_MODELS_MAX)
+    if (!yyjson_is_arr(root) || yyjson_arr_size(root) > KEY_MODELS_MAX)
         return false;
     *count = yyjson_arr_size(root);
     yyjson_arr_foreach(root, index, length, item)
@@ -183,11 +182,41 @@ static void fill_key(struct key_refresher *refresher, const struct stored_key *r
     }
 }
 
+/* What a key's rules point into while they are copied. */
+struct key_lists {
+    yyjson_doc *allow, *deny;
+    struct text allowed[KEY_MODELS_MAX], denied[KEY_MODELS_MAX];
+};
+
+/* A damaged list of either kind: the key may then use no model, rather than all. */
+static void open_lists(struct key_lists *lists, const struct stored_key *row,
+                       struct model_rules *rules)
+{
+    lists->allow = yyjson_read(row->models.data, row->models.length, 0);
+    lists->deny = yyjson_read(row->denied.data, row->denied.length, 0);
+    *rules = (struct model_rules){
+        .listed = !text_empty(row->models), .allowed = lists->allowed, .denied = lists->denied};
+    bool damaged = (!text_empty(row->models) &&
+                    !read_models(lists->allow, lists->allowed, &rules->allowed_count)) ||
+                   (!text_empty(row->denied) &&
+                    !read_models(lists->deny, lists->denied, &rules->denied_count));
+    if (!damaged)
+        return;
+    note_warning("keys", "key %.*s: its list of models is damaged: it may use none",
+                 TEXT_ARG(row->id));
+    *rules = (struct model_rules){.listed = true};
+}
+
+static void close_lists(struct key_lists *lists)
+{
+    yyjson_doc_free(lists->allow);
+    yyjson_doc_free(lists->deny);
+}
+
 static void take_key(void *context, const struct stored_key *row)
 {
-    static const struct text none = TEXT_INIT("");
     struct key_refresher *refresher = context;
-    struct text models[KEY_MODELS_MAX];
+    struct key_lists lists;
     struct key key;
     if (!key_id_is_valid(row->id)) {
         note_warning("keys", "the store has a key with an id that is none: it is left out");
@@ -195,19 +224,9 @@ static void take_key(void *context, const struct stored_key *row)
         return;
     }
     fill_key(refresher, row, &key);
-    yyjson_doc *document = NULL;
-    if (!text_empty(row->models)) {
-        document = yyjson_read(row->models.data, row->models.length, 0);
-        key.models = models;
-        if (!read_models(document, models, &key.model_count)) {
-            note_warning("keys", "key %.*s: its list of models is damaged: it may use none",
-                         TEXT_ARG(row->id));
-            key.models = &none;
-            key.model_count = 1;
-        }
-    }
+    open_lists(&lists, row, &key.models);
     enum error error = key_table_put(refresher->table, &key);
-    yyjson_doc_free(document);
+    close_lists(&lists);
     if (error)
         refresher->failed = error;
     else if (!refresher->failed)

@@ -4,13 +4,7 @@
 
 bool admit_allows_model(const struct exchange *exchange, struct text model)
 {
-    if (exchange->model_count == 0)
-        return true;
-    for (size_t i = 0; i < exchange->model_count; i++) {
-        if (text_matches_pattern(model, exchange->models[i]))
-            return true;
-    }
-    return false;
+    return model_rules_allow(&exchange->models, model);
 }
 
 static void note_request(struct exchange *exchange)
@@ -62,7 +56,7 @@ static bool hides_model(const struct exchange *exchange)
 {
     const struct endpoint *endpoint = exchange->match.endpoint;
 
-    if (exchange->model_count == 0 || endpoint->method != ENDPOINT_POST)
+    if (!model_rules_restrict(&exchange->models) || endpoint->method != ENDPOINT_POST)
         return false;
     if (is_among(endpoint->pattern, works_hidden, ARRAY_LENGTH(works_hidden)))
         return true;

@@ -92,8 +92,7 @@ struct exchange {
 
     /* who: copies, because a key may be replaced while the exchange lives */
     struct text key_id, team;
-    const struct text *models; /* patterns; NULL with count 0: all */
-    size_t model_count;
+    struct model_rules models; /* of the key */
 
     /* the body */
     enum exchange_body body_kind;

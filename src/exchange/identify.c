@@ -3,6 +3,22 @@
 #include "base/clock.h"
 #include "exchange/exchange.h"
 
+static bool copy_patterns(struct arena *arena, const struct text **patterns, size_t count)
+{
+    if (count == 0)
+        return true;
+    struct text *copies = arena_take(arena, count * sizeof(*copies));
+    if (!copies)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = arena_copy(arena, (*patterns)[i]);
+        if (!copies[i].data)
+            return false;
+    }
+    *patterns = copies;
+    return true;
+}
+
 /* Where memory for the copies is short the caller must not become somebody else: all or nothing. */
 static bool copy_principal(struct exchange *exchange, const struct key *key)
 {
@@ -17,19 +33,9 @@ static bool copy_principal(struct exchange *exchange, const struct key *key)
     record->team = exchange->team;
     if (!exchange->key_id.data || !exchange->team.data || !record->key_name.data)
         return false;
-    if (key->model_count == 0)
-        return true;
-    struct text *models = arena_take(arena, key->model_count * sizeof(*models));
-    if (!models)
-        return false;
-    for (size_t i = 0; i < key->model_count; i++) {
-        models[i] = arena_copy(arena, key->models[i]);
-        if (!models[i].data)
-            return false;
-    }
-    exchange->models = models;
-    exchange->model_count = key->model_count;
-    return true;
+    exchange->models = key->models;
+    return copy_patterns(arena, &exchange->models.allowed, key->models.allowed_count) &&
+           copy_patterns(arena, &exchange->models.denied, key->models.denied_count);
 }
 
 /* Until when an expired key was good, for its owner: where the key itself still is, its old secret

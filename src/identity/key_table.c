@@ -168,22 +168,40 @@ static struct text copy_text(struct text text, char **memory)
     return copy;
 }
 
+static size_t total_length(const struct text *texts, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += texts[i].length;
+    return total;
+}
+
+static const struct text *copy_texts(const struct text *texts, size_t count, struct text *out,
+                                     char **memory)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = copy_text(texts[i], memory);
+    return out;
+}
+
 static struct entry *make_entry(const struct key *key)
 {
-    size_t size = key->model_count * sizeof(struct text) + key->id.length + key->name.length +
-                  key->team.length + key->tags.length;
-    for (size_t i = 0; i < key->model_count; i++)
-        size += key->models[i].length;
+    const struct model_rules *rules = &key->models;
+    size_t names = rules->allowed_count + rules->denied_count;
+    size_t size = names * sizeof(struct text) + key->id.length + key->name.length +
+                  key->team.length + key->tags.length +
+                  total_length(rules->allowed, rules->allowed_count) +
+                  total_length(rules->denied, rules->denied_count);
     struct entry *entry = calloc(1, sizeof *entry + size);
     if (entry == NULL)
         return NULL;
     cds_lfht_node_init(&entry->node);
     entry->key = *key;
     struct text *models = (struct text *)(void *)entry->memory;
-    char *memory = entry->memory + key->model_count * sizeof(struct text);
-    for (size_t i = 0; i < key->model_count; i++)
-        models[i] = copy_text(key->models[i], &memory);
-    entry->key.models = models;
+    char *memory = entry->memory + names * sizeof(struct text);
+    entry->key.models.allowed = copy_texts(rules->allowed, rules->allowed_count, models, &memory);
+    entry->key.models.denied =
+        copy_texts(rules->denied, rules->denied_count, models + rules->allowed_count, &memory);
     entry->key.id = copy_text(key->id, &memory);
     entry->key.name = copy_text(key->name, &memory);
     entry->key.team = copy_text(key->team, &memory);
@@ -203,7 +221,8 @@ static void added_one(struct key_table *table)
 
 enum error key_table_put(struct key_table *table, const struct key *key)
 {
-    if (!key_id_is_valid(key->id) || key->model_count > KEY_MODELS_MAX)
+    if (!key_id_is_valid(key->id) || key->models.allowed_count > KEY_MODELS_MAX ||
+        key->models.denied_count > KEY_MODELS_MAX)
         return ERROR_ARGUMENT;
     if (key_table_count(table) >= KEY_TABLE_MAX && key_table_get(table, key->id) == NULL)
         return ERROR_LIMIT;
@@ -270,15 +289,4 @@ enum key_verdict key_check(const struct key *key, const struct key_hash *hash, u
     if (!current && wall >= key->previous_until)
         return KEY_VERDICT_EXPIRED;
     return KEY_VERDICT_OK;
-}
-
-bool key_allows_model(const struct key *key, struct text model)
-{
-    if (key->model_count == 0)
-        return true;
-    for (size_t i = 0; i < key->model_count; i++) {
-        if (text_matches_pattern(model, key->models[i]))
-            return true;
-    }
-    return false;
 }

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "identity/key.h"
+#include "identity/model_rules.h"
 #include "tables/error.h"
 
 struct key {
@@ -24,11 +25,10 @@ struct key {
     uint64_t created_at;           /* wall time, nanoseconds */
     uint64_t expires_at;           /* the same; 0: never */
     bool revoked;
-    const struct text *models; /* names and patterns with `*` that the key may use */
-    size_t model_count;        /* 0: all models */
+    struct model_rules models;
 };
 
-#define KEY_MODELS_MAX 256u     /* of one key: each call compares with each */
+#define KEY_MODELS_MAX 256u     /* in one list of a key: each call compares with each */
 #define KEY_TABLE_MAX  1000000u /* keys: some 500 MB; more wants a look-up in the store */
 
 struct key_table;
@@ -72,6 +72,5 @@ enum key_verdict {
 };
 must_check enum key_verdict key_check(const struct key *key, const struct key_hash *hash,
                                       uint64_t wall);
-bool key_allows_model(const struct key *key, struct text model);
 
 #endif

@@ -139,9 +139,9 @@ static void test_start_and_changes(void **state)
     key_refresher_step(refresher);
     const struct key *key = find("bbbbbbbbbbbb");
     assert_non_null(key);
-    assert_int_equal(key->model_count, 2);
-    assert_true(key_allows_model(key, TEXT("gpt-5")));
-    assert_false(key_allows_model(key, TEXT("other")));
+    assert_int_equal(key->models.allowed_count, 2);
+    assert_true(model_rules_allow(&key->models, TEXT("gpt-5")));
+    assert_false(model_rules_allow(&key->models, TEXT("other")));
     assert_true(text_equal(key->team, TEXT("team")));
     assert_int_equal(read_state().changes, 1);
 }
@@ -301,8 +301,8 @@ static void test_damaged_models_allow_nothing(void **state)
     create("aaaaaaaaaaaa", "[\"gpt-*\"");
     create("bbbbbbbbbbbb", "[]");
     start();
-    assert_false(key_allows_model(find("aaaaaaaaaaaa"), TEXT("gpt-5")));
-    assert_false(key_allows_model(find("bbbbbbbbbbbb"), TEXT("gpt-5")));
+    assert_false(model_rules_allow(&find("aaaaaaaaaaaa")->models, TEXT("gpt-5")));
+    assert_false(model_rules_allow(&find("bbbbbbbbbbbb")->models, TEXT("gpt-5")));
 }
 
 static void test_many_keys(void **state)

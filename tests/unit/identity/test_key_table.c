@@ -47,8 +47,7 @@ static void test_put_find_replace_remove(void **state)
                       .name = text_from(name),
                       .team = TEXT("blue"),
                       .tags = TEXT("{}"),
-                      .models = models,
-                      .model_count = 2};
+                      .models = {.listed = true, .allowed = models, .allowed_count = 2}};
     assert_null(key_table_find(table, text_from(id)));
     put(&key);
     memset(name, 'x', sizeof name - 1); /* the table has copies */
@@ -57,15 +56,15 @@ static void test_put_find_replace_remove(void **state)
     assert_true(text_equal(found->name, TEXT("first")));
     assert_true(text_equal(found->team, TEXT("blue")));
     assert_true(text_equal(found->tags, TEXT("{}")));
-    assert_true(key_allows_model(found, TEXT("gpt-5")));
-    assert_true(key_allows_model(found, TEXT("fast")));
-    assert_false(key_allows_model(found, TEXT("faster")));
+    assert_true(model_rules_allow(&found->models, TEXT("gpt-5")));
+    assert_true(model_rules_allow(&found->models, TEXT("fast")));
+    assert_false(model_rules_allow(&found->models, TEXT("faster")));
     assert_int_equal(key_table_count(table), 1);
-    key.model_count = 0;
+    key.models = (struct model_rules){0};
     put(&key);
     found = key_table_find(table, text_from(id));
     assert_true(text_equal(found->name, TEXT("xxxxx")));
-    assert_true(key_allows_model(found, TEXT("anything")));
+    assert_true(model_rules_allow(&found->models, TEXT("anything")));
     assert_int_equal(key_table_count(table), 1);
     assert_null(key_table_find(table, TEXT("abcdefghijkm")));
     assert_null(key_table_find(table, TEXT("abc")));
@@ -83,7 +82,7 @@ static void test_wrong_arguments(void **state)
     key_table_begin(table);
     assert_int_equal(key_table_put(table, &key), ERROR_ARGUMENT);
     key.id = TEXT("abcdefghijkl");
-    key.model_count = KEY_MODELS_MAX + 1;
+    key.models.allowed_count = KEY_MODELS_MAX + 1;
     assert_int_equal(key_table_put(table, &key), ERROR_ARGUMENT);
     key_table_end(table);
 }

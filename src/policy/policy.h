@@ -155,9 +155,9 @@ must_check enum policy_verdict policy_admit(struct policy *policy, const struct 
                                             struct arena *arena, struct policy_hold *hold,
                                             struct policy_why *why);
 
-/* Only whether the lists of models let it pass: for the list of models. `why` may be NULL. */
+/* Only whether the lists of models let it pass: for showing them. */
 must_check bool policy_allows_model(struct policy *policy, struct text team, struct text key,
-                                    struct text model, struct policy_why *why);
+                                    struct text model);
 
 /* Whether a hard, enforced budget applies, so that the call must be bounded. */
 bool policy_is_capped(struct policy_hold *hold);

@@ -17,8 +17,7 @@
 #define POLICY_MODELS_MAX     256u     /* patterns in one list: each call compares with each */
 #define POLICY_PATTERNS_MAX   256u /* limits on models with a `*`: each call compares with each */
 #define POLICY_THRESHOLDS_MAX 32u  /* of one budget: they are bits of a word */
-#define POLICY_APPLYING_MAX   64u  /* budgets, or limits, that one call may meet */
-#define POLICY_TAGS_MAX       32u  /* of one key that are looked at */
+#define POLICY_TAGS_MAX       128u /* of one key; its tags have 480 bytes, which is some 70 */
 
 #define POLICY_FOREVER UINT64_MAX /* an instant that never comes */
 

@@ -1,0 +1,373 @@
+/* The call's side, first part: lists of models, limits, settling.
+ *
+ *   empty ──policy_admit──▶ open (allowed: limits taken; refused: limits only referenced)
+ *   open ──policy_reserve──▶ open, reserved (money held in budgets)
+ *   open ──policy_settle──▶ empty
+ *
+ * Invariants: each limit and period that a hold points to has been told so (`holds`), so that it
+ * is not freed. What a refused call had taken was given back before the refusal is returned: a call
+ * takes from all limits, or from none. */
+#include <yyjson.h>
+
+#include "base/ensure.h"
+#include "policy/parts.h"
+
+/* ------------------------------------------------------------------ whom the rules are about */
+
+struct text policy_copy(struct policy_hold *hold, struct text text)
+{
+    return text_empty(text) ? (struct text){0} : arena_copy(hold->arena, text);
+}
+
+struct policy_subject policy_copy_subject(struct policy_hold *hold,
+                                          const struct policy_subject *subject)
+{
+    return (struct policy_subject){subject->scope, policy_copy(hold, subject->name),
+                                   policy_copy(hold, subject->value)};
+}
+
+void policy_note(struct policy_hold *hold, enum policy_reason reason, struct text id)
+{
+    struct policy_observed *observed = arena_take(hold->arena, sizeof *observed);
+    if (observed == NULL)
+        return;
+    *observed = (struct policy_observed){reason, policy_copy(hold, id), hold->observed};
+    hold->observed = observed;
+}
+
+static struct text text_of_json(yyjson_val *value)
+{
+    return text_of(yyjson_get_str(value), yyjson_get_len(value));
+}
+
+/* Once per call, and only when some rule is about a tag. */
+static bool read_tags(struct policy_hold *hold)
+{
+    struct text json = hold->call.tags;
+    hold->tags_read = true;
+    if (text_empty(json))
+        return true;
+    size_t size = yyjson_read_max_memory_usage(json.length, YYJSON_READ_NOFLAG);
+    char *memory = arena_take(hold->arena, size);
+    struct text *tags = arena_take(hold->arena, 2 * POLICY_TAGS_MAX * sizeof *tags);
+    if (memory == NULL || tags == NULL)
+        return false;
+    yyjson_alc allocator;
+    yyjson_alc_pool_init(&allocator, memory, size);
+    /* Nothing is written through that pointer without YYJSON_READ_INSITU. */
+    yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)json.data, json.length,
+                                            YYJSON_READ_NOFLAG, &allocator, NULL);
+    yyjson_val *name;
+    yyjson_obj_iter iterator = yyjson_obj_iter_with(yyjson_doc_get_root(document));
+    while ((name = yyjson_obj_iter_next(&iterator)) != NULL && hold->tag_count < POLICY_TAGS_MAX) {
+        yyjson_val *value = yyjson_obj_iter_get_val(name);
+        if (!yyjson_is_str(value))
+            continue;
+        tags[hold->tag_count * 2] = text_of_json(name);
+        tags[hold->tag_count * 2 + 1] = text_of_json(value);
+        hold->tag_count++;
+    }
+    hold->tags = tags;
+    return true;
+}
+
+static void add_subject(const struct subject_rules *rules,
+                        const struct subject_rules *out[SUBJECTS_MAX], size_t *count)
+{
+    if (rules != NULL)
+        out[(*count)++] = rules;
+}
+
+static void add_model(const struct snapshot *snapshot, struct text model,
+                      const struct subject_rules *out[SUBJECTS_MAX], size_t *count)
+{
+    const struct subject_rules *rules =
+        snapshot_find(snapshot, POLICY_MODEL, model, (struct text){0});
+    if (rules != NULL && !rules->is_pattern)
+        add_subject(rules, out, count);
+    for (size_t i = 0; i < snapshot->pattern_count; i++) {
+        if (text_matches_pattern(model, snapshot->patterns[i]->subject.name))
+            add_subject(snapshot->patterns[i], out, count);
+    }
+}
+
+bool policy_find_subjects(const struct snapshot *snapshot, struct policy_hold *hold,
+                          bool with_model, const struct subject_rules *out[SUBJECTS_MAX],
+                          size_t *count)
+{
+    const struct policy_call *call = &hold->call;
+    const struct text nothing = {0};
+    *count = 0;
+    add_subject(snapshot->organisation, out, count);
+    if (!text_empty(call->team))
+        add_subject(snapshot_find(snapshot, POLICY_TEAM, call->team, nothing), out, count);
+    if (!text_empty(call->key))
+        add_subject(snapshot_find(snapshot, POLICY_KEY, call->key, nothing), out, count);
+    if (with_model && !text_empty(call->model))
+        add_model(snapshot, call->model, out, count);
+    if (!snapshot->has_tags)
+        return true;
+    if (!hold->tags_read && !read_tags(hold))
+        return false;
+    for (size_t i = 0; i < hold->tag_count; i++)
+        add_subject(snapshot_find(snapshot, POLICY_TAG, hold->tags[2 * i], hold->tags[2 * i + 1]),
+                    out, count);
+    return true;
+}
+
+/* ------------------------------------------------------------------ models */
+
+static bool matches_any(struct text model, const struct text *patterns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (text_matches_pattern(model, patterns[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The list that forbids the model; NULL: none does. `denied`: by name. */
+static const struct policy_models *find_forbidding(const struct subject_rules *const subjects[],
+                                                   size_t count, struct text model, bool *denied)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct policy_models *models = subjects[i]->models;
+        if (models == NULL)
+            continue;
+        *denied = matches_any(model, models->deny, models->deny_count);
+        if (*denied ||
+            (!models->allow_all && !matches_any(model, models->allow, models->allow_count)))
+            return models;
+    }
+    return NULL;
+}
+
+static bool refuse_model(struct policy_hold *hold, const struct subject_rules *const subjects[],
+                         size_t count, struct policy_why *why)
+{
+    bool denied = false;
+    if (text_empty(hold->call.model))
+        return false;
+    const struct policy_models *models =
+        find_forbidding(subjects, count, hold->call.model, &denied);
+    if (models == NULL)
+        return false;
+    *why = (struct policy_why){.reason = POLICY_REASON_MODEL,
+                               .subject = policy_copy_subject(hold, &models->subject),
+                               .denied = denied};
+    return true;
+}
+
+bool policy_allows_model(struct policy *policy, struct text team, struct text key,
+                         struct text model)
+{
+    const struct snapshot *snapshot = policy_snapshot(policy);
+    const struct text nothing = {0};
+    const struct subject_rules *subjects[3];
+    size_t count = 0;
+    bool denied;
+    add_subject(snapshot->organisation, subjects, &count);
+    add_subject(snapshot_find(snapshot, POLICY_TEAM, team, nothing), subjects, &count);
+    add_subject(snapshot_find(snapshot, POLICY_KEY, key, nothing), subjects, &count);
+    return find_forbidding(subjects, count, model, &denied) == NULL;
+}
+
+/* ------------------------------------------------------------------ limits */
+
+static int64_t clamp_tokens(int64_t tokens)
+{
+    if (tokens < 0)
+        return 0;
+    return tokens > LIMIT_ASK_MAX / 2 ? LIMIT_ASK_MAX / 2 : tokens;
+}
+
+/* What a call with so many tokens counts for. */
+static int64_t amount_of(enum policy_limit_kind kind, int64_t input, int64_t output)
+{
+    input = clamp_tokens(input);
+    output = clamp_tokens(output);
+    switch (kind) {
+    case POLICY_TOKENS: return input + output;
+    case POLICY_INPUT_TOKENS: return input;
+    case POLICY_OUTPUT_TOKENS: return output;
+    default: return 1;
+    }
+}
+
+static int64_t left_of(int64_t amount, int64_t used)
+{
+    return used >= amount ? 0 : amount - used;
+}
+
+static void give_limits_back(struct policy_hold *hold)
+{
+    for (uint32_t i = 0; i < hold->limit_count; i++) {
+        struct policy_limit_hold *entry = &hold->limits[i];
+        if (entry->counted)
+            limit_correct(entry->counter, entry->slot, -entry->taken);
+        entry->counted = false;
+    }
+}
+
+/* Of the limits that would refuse, the one that does so longest. */
+static void explain_limit(struct policy_hold *hold, const struct limit_rule *const rules[],
+                          struct policy_why *why)
+{
+    const struct policy_call *call = &hold->call;
+    const struct limit_rule *worst = NULL;
+    uint64_t longest = 0;
+    for (uint32_t i = 0; i < hold->limit_count; i++) {
+        const struct policy_limit *limit = &rules[i]->limit;
+        int64_t ask = amount_of(limit->kind, call->input_tokens, call->output_tokens);
+        if (limit->mode != POLICY_ENFORCE ||
+            ask <= limit->amount - limit_used(rules[i]->counter, call->now))
+            continue;
+        uint64_t wait = limit_wait(rules[i]->counter, ask, limit->amount, call->now);
+        if (worst == NULL || wait > longest) {
+            worst = rules[i];
+            longest = wait;
+        }
+    }
+    if (worst == NULL) /* another thread gave back in between: name the one that failed */
+        worst = rules[0];
+    const struct policy_limit *limit = &worst->limit;
+    *why = (struct policy_why){
+        .reason = POLICY_REASON_LIMIT,
+        .subject = policy_copy_subject(hold, &limit->subject),
+        .id = policy_copy(hold, limit->id),
+        .name = policy_copy(hold, limit->name),
+        .kind = limit->kind,
+        .amount = limit->amount,
+        .remaining = left_of(limit->amount, limit_used(worst->counter, call->now)),
+        .asked = amount_of(limit->kind, call->input_tokens, call->output_tokens),
+        .window = limit->window,
+        .retry_after = longest};
+}
+
+static bool take_limit(struct policy_hold *hold, const struct limit_rule *rule,
+                       struct policy_limit_hold *entry)
+{
+    const struct policy_call *call = &hold->call;
+    const struct policy_limit *limit = &rule->limit;
+    bool binds = limit->mode == POLICY_ENFORCE;
+    entry->taken = amount_of(limit->kind, call->input_tokens, call->output_tokens);
+    if (!binds && entry->taken > limit->amount - limit_used(rule->counter, call->now))
+        policy_note(hold, POLICY_REASON_LIMIT, limit->id);
+    entry->counted =
+        limit_take(rule->counter, entry->taken, limit->amount, binds, call->now, &entry->slot);
+    return entry->counted;
+}
+
+/* One entry a rule, each telling its counter. False: the arena is at its end. */
+static bool open_limits(struct policy_hold *hold, const struct subject_rules *const subjects[],
+                        size_t count, const struct limit_rule ***rules)
+{
+    uint32_t total = 0, at = 0;
+    for (size_t i = 0; i < count; i++)
+        total += subjects[i]->limit_count;
+    if (total == 0)
+        return true;
+    hold->limits = arena_take(hold->arena, total * sizeof *hold->limits);
+    *rules = arena_take(hold->arena, total * sizeof **rules);
+    if (hold->limits == NULL || *rules == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        for (struct limit_rule *rule = subjects[i]->limits; rule != NULL; rule = rule->next) {
+            atomic_fetch_add_explicit(&rule->counter->holds, 1, memory_order_relaxed);
+            hold->limits[at] = (struct policy_limit_hold){.counter = rule->counter,
+                                                          .kind = rule->limit.kind,
+                                                          .mode = rule->limit.mode,
+                                                          .amount = rule->limit.amount};
+            (*rules)[at++] = rule;
+        }
+    }
+    hold->limit_count = total;
+    return true;
+}
+
+enum policy_verdict policy_admit(struct policy *policy, const struct policy_call *call,
+                                 struct arena *arena, struct policy_hold *hold,
+                                 struct policy_why *why)
+{
+    const struct snapshot *snapshot = policy_snapshot(policy);
+    const struct subject_rules *subjects[SUBJECTS_MAX];
+    const struct limit_rule **rules = NULL;
+    size_t count;
+    *hold = (struct policy_hold){.policy = policy, .arena = arena, .call = *call, .open = true};
+    if (!policy_find_subjects(snapshot, hold, true, subjects, &count) ||
+        !open_limits(hold, subjects, count, &rules))
+        return POLICY_NO_MEMORY;
+    if (refuse_model(hold, subjects, count, why))
+        return POLICY_REFUSED;
+    for (uint32_t i = 0; i < hold->limit_count; i++) {
+        if (take_limit(hold, rules[i], &hold->limits[i]))
+            continue;
+        const struct limit_rule *failed = rules[i];
+        give_limits_back(hold);
+        rules[i] = rules[0]; /* the one that failed goes first: see explain_limit */
+        rules[0] = failed;
+        explain_limit(hold, rules, why);
+        return POLICY_REFUSED;
+    }
+    return POLICY_ALLOWED;
+}
+
+static void offer_rate(struct policy_rate *rate, const struct policy_limit_hold *entry,
+                       uint64_t now)
+{
+    int64_t remaining = left_of(entry->amount, limit_used(entry->counter, now));
+    if (rate->applies && remaining >= rate->remaining)
+        return;
+    *rate = (struct policy_rate){true, entry->amount, remaining, limit_reset(entry->counter, now)};
+}
+
+void policy_rates(struct policy_hold *hold, uint64_t now, struct policy_rates *rates)
+{
+    *rates = (struct policy_rates){0};
+    for (uint32_t i = 0; i < hold->limit_count; i++) {
+        const struct policy_limit_hold *entry = &hold->limits[i];
+        if (entry->mode != POLICY_ENFORCE || entry->kind == POLICY_CONCURRENT)
+            continue;
+        offer_rate(entry->kind == POLICY_REQUESTS ? &rates->requests : &rates->tokens, entry, now);
+    }
+}
+
+/* ------------------------------------------------------------------ settling */
+
+static void settle_limits(struct policy_hold *hold, const struct policy_actual *actual)
+{
+    for (uint32_t i = 0; i < hold->limit_count; i++) {
+        struct policy_limit_hold *entry = &hold->limits[i];
+        int64_t kept = entry->taken;
+        if (entry->kind == POLICY_CONCURRENT)
+            kept = 0;
+        else if (actual->tokens_known && entry->kind != POLICY_REQUESTS)
+            kept = amount_of(entry->kind, actual->input_tokens, actual->output_tokens);
+        if (entry->counted)
+            limit_correct(entry->counter, entry->slot, kept - entry->taken);
+        atomic_fetch_sub_explicit(&entry->counter->holds, 1, memory_order_release);
+    }
+}
+
+static void settle_budgets(struct policy_hold *hold, const struct policy_actual *actual)
+{
+    for (uint32_t i = 0; i < hold->budget_count; i++) {
+        struct policy_budget_hold *entry = &hold->budgets[i];
+        money cost = 0;
+        if (actual->state == POLICY_COST_KNOWN)
+            cost = actual->cost < 0 ? 0 : actual->cost;
+        else if (actual->state == POLICY_COST_UNKNOWN)
+            cost = entry->held;
+        account_settle(entry->account, entry->period, entry->held, cost);
+        atomic_fetch_sub_explicit(&entry->period->holds, 1, memory_order_release);
+    }
+}
+
+void policy_settle(struct policy_hold *hold, const struct policy_actual *actual)
+{
+    if (!hold->open)
+        return;
+    settle_limits(hold, actual);
+    settle_budgets(hold, actual);
+    *hold = (struct policy_hold){0};
+}

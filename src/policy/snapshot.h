@@ -1,0 +1,72 @@
+/* snapshot: the rules in force, ready for look-up, immutable once published.
+ *
+ * Made and freed by the control thread; read by workers under read-copy-update. It points to limits
+ * and accounts that live on in the next one. For policy/ only. */
+#ifndef POLICY_SNAPSHOT_H
+#define POLICY_SNAPSHOT_H
+
+#include "base/arena.h"
+#include "policy/account.h"
+#include "policy/limit.h"
+#include "policy/rules.h"
+
+struct limit_rule {
+    struct policy_limit limit;
+    struct limit *counter;
+    struct limit_rule *next; /* of the same subject */
+    bool kept;               /* the control thread's: the next snapshot has its counter too */
+};
+
+struct budget_rule {
+    struct policy_budget budget;
+    struct account *account;
+    struct budget_rule *next; /* of the same subject */
+    bool kept;
+};
+
+/* All rules about one subject. */
+struct subject_rules {
+    struct policy_subject subject;
+    const struct policy_models *models; /* NULL: all */
+    struct limit_rule *limits;
+    struct budget_rule *budgets;
+    uint32_t limit_count, budget_count;
+    bool is_pattern; /* of models: found by comparing, not by its name */
+};
+
+/* A hash table with open places, never full. */
+struct snapshot_index {
+    struct snapshot_place {
+        uint64_t hash;
+        void *item; /* NULL: free */
+    } * places;
+    size_t mask;
+};
+
+struct snapshot {
+    struct arena arena; /* all of it but the counters */
+    struct snapshot_index subjects;
+    struct snapshot_index budget_ids, limit_ids;
+    const struct subject_rules *organisation; /* NULL: no rules */
+    struct subject_rules **patterns;          /* of models with a `*` */
+    size_t pattern_count;
+    bool has_tags; /* some rule is about a tag */
+    struct limit_rule *limits;
+    struct budget_rule *budgets;
+    size_t limit_count, budget_count;
+};
+
+/* Checks and copies; counters are still missing. ERROR_ARGUMENT and `problem`, ERROR_LIMIT,
+ * ERROR_MEMORY. */
+must_handle enum error snapshot_make(const struct policy_definition *definition, char *problem,
+                                     size_t problem_size, struct snapshot **out);
+/* Not what it points to. NULL is fine. */
+void snapshot_free(struct snapshot *snapshot);
+
+/* NULL: no rules about it. */
+const struct subject_rules *snapshot_find(const struct snapshot *snapshot, enum policy_scope scope,
+                                          struct text name, struct text value);
+struct budget_rule *snapshot_find_budget(const struct snapshot *snapshot, struct text id);
+struct limit_rule *snapshot_find_limit(const struct snapshot *snapshot, struct text id);
+
+#endif

@@ -117,44 +117,36 @@ bool policy_find_subjects(const struct snapshot *snapshot, struct policy_hold *h
 
 /* ------------------------------------------------------------------ models */
 
-static bool matches_any(struct text model, const struct text *patterns, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (text_matches_pattern(model, patterns[i]))
-            return true;
-    }
-    return false;
-}
-
-/* The list that forbids the model; NULL: none does. `denied`: by name. */
+/* The list that forbids the model; NULL: none does. */
 static const struct policy_models *find_forbidding(const struct subject_rules *const subjects[],
-                                                   size_t count, struct text model, bool *denied)
+                                                   size_t count, struct text model)
 {
     for (size_t i = 0; i < count; i++) {
         const struct policy_models *models = subjects[i]->models;
-        if (models == NULL)
-            continue;
-        *denied = matches_any(model, models->deny, models->deny_count);
-        if (*denied ||
-            (!models->allow_all && !matches_any(model, models->allow, models->allow_count)))
+        if (models != NULL && !model_rules_allow(&models->rules, model))
             return models;
     }
     return NULL;
 }
 
+static bool is_denied(const struct model_rules *rules, struct text model)
+{
+    struct model_rules denials = *rules;
+    denials.listed = false;
+    return !model_rules_allow(&denials, model);
+}
+
 static bool refuse_model(struct policy_hold *hold, const struct subject_rules *const subjects[],
                          size_t count, struct policy_why *why)
 {
-    bool denied = false;
     if (text_empty(hold->call.model))
         return false;
-    const struct policy_models *models =
-        find_forbidding(subjects, count, hold->call.model, &denied);
+    const struct policy_models *models = find_forbidding(subjects, count, hold->call.model);
     if (models == NULL)
         return false;
     *why = (struct policy_why){.reason = POLICY_REASON_MODEL,
                                .subject = policy_copy_subject(hold, &models->subject),
-                               .denied = denied};
+                               .denied = is_denied(&models->rules, hold->call.model)};
     return true;
 }
 
@@ -165,11 +157,10 @@ bool policy_allows_model(struct policy *policy, struct text team, struct text ke
     const struct text nothing = {0};
     const struct subject_rules *subjects[3];
     size_t count = 0;
-    bool denied;
     add_subject(snapshot->organisation, subjects, &count);
     add_subject(snapshot_find(snapshot, POLICY_TEAM, team, nothing), subjects, &count);
     add_subject(snapshot_find(snapshot, POLICY_KEY, key, nothing), subjects, &count);
-    return find_forbidding(subjects, count, model, &denied) == NULL;
+    return find_forbidding(subjects, count, model) == NULL;
 }
 
 /* ------------------------------------------------------------------ limits */

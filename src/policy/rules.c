@@ -138,7 +138,8 @@ const char *policy_models_problem(const struct policy_models *models)
 {
     if (models->subject.scope == POLICY_TAG || models->subject.scope == POLICY_MODEL)
         return "lists of models are for the organisation, teams and keys";
-    if (models->allow_count > POLICY_MODELS_MAX || models->deny_count > POLICY_MODELS_MAX)
+    if (models->rules.allowed_count > POLICY_MODELS_MAX ||
+        models->rules.denied_count > POLICY_MODELS_MAX)
         return "a list of models is too long";
     return subject_problem(&models->subject);
 }

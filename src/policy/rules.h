@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "identity/model_rules.h"
 #include "meter/money.h"
 #include "policy/period.h"
 #include "tables/error.h"
@@ -55,11 +56,7 @@ struct policy_subject {
 /* Which models the organisation, a team or a key may use. One of each subject. */
 struct policy_models {
     struct policy_subject subject;
-    bool allow_all; /* `allow` says nothing; else only what it lists, and an empty list is none */
-    const struct text *allow;
-    size_t allow_count;
-    const struct text *deny; /* stronger than any allowance */
-    size_t deny_count;
+    struct model_rules rules;
 };
 
 struct policy_budget {

@@ -165,9 +165,10 @@ static enum error add_models(struct making *making, const struct policy_models *
     if (copy == NULL)
         return ERROR_MEMORY;
     *copy = *models;
-    copy->allow = copy_texts(arena, models->allow, models->allow_count);
-    copy->deny = copy_texts(arena, models->deny, models->deny_count);
-    if (copy->allow == NULL || copy->deny == NULL || !copy_subject(arena, &copy->subject))
+    copy->rules.allowed = copy_texts(arena, models->rules.allowed, models->rules.allowed_count);
+    copy->rules.denied = copy_texts(arena, models->rules.denied, models->rules.denied_count);
+    if (copy->rules.allowed == NULL || copy->rules.denied == NULL ||
+        !copy_subject(arena, &copy->subject))
         return ERROR_MEMORY;
     struct subject_rules *rules = rules_of(making, &copy->subject);
     if (rules == NULL)

@@ -77,9 +77,9 @@ static void check_discount(struct settings_reader *reader, const struct settings
     ptrdiff_t dot = text_find_char(number, '.');
     size_t whole = dot < 0 ? number.length : (size_t)dot;
     bool below_hundred = whole <= 2;
-    if (!percent || !is_decimal(number) || !below_hundred || number.length - whole > 5)
+    if (!percent || !is_decimal(number) || !below_hundred || number.length - whole > 3)
         report_error(reader->report, settings_place(value, NULL),
-                     "%s is no discount: \"12.5%%\", from 0%% to less than 100%%, at most 4 "
+                     "%s is no discount: \"12.5%%\", from 0%% to less than 100%%, at most 2 "
                      "decimals",
                      report_quote(value->text));
 }
@@ -125,7 +125,8 @@ void build_pricing(struct settings_reader *reader, const struct settings_pricing
     size_t top = report_enter(reader->report, TEXT("pricing"));
 
     pricing->catalog = from->catalog.text;
-    if (text_empty(pricing->catalog))
+    pricing->catalog_stated = !text_empty(pricing->catalog);
+    if (!pricing->catalog_stated)
         pricing->catalog = find_catalog(provider);
     check_discount(reader, &from->discount);
     pricing->discount = from->discount.text;

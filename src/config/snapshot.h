@@ -87,6 +87,7 @@ struct config_own_prices {
 /* What a provider's calls cost, where that is not simply the price list. */
 struct config_pricing {
     struct text catalog;  /* the provider's name in the price list; empty: none is known */
+    bool catalog_stated;  /* it was written, not guessed from type and base_url */
     struct text discount; /* "12.5%"; empty: none */
     struct text data_residency, deployment, location, inference_geo, endpoint_region;
     const struct config_own_prices *models;

@@ -113,6 +113,11 @@ static void start(struct ledger_thread *thread, pthread_t *id, void *(*run)(void
     (void)pthread_setname_np(*id, name);
 }
 
+bool ledger_thread_catch_up(struct ledger *ledger)
+{
+    return importer_flush(ledger->importer);
+}
+
 enum error ledger_thread_start(struct ledger *ledger, const struct ledger_thread_options *options,
                                struct ledger_thread **out)
 {

@@ -20,6 +20,11 @@ struct ledger_thread_options {
                                    lines are skipped and counted; 0: ACCESS_LOG_BEHIND */
 };
 
+/* Before ledger_thread_start: imports what an earlier process left in its journals, and what was in
+ * flight when it died. False when the store did not take it (it is tried again beside the road):
+ * what was spent before is then not known yet. */
+bool ledger_thread_catch_up(struct ledger *ledger);
+
 must_handle enum error ledger_thread_start(struct ledger *ledger,
                                            const struct ledger_thread_options *options,
                                            struct ledger_thread **out);

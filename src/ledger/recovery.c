@@ -3,6 +3,20 @@
 #include "base/note.h"
 #include "ledger/rows.h"
 
+/* Nobody knows what the provider did after the gateway died: the call costs what was held for it,
+ * which is the most it can have cost. A mark of a call that was bounded by nothing is unpriced. */
+static void settle_interrupted(struct record *record)
+{
+    record->outcome = RECORD_OUTCOME_INTERRUPTED;
+    record->cost = record->cost_reserved;
+    if (record->cost_reserved < 0)
+        record->cost_state = TEXT("unpriced");
+    else
+        record->cost_state = record->cost_reserved == 0 ? TEXT("none") : TEXT("estimated");
+    if (record->cost_reserved > 0)
+        record->price_rule = TEXT("worst case: the gateway stopped during the call");
+}
+
 static enum error insert_interrupted(struct row_insert *insert, const uint8_t *bytes, size_t length,
                                      uint64_t *interrupted)
 {
@@ -11,7 +25,7 @@ static enum error insert_interrupted(struct row_insert *insert, const uint8_t *b
         note_error("ledger", "a begin mark with a good checksum cannot be read; passed over");
         return ERROR_OK;
     }
-    record.outcome = RECORD_OUTCOME_INTERRUPTED;
+    settle_interrupted(&record);
     /* What it used is not known: it is settled at the worst case that was held for it. */
     if (record.cost_reserved >= 0 && record.cost < 0) {
         record.cost = record.cost_reserved;

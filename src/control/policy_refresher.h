@@ -1,0 +1,44 @@
+/* policy_refresher: keeps the rules in force in step with the store.
+ *
+ * For the control thread: it may block on the disk. Rules are read whole when anything
+ * administrative has changed; a store that cannot be read leaves those in force that are. It also
+ * tells policy what was spent before this process, from the ledger's rollups. */
+#ifndef CONTROL_POLICY_REFRESHER_H
+#define CONTROL_POLICY_REFRESHER_H
+
+#include <stdint.h>
+
+#include "policy/policy.h"
+#include "tables/error.h"
+
+#define POLICY_REFRESHER_PROBLEM_SIZE 512u
+
+struct policy_refresher;
+
+/* `data` is the data directory, which exists. Makes the policy and loads the rules before it
+ * returns; a store that cannot be read is no error, as in key_refresher.h. ERROR_MEMORY;
+ * ERROR_ARGUMENT for a path that is too long. */
+must_handle enum error policy_refresher_create(const char *data, struct policy_refresher **out);
+/* After the workers have stopped. Takes the policy with it. NULL is fine. */
+void policy_refresher_destroy(struct policy_refresher *refresher);
+
+/* Lives as long as the refresher. */
+struct policy *policy_refresher_policy(struct policy_refresher *refresher);
+
+/* Brings the rules up to date and ticks the accounts; some microseconds when nothing has changed.
+ * Notes problems once. */
+void policy_refresher_step(struct policy_refresher *refresher);
+
+/* Copied under a lock, any thread. */
+struct policy_refresher_state {
+    bool loaded;         /* the store's rules were read at least once */
+    bool working;        /* the last step could read the store, and the rules could be used */
+    uint64_t budgets;    /* in force */
+    uint64_t limits;     /* in force */
+    uint64_t updated_at; /* wall time of the last change of rules, nanoseconds */
+    char problem[POLICY_REFRESHER_PROBLEM_SIZE]; /* for a person; empty when all is well */
+};
+void policy_refresher_read_state(struct policy_refresher *refresher,
+                                 struct policy_refresher_state *out);
+
+#endif

@@ -44,6 +44,35 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+#define REPEATED(byte) ((byte)*0x0101010101010101ull)
+
+/* Whether one of the eight bytes is zero: subtracting one borrows into its high bit. */
+static uint64_t has_zero(uint64_t word)
+{
+    return (word - REPEATED(1)) & ~word & REPEATED(0x80);
+}
+
+/* is_plain for eight bytes at once. */
+static bool are_plain(uint64_t word)
+{
+    uint64_t control = (word - REPEATED(0x20)) & ~word;
+    return ((control | word) & REPEATED(0x80)) == 0 && !has_zero(word ^ REPEATED('"')) &&
+           !has_zero(word ^ REPEATED('\\')) && !has_zero(word ^ REPEATED(0x7f));
+}
+
+static size_t plain_length(struct text t)
+{
+    size_t length = 0;
+    for (uint64_t word; length + sizeof(word) <= t.length; length += sizeof(word)) {
+        memcpy(&word, t.data + length, sizeof(word));
+        if (!are_plain(word))
+            break;
+    }
+    while (length < t.length && is_plain((uint8_t)t.data[length]))
+        length++;
+    return length;
+}
+
 /* One character that is not plain; moves `t` behind it. Never more than 6 bytes per byte read. */
 static char *put_escaped(char *out, struct text *t)
 {
@@ -71,9 +100,7 @@ static char *put_string(char *out, struct text t)
 {
     *out++ = '"';
     while (t.length > 0) {
-        size_t plain = 0;
-        while (plain < t.length && is_plain((uint8_t)t.data[plain]))
-            plain++;
+        size_t plain = plain_length(t);
         memcpy(out, t.data, plain);
         out += plain;
         t = text_from_index(t, plain);
@@ -84,8 +111,21 @@ static char *put_string(char *out, struct text t)
     return out;
 }
 
+/* A name of one of our tables. */
+static char *put_name(char *out, struct text name)
+{
+    *out++ = '"';
+    out = put(out, name);
+    *out++ = '"';
+    return out;
+}
+
 static char *put_unsigned(char *out, uint64_t number)
 {
+    if (number < 10) { /* most are */
+        *out++ = (char)('0' + number);
+        return out;
+    }
     char digits[NUMBER_DIGITS_MAX];
     size_t length = number_format_unsigned(number, digits);
     memcpy(out, digits, length);
@@ -173,8 +213,8 @@ static char *put_identifier(char *out, struct identifier id)
 #define PUT_FLAG(value)         out = put(out, (value) ? TEXT("true") : TEXT("false"))
 #define PUT_TEXT(value)         out = put_string(out, value)
 #define PUT_JSON(value)         out = put(out, value)
-#define PUT_OUTCOME(value)      out = put_string(out, record_outcome_name(value))
-#define PUT_USAGE_SOURCE(value) out = put_string(out, record_usage_source_name(value))
+#define PUT_OUTCOME(value)      out = put_name(out, record_outcome_name(value))
+#define PUT_USAGE_SOURCE(value) out = put_name(out, record_usage_source_name(value))
 
 #define KEY_TIME(name)         ",\"" #name "\":"
 #define KEY_DURATION(name)     ",\"" #name "_ms\":"

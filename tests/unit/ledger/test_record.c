@@ -143,6 +143,44 @@ static void objects_survive(void **state)
     assert_false(object_copy(&copy, &object));
 }
 
+/* What stands for `path` in the line of a record that has nothing else. */
+static struct text shown_path(struct text path, char line[RECORD_JSON_MAX])
+{
+    struct record record;
+    struct record_json json = {0};
+    record_clear(&record, identifier_make(1));
+    record.path = path;
+    struct text rest = text_of(line, record_json_write(&json, &record, RECORD_JSON_KNOWN, line));
+    while (!text_starts_with(rest, TEXT("\"path\":\"")))
+        rest = text_from_index(rest, 1);
+    rest = text_from_index(rest, 8);
+    size_t length = 0;
+    while (rest.data[length] != '"')
+        length += rest.data[length] == '\\' ? 2 : 1;
+    return text_of(rest.data, length);
+}
+
+/* Eight bytes are looked at at once: every byte is seen at every place. */
+static void every_byte_is_escaped_everywhere(void **state)
+{
+    static char line[RECORD_JSON_MAX];
+    for (int byte = 0; byte < 256; byte++) {
+        char alone = (char)byte;
+        char wanted[64];
+        struct text escaped = shown_path(text_of(&alone, 1), line);
+        assert_true(escaped.length <= 6);
+        for (size_t place = 0; place < 18; place++) {
+            char path[18];
+            memset(path, 'a', sizeof(path));
+            path[place] = alone;
+            memset(wanted, 'a', sizeof(wanted));
+            memcpy(wanted + place, shown_path(text_of(&alone, 1), line).data, escaped.length);
+            assert_true(text_equal(shown_path(text_of(path, sizeof(path)), line),
+                                   text_of(wanted, sizeof(path) - 1 + escaped.length)));
+        }
+    }
+}
+
 static void lines_are_json(void **state)
 {
     static char line[RECORD_JSON_MAX];
@@ -187,6 +225,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_cut_is_corrupt_or_shorter),
     cmocka_unit_test(fields_of_a_newer_writer_are_skipped),
     cmocka_unit_test(objects_survive),
+    cmocka_unit_test(every_byte_is_escaped_everywhere),
     cmocka_unit_test(lines_are_json),
     cmocka_unit_test(the_longest_line_fits_its_bound),
 };

@@ -329,6 +329,13 @@ bool operations_delete(struct operations *operations, enum object_kind kind, str
     return operations_finish(operations, kind, revoked ? "revoke" : "delete", good, result);
 }
 
+bool operations_match(struct operations *operations, const struct object_change *change,
+                      struct text *id)
+{
+    *id = TEXT("");
+    return kinds[change->kind]->match(operations, change, id);
+}
+
 /* ------------------------------------------------------------------ reading */
 
 bool operations_show(struct operations *operations, enum object_kind kind, struct text id,

@@ -189,4 +189,6 @@ static bool list(struct operations *operations, const struct operations_filter *
                                    admin_keys_list(operations->store, list_one, &listing));
 }
 
-const struct operations_kind operations_admin_key = {check, create, edit, revoke, show, list};
+const struct operations_kind operations_admin_key = {
+    check, create, edit, revoke, show, list, NULL,
+};

@@ -532,4 +532,44 @@ static bool list(struct operations *operations, const struct operations_filter *
     return operations_store_answer(operations, budgets_list(operations->store, list_one, &listing));
 }
 
-const struct operations_kind operations_budget = {check, create, edit, delete_budget, show, list};
+/* ------------------------------------------------------------------ for apply */
+
+struct matching {
+    struct operations *operations;
+    const struct stored_budget *wanted;
+    struct text id;
+};
+
+/* A name names; without one it is the one of that kind without a name. */
+static void compare_match(void *context, const struct stored_budget *other)
+{
+    struct matching *matching = context;
+    const struct stored_budget *wanted = matching->wanted;
+    if (!text_equal(other->scope_kind, wanted->scope_kind) ||
+        !text_equal(other->scope_value, wanted->scope_value) ||
+        !text_equal(other->name, wanted->name))
+        return;
+    if (!text_empty(wanted->name) ||
+        (text_equal(other->period, wanted->period) && other->length == wanted->length))
+        matching->id = arena_copy(matching->operations->arena, other->id);
+}
+
+static bool match(struct operations *operations, const struct object_change *change,
+                  struct text *id)
+{
+    struct operations_scope scope;
+    struct stored_budget wanted = blank();
+    if (!operations_check_scope(operations, change, &scope_members, &scope) ||
+        !take_change(operations, change, &wanted) || !operations_resolve_scope(operations, &scope))
+        return false;
+    wanted.scope_kind = scope.kind;
+    wanted.scope_value = scope.value;
+    struct matching matching = {operations, &wanted, TEXT("")};
+    enum error error = budgets_list(operations->store, compare_match, &matching);
+    *id = matching.id;
+    return operations_store_answer(operations, error);
+}
+
+const struct operations_kind operations_budget = {
+    check, create, edit, delete_budget, show, list, match,
+};

@@ -520,5 +520,57 @@ static bool list(struct operations *operations, const struct operations_filter *
     return operations_store_answer(operations, keys_list(operations->store, list_one, &listing));
 }
 
+/* ------------------------------------------------------------------ for apply */
+
+bool operations_revoke_in_store(struct operations *operations, struct text id, struct text reason,
+                                struct operation_result *result)
+{
+    const struct revocation revocation = {id, operations_now(operations), reason};
+    return revoke_in_store(operations, &revocation, result);
+}
+
+/* Keys of one name, of the team that is said. */
+struct matches {
+    struct operations *operations;
+    const struct object_value *team;
+    struct text id;      /* of the last */
+    struct text live_id; /* of the last that is live */
+    size_t count, live;
+};
+
+static void take_match(void *context, const struct stored_key *row)
+{
+    struct matches *matches = context;
+    struct stored_key key = *row;
+    key_revocations_merge(matches->operations, &key);
+    if (key.revoked_at > 0 || !text_equal(key.team, matches->team->text))
+        return;
+    matches->count++;
+    matches->id = arena_copy(matches->operations->arena, key.id);
+    if (text_equal(text_from(state_of(&key, operations_now(matches->operations))), TEXT("live"))) {
+        matches->live++;
+        matches->live_id = matches->id;
+    }
+}
+
+static bool match(struct operations *operations, const struct object_change *change,
+                  struct text *id)
+{
+    struct text name = change->values[OBJECT_KEY_name].text;
+    struct matches matches = {.operations = operations, .team = &change->values[OBJECT_KEY_team]};
+    if (object_says(change, OBJECT_KEY_id))
+        return operations_resolve_key(operations, "id", change->values[OBJECT_KEY_id].text, id);
+    enum error error = keys_find_named(operations->store, name, take_match, &matches);
+    if (error)
+        return operations_store_answer(operations, error);
+    if (matches.live > 1 || (matches.live == 0 && matches.count > 1))
+        return operations_refuse(operations, ADMIN_PROBLEM_AMBIGUOUS, "name",
+                                 "%zu keys of this team have the name '%.*s'; say which by its id",
+                                 matches.live > 1 ? matches.live : matches.count,
+                                 TEXT_ARG(text_first(name, SHOWN_MAX)));
+    *id = matches.live == 1 ? matches.live_id : matches.id;
+    return true;
+}
+
 /* operations_delete comes to operations_revoke_key, not here. */
-const struct operations_kind operations_key = {check, create, edit, NULL, show, list};
+const struct operations_kind operations_key = {check, create, edit, NULL, show, list, match};

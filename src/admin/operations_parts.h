@@ -167,7 +167,18 @@ struct operations_kind {
     bool (*show)(struct operations *operations, struct text id, struct text *json);
     bool (*list)(struct operations *operations, const struct operations_filter *filter,
                  void (*found)(void *context, struct text json), void *context);
+    /* See operations_match; NULL: never asked. */
+    bool (*match)(struct operations *operations, const struct object_change *change,
+                  struct text *id);
 };
+
+/* For admin/apply.c: the id of the object that the change means, found by what tells objects of its
+ * kind apart; empty: there is none yet. False with `problem`, also when it is ambiguous. */
+bool operations_match(struct operations *operations, const struct object_change *change,
+                      struct text *id);
+/* Ends a key without the file of revocations, which cannot be taken back. */
+bool operations_revoke_in_store(struct operations *operations, struct text id, struct text reason,
+                                struct operation_result *result);
 
 extern const struct operations_kind operations_organisation, operations_team, operations_key,
     operations_budget, operations_limit, operations_admin_key;

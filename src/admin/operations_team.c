@@ -232,4 +232,18 @@ static bool list(struct operations *operations, const struct operations_filter *
            listing.good;
 }
 
-const struct operations_kind operations_team = {check, create, edit, delete_team, show, list};
+static bool match(struct operations *operations, const struct object_change *change,
+                  struct text *id)
+{
+    struct text name = change->values[OBJECT_TEAM_name].text;
+    struct finding finding = {.operations = operations};
+    enum error error = teams_find(operations->store, name, take, &finding);
+    if (error == ERROR_NOT_FOUND)
+        return true;
+    *id = finding.team.name;
+    return operations_store_answer(operations, error) && finding.kept;
+}
+
+const struct operations_kind operations_team = {
+    check, create, edit, delete_team, show, list, match,
+};

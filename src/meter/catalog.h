@@ -21,7 +21,9 @@
 #define CATALOG_SIZE_MAX     (16u << 20) /* bytes of the file; the shipped one has 210,000 */
 #define CATALOG_PROBLEMS_MAX 50u         /* told; the rest is counted */
 /* A price for `per` of its unit; keeps the arithmetic of a line within 128 bits (price.c). */
-#define CATALOG_PRICE_MAX    (100000 * MONEY_DOLLAR)
+#define CATALOG_PRICE_MAX (100000 * MONEY_DOLLAR)
+/* Numerator and denominator of all multipliers of a model together: for the same reason. */
+#define CATALOG_FACTORS_MAX  10000
 #define CATALOG_NAME_MAX     128u /* bytes of a model's or provider's name */
 #define CATALOG_VERSION_SIZE 32u
 
@@ -181,5 +183,7 @@ const struct catalog_provider *catalog_provider_at(const struct catalog *catalog
 size_t catalog_card_key(const struct catalog_card *card, char out[CATALOG_CARD_KEY_SIZE]);
 /* Whether the window holds the moment (seconds since 1970). */
 bool catalog_window_holds(const struct catalog_window *window, int64_t at);
+/* Whether it applies where its fact has this value. */
+bool catalog_multiplier_holds(const struct catalog_multiplier *multiplier, struct text value);
 
 #endif

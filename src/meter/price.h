@@ -29,10 +29,13 @@ struct text price_basis_name(enum price_basis basis); /* "reported" */
 
 /* A card with own prices laid over, ready to multiply. Made by price_book.c. */
 struct priced_card {
-    struct catalog_card card;        /* prices with the provider's for tools filled in */
-    uint8_t billed_as[UNIT_COUNT];   /* the unit whose price counts; UNIT_NONE: unpriced */
-    uint64_t own;                    /* units whose price is the operator's own */
-    int64_t dearest_in, dearest_out; /* picodollars for 1,000,000 tokens, every factor in */
+    struct catalog_card card;      /* prices with the provider's for tools filled in */
+    uint8_t billed_as[UNIT_COUNT]; /* the unit whose price counts; UNIT_NONE: unpriced */
+    uint64_t own;                  /* units whose price is the operator's own */
+    /* The dearest prices of tokens, picodollars for 1,000,000: the list's, which factors apply to,
+     * and the operator's own; 0: none. */
+    int64_t listed_in, listed_out, own_in, own_out;
+    bool whole; /* each token costs a whole number of picodollars before factors */
 };
 
 struct priced_model {
@@ -90,6 +93,11 @@ struct price {
 void price_call(const struct priced_model *model, const struct price_call *call,
                 struct price *price);
 
+/* "1.1": exact; at most RATIO_DECIMALS of them. */
+#define RATIO_DECIMALS  20
+#define RATIO_TEXT_SIZE 48u
+size_t ratio_format(struct ratio ratio, char out[RATIO_TEXT_SIZE]);
+
 /* "gpt-5.5 standard>272000 residency=1.1 discount=0.9": what priced the call, for its record. */
 #define PRICE_RULE_SIZE 320u
 size_t price_rule_write(const struct priced_model *model, const struct price *price,
@@ -104,6 +112,8 @@ struct price_ask {
     unsigned services;     /* that the caller may get: a bit for each enum price_service */
     int64_t input_tokens;  /* at most: all of the prompt, at its dearest (a cache write, audio) */
     int64_t output_tokens; /* at most */
+    const struct facts *facts; /* of this call, as price_call will get them; NULL: none. Where the
+                                  provider decides (inference_geo), the dearer is assumed */
     const int64_t *others; /* counts by unit beside tokens (images, characters, tool calls), each
                               an upper bound, at the dearest variant; NULL: none */
 };

@@ -66,11 +66,12 @@ struct quantities {
     enum quantities_state state;
     uint64_t set; /* units that are not zero, a bit each */
     int64_t counts[UNIT_COUNT];
-    int64_t prompt_tokens;      /* all input tokens, cached ones too: decides about the tier */
-    int64_t provider_cost;      /* picodollars that the provider says it bills; -1: not said */
-    enum price_service service; /* that the usage object tells of; else SERVICE_UNKNOWN */
-    struct text inference_geo;  /* likewise */
-    const char *problem;        /* static; NULL */
+    int64_t prompt_tokens;           /* all input tokens, cached ones too: decides about the tier */
+    int64_t provider_cost;           /* picodollars that the provider says it bills; -1: not said */
+    enum price_service service;      /* that the usage object tells of; else SERVICE_UNKNOWN */
+    struct text inference_geo;       /* likewise; empty: not said */
+    struct text search_context_size; /* likewise */
+    const char *problem;             /* static; NULL */
 };
 
 void quantities_clear(struct quantities *quantities);

@@ -197,8 +197,9 @@ static inline void road_make_key(struct road *road)
     struct text id;
     struct key key = {.name = TEXT("tester"),
                       .team = TEXT("team"),
-                      .models = models,
-                      .model_count = ARRAY_LENGTH(models)};
+                      .models = {.listed = true,
+                                 .allowed = models,
+                                 .allowed_count = ARRAY_LENGTH(models)}};
     road->worker.keys = key_table_create();
     assert_int_equal(key_make(TEXT("0123456789ab"), &road->key), ERROR_OK);
     assert_int_equal(key_parse(secret_expose(road->key), &id), KEY_SYNTAX_OK);

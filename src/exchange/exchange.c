@@ -204,6 +204,14 @@ static void on_body(void *owner, struct text bytes)
         read_take(exchange, bytes);
 }
 
+static char *on_body_room(void *owner, size_t *size)
+{
+    struct exchange *exchange = owner;
+
+    return exchange->step == STEP_READ && !exchange->streaming_body ? read_room(exchange, size)
+                                                                    : NULL;
+}
+
 static void on_body_end(void *owner)
 {
     struct exchange *exchange = owner;
@@ -255,6 +263,7 @@ const struct http_server_events exchange_server_events = {
     .on_request = on_request,
     .on_malformed = on_malformed,
     .on_body = on_body,
+    .on_body_room = on_body_room,
     .on_body_end = on_body_end,
     .on_body_failed = on_body_failed,
     .on_drained = on_drained,

@@ -168,7 +168,9 @@ enum step_result settle_step(struct exchange *exchange);
 
 /* receive.c: the first facts of the record, of a head that could not be read too. */
 void receive_note_caller(struct exchange *exchange);
-/* read.c: body events before forward has taken over. */
+/* read.c: body events before forward has taken over. Room is NULL or behind the held body, for at
+ * most `*size` bytes, which it may lower. */
+char *read_room(struct exchange *exchange, size_t *size);
 void read_take(struct exchange *exchange, struct text bytes);
 void read_end(struct exchange *exchange);
 /* read.c: follows the form that decides about the model; on an error `wrong` says why. */

@@ -35,9 +35,33 @@ static void refuse_scan(struct exchange *exchange, enum error error)
                                         .param = exchange->envelope.param});
 }
 
+/* Not in tiny pieces, each of which costs a system call, while the rest has no room yet. */
+#define ROOM_MINIMUM (16u * 1024u)
+
+char *read_room(struct exchange *exchange, size_t *size)
+{
+    struct buffer *body = &exchange->body;
+    size_t room = body->capacity - body->length;
+
+    if (exchange->body_kind != BODY_JSON || (room < *size && room < ROOM_MINIMUM))
+        return NULL;
+    if (*size > room)
+        *size = room;
+    return body->data + body->length;
+}
+
+/* Behind the body's bytes; that is where they are already when they were read into its room. */
+static bool hold(struct buffer *body, struct text bytes)
+{
+    if (bytes.length > body->capacity - body->length || bytes.data != body->data + body->length)
+        return buffer_append(body, bytes);
+    body->length += bytes.length;
+    return true;
+}
+
 static void take_json(struct exchange *exchange, struct text bytes)
 {
-    if (!buffer_append(&exchange->body, bytes)) {
+    if (!hold(&exchange->body, bytes)) {
         bool full = exchange->body_seen > exchange->body.maximum;
         refuse_now(exchange, full ? REFUSAL_BODY_TOO_LARGE : REFUSAL_MEMORY_LIMIT,
                    (struct refusal_context){.limit = exchange->body.maximum});

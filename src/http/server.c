@@ -402,6 +402,22 @@ static void on_data(void *owner, struct text bytes)
     receive(owner, bytes);
 }
 
+/* Only for what certainly is body: of what lies behind it nothing may get there. Not more than
+ * `pending` would take. */
+static char *on_room(void *owner, size_t *size)
+{
+    struct http_request *request = owner;
+    const struct http1_parser *parser = &request->parser;
+    char *(*room)(void *, size_t *) = request->server->events->on_body_room;
+
+    if (request->request_state != REQUEST_BODY || !request->request_open || request->body_paused ||
+        parser->head.framing != HTTP1_CONTENT_LENGTH || parser->body_left == 0 || !room)
+        return NULL;
+    if (*size > parser->body_left)
+        *size = (size_t)parser->body_left;
+    return room(request->owner, size);
+}
+
 static void on_end(void *owner)
 {
     struct http_request *request = owner;
@@ -429,6 +445,7 @@ static void on_failed(void *owner, enum error error)
 
 static const struct connection_events caller_events = {
     .on_data = on_data,
+    .on_room = on_room,
     .on_end = on_end,
     .on_drained = on_drained,
     .on_failed = on_failed,

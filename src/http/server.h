@@ -39,6 +39,9 @@ struct http_server_events {
                          const char *reason);
     /* ---- to the request's owner ---- */
     void (*on_body)(void *owner, struct text bytes); /* valid during the call */
+    /* Where the next bytes of a body of known length may be put, at most `*size`, which it may
+     * lower; they are then told by on_body. NULL for nowhere. NULL allowed. */
+    char *(*on_body_room)(void *owner, size_t *size);
     void (*on_body_end)(void *owner);
     /* The body is malformed or too slow. An answer may still be given; the connection closes after
      * it. */

@@ -202,16 +202,28 @@ static void connection_peer_ended(struct connection *connection)
         connection->events->on_end(connection->owner);
 }
 
-/* Tells what has come. Reads again only where the buffer was filled: a short read has emptied the
- * socket, and asking costs a call. */
+/* Where the next bytes go, and how many may. */
+static char *connection_room(struct connection *connection, size_t *size)
+{
+    *size = LOOP_READ_BUFFER_SIZE;
+    if (connection->events->on_room && !connection->tls) {
+        char *room = connection->events->on_room(connection->owner, size);
+        if (room)
+            return room;
+    }
+    *size = LOOP_READ_BUFFER_SIZE;
+    return loop_read_buffer(connection->loop);
+}
+
+/* Tells what has come. Reads again only where a whole read buffer was filled: a short read has
+ * emptied the socket, or the owner's place, and asking costs a call. */
 static void connection_read(struct connection *connection)
 {
-    char *buffer = loop_read_buffer(connection->loop);
     for (unsigned round = 0; round < CONNECTION_READS_PER_TURN; round++) {
-        size_t count = 0;
+        size_t count = 0, size;
         enum error error = ERROR_OK;
-        enum transfer transfer =
-            connection_receive(connection, buffer, LOOP_READ_BUFFER_SIZE, &count, &error);
+        char *buffer = connection_room(connection, &size);
+        enum transfer transfer = connection_receive(connection, buffer, size, &count, &error);
         connection->received += count;
         if (count)
             connection->events->on_data(connection->owner, text_of(buffer, count));

@@ -32,8 +32,12 @@ struct connection;
 struct connection_events {
     /* TLS handshake done (plain: at once after creation is not signalled). NULL allowed. */
     void (*on_open)(void *owner);
-    /* Bytes arrived; they are in the loop's read buffer. May be called several times a turn. */
+    /* Bytes arrived; they are in the loop's read buffer, or where on_room said. May be called
+     * several times a turn. */
     void (*on_data)(void *owner, struct text bytes);
+    /* Asked before each read of a plain connection: a place of the owner's for at most `*size`
+     * bytes (which it may lower), so that they need no copy; NULL for none. NULL allowed. */
+    char *(*on_room)(void *owner, size_t *size);
     /* The peer will send no more (FIN or close_notify). Writing is still possible. */
     void (*on_end)(void *owner);
     /* The write queue fell to the low mark after congestion, or a connection_offer may go on. */

@@ -15,45 +15,63 @@ static const struct text inserted_columns[INSERT_FIELDS + RECORD_FIELDS] = {
 #undef FIELD
 };
 
-static struct store_value integer(int64_t number)
+enum field {
+#define FIELD(number, type, name, limit, description) FIELD_##name,
+#include "tables/ledger_fields.def"
+#undef FIELD
+};
+
+static inline struct store_value integer(int64_t number)
 {
     return (struct store_value){.type = STORE_VALUE_INTEGER, .integer = number};
 }
 
-static struct store_value text(struct text text)
+/* Unknown numbers are negative. */
+static inline struct store_value integer_if_known(int64_t number)
+{
+    return number >= 0 ? integer(number) : (struct store_value){.type = STORE_VALUE_NULL};
+}
+
+/* Unknown times are zero; nanoseconds pass the signed range in the year 2262. */
+static inline struct store_value time_if_known(uint64_t time)
+{
+    return time != 0 ? integer((int64_t)time) : (struct store_value){.type = STORE_VALUE_NULL};
+}
+
+static inline struct store_value text(struct text text)
 {
     return (struct store_value){.type = text.length > 0 ? STORE_VALUE_TEXT : STORE_VALUE_NULL,
                                 .bytes = text};
 }
 
-static struct store_value value_of(const struct record_field *field, const struct record *record)
+static inline bool is_something(struct store_value value)
 {
-    const void *member = (const char *)record + field->offset;
-    const struct store_value unknown = {.type = STORE_VALUE_NULL};
-    switch (field->type) {
-    case RECORD_TYPE_TIME: {
-        /* Nanoseconds pass the signed range in the year 2262. */
-        int64_t time = (int64_t) * (const uint64_t *)member;
-        return time != 0 ? integer(time) : unknown;
+    return value.type != STORE_VALUE_NULL;
+}
+
+/* What a column is given, by the field's type. A text that is too long is cut, JSON left out. */
+#define VALUE_TIME(member, limit)         time_if_known(member)
+#define VALUE_DURATION(member, limit)     integer_if_known(member)
+#define VALUE_INTEGER(member, limit)      integer_if_known(member)
+#define VALUE_MONEY(member, limit)        integer_if_known(member)
+#define VALUE_FLAG(member, limit)         integer(member)
+#define VALUE_TEXT(member, limit)         text(text_first(member, limit))
+#define VALUE_JSON(member, limit)         text((member).length <= (limit) ? (member) : TEXT(""))
+#define VALUE_OUTCOME(member, limit)      text(record_outcome_name(member))
+#define VALUE_USAGE_SOURCE(member, limit) text(record_usage_source_name(member))
+
+/* One case a field, so that the compiler sees every member and type: it is asked for each column of
+ * each row. */
+static struct store_value value_of(const struct record *record, enum field field)
+{
+    switch (field) {
+#define FIELD(number, type, name, limit, description) \
+    case FIELD_##name:                                \
+        return VALUE_##type(record->name, limit);
+#include "tables/ledger_fields.def"
+#undef FIELD
     }
-    case RECORD_TYPE_DURATION:
-    case RECORD_TYPE_INTEGER:
-    case RECORD_TYPE_MONEY: {
-        int64_t number = *(const int64_t *)member;
-        return number >= 0 ? integer(number) : unknown;
-    }
-    case RECORD_TYPE_FLAG: return integer(*(const bool *)member);
-    case RECORD_TYPE_TEXT: return text(text_first(*(const struct text *)member, field->limit));
-    case RECORD_TYPE_JSON: {
-        struct text json = *(const struct text *)member;
-        return json.length <= field->limit ? text(json) : unknown;
-    }
-    case RECORD_TYPE_OUTCOME:
-        return text(record_outcome_name(*(const enum record_outcome *)member));
-    case RECORD_TYPE_USAGE_SOURCE:
-        return text(record_usage_source_name(*(const enum record_usage_source *)member));
-    }
-    return unknown;
+    return (struct store_value){.type = STORE_VALUE_NULL};
 }
 
 struct batch {
@@ -66,7 +84,7 @@ static struct store_value read_value(const void *rows, size_t row, size_t column
     const struct batch *batch = rows;
     const struct record *record = &batch->records[row];
     if (column >= INSERT_FIELDS)
-        return value_of(&record_fields[column - INSERT_FIELDS], record);
+        return value_of(record, (enum field)(column - INSERT_FIELDS));
     if (column == INSERT_SERIES)
         return integer(batch->series[row]);
     return (struct store_value){.type = STORE_VALUE_BLOB,
@@ -93,12 +111,13 @@ void rows_close_insert(struct row_insert *insert)
 /* Whether a record fills a column that was not wanted before; it is from now on. */
 static bool widen(struct row_insert *insert, const struct record *record)
 {
+    bool *wanted = insert->wanted + INSERT_FIELDS;
     bool wider = false;
-    for (size_t i = 0; i < RECORD_FIELDS; i++) {
-        bool *wanted = &insert->wanted[INSERT_FIELDS + i];
-        if (!*wanted && value_of(&record_fields[i], record).type != STORE_VALUE_NULL)
-            *wanted = wider = true;
-    }
+#define FIELD(number, type, name, limit, description)                             \
+    if (!wanted[FIELD_##name] && is_something(VALUE_##type(record->name, limit))) \
+        wanted[FIELD_##name] = wider = true;
+#include "tables/ledger_fields.def"
+#undef FIELD
     return wider;
 }
 

@@ -18,6 +18,8 @@
 #include "control/control.h"
 #include "control/key_refresher.h"
 #include "control/ledger_thread.h"
+#include "control/policy_refresher.h"
+#include "control/price_list.h"
 #include "identity/key_table.h"
 #include "ledger/ledger.h"
 #include "net/listener.h"
@@ -37,6 +39,8 @@ struct gateway {
     struct key_table *keys;
     struct key_refresher *key_refresher;
     struct metrics *metrics;
+    struct policy_refresher *policy_refresher;
+    struct price_book *book; /* of the configuration in force */
     struct control *control;
     struct worker_thread **workers;
     unsigned worker_count, started_count;
@@ -91,6 +95,7 @@ struct preparation {
     struct tls_context **provider_tls; /* a row for each provider */
     struct tls_context **door_tls;     /* a row for each listener */
     int *descriptors;                  /* listener * workers; -1: stays open */
+    struct price_book *book;
     const struct config *config;
     unsigned workers;
 };
@@ -108,6 +113,7 @@ static void discard(struct preparation *preparation)
         if (preparation->descriptors[i] >= 0)
             close(preparation->descriptors[i]);
     }
+    price_book_release(preparation->book);
     free(preparation->provider_tls);
     free(preparation->door_tls);
     free(preparation->descriptors);
@@ -214,6 +220,16 @@ static enum error prepare_doors(struct gateway *gateway, struct preparation *pre
     return ERROR_OK;
 }
 
+static enum error prepare_prices(struct preparation *preparation, char *problem)
+{
+    char reason[PRICE_LIST_PROBLEM_SIZE];
+    enum error error = price_list_make(preparation->config, &preparation->book, reason);
+
+    if (error)
+        snprintf(problem, GATEWAY_PROBLEM_SIZE, "%s", reason);
+    return error;
+}
+
 static enum error prepare(struct gateway *gateway, const struct config *config,
                           struct preparation *preparation, char *problem)
 {
@@ -227,7 +243,9 @@ static enum error prepare(struct gateway *gateway, const struct config *config,
     preparation->descriptors = ensure_memory(malloc(descriptors * sizeof(int)));
     for (size_t i = 0; i < descriptors; i++)
         preparation->descriptors[i] = -1;
-    enum error error = prepare_providers(preparation, problem);
+    enum error error = prepare_prices(preparation, problem);
+    if (error == ERROR_OK)
+        error = prepare_providers(preparation, problem);
     if (error == ERROR_OK)
         error = prepare_doors(gateway, preparation, problem);
     if (error != ERROR_OK)
@@ -245,7 +263,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
                            struct preparation *preparation)
 {
     for (unsigned i = 0; i < gateway->worker_count; i++) {
-        struct worker_plan *plan = worker_plan_create(config);
+        struct worker_plan *plan = worker_plan_create(config, preparation->book);
         for (size_t j = 0; j < config->provider_count; j++)
             plan->trust[j].tls = hold(preparation->provider_tls[j]);
         for (size_t j = 0; j < config->listener_count; j++) {
@@ -266,6 +284,9 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     free(gateway->door_tls);
     gateway->door_tls = preparation->door_tls;
     preparation->door_tls = NULL;
+    price_book_release(gateway->book);
+    gateway->book = preparation->book;
+    preparation->book = NULL;
     config_release(gateway->config);
     gateway->config = config_hold(config);
     discard(preparation);
@@ -357,8 +378,17 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
     tell_build(metrics_process(gateway->metrics));
     enum error error =
         key_refresher_create(gateway->settings.data, gateway->keys, &gateway->key_refresher);
-    const struct control_settings control = {
-        .ledger = gateway->ledger, .keys = gateway->key_refresher, .metrics = gateway->metrics};
+    /* What was spent before is known once it is in the store. */
+    if (error == ERROR_OK && !ledger_thread_catch_up(gateway->ledger))
+        note_warning("serve",
+                     "the store does not take what is left in the journals: budgets do not "
+                     "know yet what was spent in it");
+    if (error == ERROR_OK)
+        error = policy_refresher_create(gateway->settings.data, &gateway->policy_refresher);
+    const struct control_settings control = {.ledger = gateway->ledger,
+                                             .keys = gateway->key_refresher,
+                                             .policy = gateway->policy_refresher,
+                                             .metrics = gateway->metrics};
     const struct ledger_thread_options threads = {
         .access_log = gateway->access_log, .access_log_brief = gateway->settings.access_log_brief};
 
@@ -381,6 +411,7 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
             .index = i,
             .journal = ledger_journal(gateway->ledger, i),
             .keys = gateway->keys,
+            .policy = policy_refresher_policy(gateway->policy_refresher),
             .metrics = metrics_worker(gateway->metrics, i),
             .services = {find_object, is_ready, write_metrics, gateway},
             .dns_servers = config->dns.servers,
@@ -446,6 +477,7 @@ static void end_threads(struct gateway *gateway)
     gateway->started_count = 0;
     if (gateway->ledger_thread)
         ledger_thread_stop(gateway->ledger_thread, IMPORT_PATIENCE);
+    policy_refresher_destroy(gateway->policy_refresher);
     if (gateway->key_refresher)
         key_refresher_destroy(gateway->key_refresher);
     if (gateway->ledger)
@@ -512,6 +544,7 @@ void gateway_free(struct gateway *gateway)
     for (size_t i = 0; gateway->config && i < gateway->config->listener_count; i++)
         tls_context_release(gateway->door_tls[i]);
     free(gateway->door_tls);
+    price_book_release(gateway->book);
     config_release(gateway->config);
     free(gateway->workers);
     free(gateway);

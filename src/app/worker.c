@@ -34,6 +34,7 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     worker->index = settings->index;
     worker->journal = settings->journal;
     worker->keys = settings->keys;
+    worker->policy = settings->policy;
     worker->metrics = settings->metrics;
     worker->services = settings->services;
     thread->on_drained = settings->on_drained;
@@ -263,8 +264,9 @@ static void adopt(void *owner)
     struct worker_plan *plan = owner;
     struct worker_thread *thread = plan->thread;
     struct worker *worker = &thread->worker;
-    struct upstreams *upstreams = upstreams_create(worker->loop, worker->resolver, plan->config,
-                                                   plan->trust, demo_service_open, thread->demo);
+    struct upstreams *upstreams =
+        upstreams_create(worker->loop, worker->resolver, plan->config, plan->book, plan->trust,
+                         demo_service_open, thread->demo);
 
     if (!upstreams) {
         note_error("worker",
@@ -285,12 +287,13 @@ void worker_adopt(struct worker_thread *thread, struct worker_plan *plan)
     loop_post(thread->worker.loop, adopt, plan);
 }
 
-struct worker_plan *worker_plan_create(struct config *config)
+struct worker_plan *worker_plan_create(struct config *config, struct price_book *book)
 {
     struct worker_plan *plan = calloc(1, sizeof(*plan));
 
     ensure_memory(plan);
     plan->config = config_hold(config);
+    plan->book = price_book_acquire(book);
     plan->trust = ensure_memory(calloc(config->provider_count, sizeof(*plan->trust)));
     plan->doors = ensure_memory(calloc(config->listener_count, sizeof(*plan->doors)));
     return plan;
@@ -302,6 +305,7 @@ void worker_plan_free(struct worker_plan *plan)
         tls_context_release(plan->trust[i].tls);
     for (size_t i = 0; i < plan->door_count; i++)
         tls_context_release(plan->doors[i].tls);
+    price_book_release(plan->book);
     config_release(plan->config);
     free(plan->trust);
     free(plan->doors);

@@ -17,6 +17,7 @@ static void measure(struct control *control)
     struct metrics_worker *process = metrics_process(control->settings.metrics);
     struct ledger_counters counters;
     struct key_refresher_state keys;
+    struct policy_refresher_state policy;
 
     ledger_read_counters(control->settings.ledger, &counters);
     metrics_set_ledger(process, &counters);
@@ -24,6 +25,10 @@ static void measure(struct control *control)
     metrics_set(process, METRIC_KEYS, keys.keys);
     metrics_set(process, METRIC_KEYS_UPDATED_AT, keys.updated_at);
     metrics_set(process, METRIC_KEYS_UP, keys.store_working && keys.file_working);
+    policy_refresher_read_state(control->settings.policy, &policy);
+    metrics_set(process, METRIC_BUDGETS, policy.budgets);
+    metrics_set(process, METRIC_LIMITS, policy.limits);
+    metrics_set(process, METRIC_POLICY_UP, policy.working);
 }
 
 static void step(void *owner)
@@ -31,6 +36,7 @@ static void step(void *owner)
     struct control *control = owner;
 
     key_refresher_step(control->settings.keys);
+    policy_refresher_step(control->settings.policy);
     measure(control);
     loop_timer_set(control->loop, &control->timer, KEY_REFRESHER_INTERVAL);
 }

@@ -1,5 +1,5 @@
-/* control: the thread beside the road: keys kept in step with the store, look-ups that may block,
- * the ledger's and the keys' metrics.
+/* control: the thread beside the road: keys and rules kept in step with the store, look-ups that
+ * may block, the ledger's and the keys' metrics.
  *
  * It has a loop of its own and may block; workers may not. Start and stop from the main thread;
  * control_find_object from any. */
@@ -7,6 +7,7 @@
 #define CONTROL_CONTROL_H
 
 #include "control/key_refresher.h"
+#include "control/policy_refresher.h"
 #include "ledger/ledger.h"
 #include "net/loop.h"
 #include "observe/metrics.h"
@@ -17,6 +18,7 @@ struct control;
 struct control_settings {
     struct ledger *ledger;
     struct key_refresher *keys;
+    struct policy_refresher *policy;
     struct metrics *metrics;
 };
 

@@ -1,6 +1,8 @@
 /* admit: may this caller do this, and is there room to record it? The first rule that says no
  * decides. */
 #include "exchange/exchange.h"
+#include "exchange/hold.h"
+#include "openai/tags.h"
 
 bool admit_allows_model(const struct exchange *exchange, struct text model)
 {
@@ -67,9 +69,27 @@ static bool hides_model(const struct exchange *exchange)
     return is_among(endpoint->pattern, works_unnamed, ARRAY_LENGTH(works_unnamed));
 }
 
+/* Tags of the caller's own making: for reports. */
+static enum step_result note_tags(struct exchange *exchange)
+{
+    const struct http1_head *head = http_request_head(exchange->request);
+    struct text header = http1_head_value(head, HEADER_X_TURNPIKE_TAGS);
+    const char *problem = tags_header_problem(header);
+    struct text metadata =
+        exchange->body_kind == BODY_JSON ? exchange->envelope.metadata : text_of(NULL, 0);
+
+    if (problem)
+        return exchange_refuse(exchange, REFUSAL_TAGS_INVALID,
+                               (struct refusal_context){.detail = text_from(problem)});
+    exchange->record.request_tags = tags_make(header, metadata, &exchange->arena);
+    return STEP_NEXT;
+}
+
 enum step_result admit_step(struct exchange *exchange)
 {
     note_request(exchange);
+    if (note_tags(exchange) == STEP_END)
+        return STEP_END;
     if (exchange->worker->draining)
         return exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0});
     if (exchange->body_kind == BODY_NONE && body_needed(exchange))
@@ -83,6 +103,9 @@ enum step_result admit_step(struct exchange *exchange)
     if (hides_model(exchange))
         return exchange_refuse(exchange, REFUSAL_MODEL_UNSTATED,
                                (struct refusal_context){.seen = exchange->match.endpoint->pattern});
+    enum step_result limited = hold_limits(exchange);
+    if (limited != STEP_NEXT)
+        return limited;
     if (journal_reserve(exchange->worker->journal, &exchange->reservation,
                         loop_wall(exchange->worker->loop)) != ERROR_OK) {
         exchange->unrecorded = true; /* the journal has counted it */

@@ -113,6 +113,8 @@ enum error attempt_start(struct exchange *exchange, const struct config_target *
                         : NULL,
         .model = target->model,
         .request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH),
+        .output_limit = exchange->output_limit,
+        .own_rates = exchange->hold.limit_count > 0,
         .arena = &exchange->arena,
     };
     enum error error = write_lines(attempt, &request.headers);

@@ -39,6 +39,20 @@ static void count_tokens(struct metrics_worker *metrics, const struct record *re
     }
 }
 
+#define PICODOLLARS_PER_NANODOLLAR 1000
+
+static void count_cost(struct metrics_worker *metrics, const struct record *record,
+                       struct text model)
+{
+    const struct text labels[] = {or_none(record->provider), or_none(model)};
+
+    if (text_equal(record->cost_state, TEXT("unpriced")))
+        metrics_add_labelled(metrics, METRIC_UNPRICED, labels, 1);
+    else if (record->cost > 0)
+        metrics_add_labelled(metrics, METRIC_COST, labels,
+                             (uint64_t)record->cost / PICODOLLARS_PER_NANODOLLAR);
+}
+
 static void add_known(struct metrics_worker *metrics, enum metric metric, int64_t amount)
 {
     if (amount > 0)
@@ -62,6 +76,7 @@ void count_exchange(struct metrics_worker *metrics, const struct record *record,
     add_known(metrics, METRIC_BYTES_RECEIVED, record->bytes_received);
     add_known(metrics, METRIC_BYTES_SENT, record->bytes_sent);
     count_tokens(metrics, record, model);
+    count_cost(metrics, record, model);
 }
 
 void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt)

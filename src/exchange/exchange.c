@@ -1,8 +1,8 @@
 /* exchange: see exchange.h. The table of steps, the one place where the step moves, and the events
  * that resume it.
  *
- *   RECEIVE -> IDENTIFY -> READ -> ADMIT -> ROUTE -> FORWARD -> RELAY -> SETTLE -> OVER
- *      \________\__________\_______\________\________\________\_______^
+ *   RECEIVE -> IDENTIFY -> READ -> ADMIT -> ROUTE -> HOLD -> FORWARD -> RELAY -> SETTLE -> OVER
+ *      \________\__________\_______\________\_______\________\________\_______^
  *
  * Invariants:
  *   - `step` is changed by move_to() only, which checks that the move is legal: forward by one, or
@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "exchange/attempt.h"
+#include "exchange/hold.h"
 
 struct step {
     const char *name;
@@ -23,15 +24,11 @@ struct step {
 };
 
 static const struct step steps[STEP_COUNT] = {
-    [STEP_RECEIVE] = {"receive", receive_step},
-    [STEP_IDENTIFY] = {"identify", identify_step},
-    [STEP_READ] = {"read", read_step},
-    [STEP_ADMIT] = {"admit", admit_step},
-    [STEP_ROUTE] = {"route", route_step},
-    [STEP_FORWARD] = {"forward", forward_step},
-    [STEP_RELAY] = {"relay", relay_step},
-    [STEP_SETTLE] = {"settle", settle_step},
-    [STEP_OVER] = {"over", NULL},
+    [STEP_RECEIVE] = {"receive", receive_step}, [STEP_IDENTIFY] = {"identify", identify_step},
+    [STEP_READ] = {"read", read_step},          [STEP_ADMIT] = {"admit", admit_step},
+    [STEP_ROUTE] = {"route", route_step},       [STEP_HOLD] = {"hold", hold_step},
+    [STEP_FORWARD] = {"forward", forward_step}, [STEP_RELAY] = {"relay", relay_step},
+    [STEP_SETTLE] = {"settle", settle_step},    [STEP_OVER] = {"over", NULL},
 };
 
 static void describe(const void *work, char *out, size_t size)
@@ -254,6 +251,8 @@ static void on_gone(void *owner, enum error error)
         return;
     exchange->record.error = text_from(error_name(error));
     exchange->record.outcome = RECORD_OUTCOME_CANCELLED;
+    if (relay_abandoned(exchange))
+        return;
     route_forget_lookup(exchange);
     exchange_end(exchange, ENDING_NONE);
     exchange_resume(exchange);
@@ -296,15 +295,27 @@ static const struct text last_resort = TEXT_INIT(
 
 #define REFUSAL_BODY_MAXIMUM 4096u
 
-static struct text retry_line(enum refusal_retry retry)
+/* Room for the lines that an answer of the gateway's own may have. */
+#define OWN_LINES_MAXIMUM 2048u
+
+/* The SDKs wait for as long as retry-after-ms says, and take retry-after where they do not know
+ * that. */
+static void write_retry(struct buffer *lines, enum refusal_retry retry, uint64_t after)
 {
-    static const struct text lines[] = {
+    static const struct text should[] = {
         [RETRY_UNSAID] = TEXT_INIT(""),
-        [RETRY_YES] = TEXT_INIT("x-should-retry: true\r\nretry-after: 1\r\n"),
+        [RETRY_YES] = TEXT_INIT("x-should-retry: true\r\n"),
         [RETRY_NO] = TEXT_INIT("x-should-retry: false\r\n"),
     };
+    uint64_t milliseconds = (after + NANOSECONDS_PER_MILLISECOND - 1) / NANOSECONDS_PER_MILLISECOND;
 
-    return lines[retry];
+    buffer_append(lines, should[retry]);
+    if (after > 0)
+        buffer_append_format(lines, "retry-after-ms: %llu\r\nretry-after: %llu\r\n",
+                             (unsigned long long)milliseconds,
+                             (unsigned long long)(milliseconds + 999) / 1000);
+    else if (retry == RETRY_YES)
+        buffer_append(lines, TEXT("retry-after: 1\r\n"));
 }
 
 static struct text copy_or(struct arena *arena, struct text t, struct text otherwise)
@@ -330,18 +341,21 @@ enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal
     const struct refusal_row *row = refusal_row(refusal);
     char memory[REFUSAL_BODY_MAXIMUM];
     struct buffer body = {.data = memory, .capacity = sizeof(memory), .maximum = sizeof(memory)};
-    struct text more = retry_line(row->retry);
+    char lines_memory[OWN_LINES_MAXIMUM];
+    struct buffer more = {
+        .data = lines_memory, .capacity = sizeof(lines_memory), .maximum = sizeof(lines_memory)};
 
     context.request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH);
     bool written = refusal_write(&body, refusal, &context);
     if (context.seen.length > 0 && refusal == REFUSAL_METHOD_NOT_ALLOWED)
-        more = arena_format(&exchange->arena, "allow: %s\r\n%.*s", exchange->match.allow,
-                            TEXT_ARG(retry_line(row->retry)));
+        buffer_append_format(&more, "allow: %s\r\n", exchange->match.allow);
+    write_retry(&more, row->retry, context.retry_after);
+    hold_write_lines(exchange, &more);
     exchange->ending = ENDING_OWN;
     exchange->ending_status = row->status;
     exchange->ending_body =
         written ? copy_or(&exchange->arena, buffer_text(&body), last_resort) : last_resort;
-    exchange->ending_lines = own_lines(exchange, "application/json", more);
+    exchange->ending_lines = own_lines(exchange, "application/json", buffer_text(&more));
     exchange->record.refusal = row->code;
     if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN)
         exchange->record.outcome = RECORD_OUTCOME_REFUSED;

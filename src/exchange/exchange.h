@@ -7,9 +7,10 @@
  *   read      the body, one scan finds what routing needs                      read.c
  *   admit     rules give a verdict; room in the journal is reserved            admit.c
  *   route     the ordered list of targets                                      route.c
+ *   hold      the worst case of its cost is held in budgets; a clamp           hold.c
  *   forward   one attempt after another, while nothing has been relayed        forward.c, attempt.c
  *   relay     the answer to the caller, usage read in passing                  relay.c
- *   settle    record, metrics; then, and only then, the last bytes             settle.c
+ *   settle    cost, record, metrics; then, and only then, the last bytes       settle.c, bill.c
  *
  * Identity comes before the body is read: a stranger makes the gateway hold nothing
  * (docs/decisions/0002).
@@ -25,9 +26,11 @@
 #include "codec/multipart.h"
 #include "exchange/worker.h"
 #include "ledger/record.h"
+#include "openai/bounds.h"
 #include "openai/endpoint.h"
 #include "openai/envelope.h"
 #include "openai/refusal.h"
+#include "policy/policy.h"
 
 enum exchange_step {
     STEP_RECEIVE,
@@ -35,6 +38,7 @@ enum exchange_step {
     STEP_READ,
     STEP_ADMIT,
     STEP_ROUTE,
+    STEP_HOLD,
     STEP_FORWARD,
     STEP_RELAY,
     STEP_SETTLE,
@@ -77,6 +81,7 @@ struct exchange {
     bool advancing;  /* exchange_resume is not re-entered */
     bool resumed;    /* an event came while advancing */
     bool malformed;  /* the head could not be read */
+    bool abandoned;  /* the caller left, the call is read to its end for its cost */
     bool unrecorded; /* a probe (/healthz, /metrics), not a call */
     struct loop_deferred release;
 
@@ -120,6 +125,12 @@ struct exchange {
     bool lookup_done;
     struct text lookup_provider;
 
+    /* how much */
+    struct policy_hold hold;
+    struct bounds bounds;
+    struct policy_grant grant;
+    int64_t output_limit; /* a clamp: tokens of one choice; 0: none */
+
     struct attempt *attempt;
     struct buffer attempts_detail;
     bool stream_counted; /* among the streams in flight */
@@ -162,6 +173,7 @@ enum step_result identify_step(struct exchange *exchange);
 enum step_result read_step(struct exchange *exchange);
 enum step_result admit_step(struct exchange *exchange);
 enum step_result route_step(struct exchange *exchange);
+enum step_result hold_step(struct exchange *exchange);
 enum step_result forward_step(struct exchange *exchange);
 enum step_result relay_step(struct exchange *exchange);
 enum step_result settle_step(struct exchange *exchange);
@@ -183,6 +195,8 @@ void forward_end_body(struct exchange *exchange);
 void route_forget_lookup(struct exchange *exchange);
 /* relay.c */
 void relay_caller_drained(struct exchange *exchange);
+/* relay.c: the caller has left. True when the call goes on without him, to learn what it cost. */
+bool relay_abandoned(struct exchange *exchange);
 /* settle.c: hands the last bytes over; the exchange is freed after it. */
 /* local.c: what the gateway answers itself. Returns false when the path is not one of its pages. */
 bool local_page(struct exchange *exchange, struct text path, enum step_result *result);

@@ -52,7 +52,8 @@ enum refusal forward_refusal(const struct attempt *attempt)
  * cannot be sent again. */
 static bool may_try_next(const struct exchange *exchange)
 {
-    return exchange->target_next < exchange->target_count && !exchange->answered &&
+    return exchange->request && exchange->target_next < exchange->target_count &&
+           !exchange->answered &&
            (exchange->body_kind == BODY_NONE || exchange->body_kind == BODY_JSON ||
             !exchange->streaming_body);
 }

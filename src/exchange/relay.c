@@ -8,6 +8,7 @@
  * Gathered texts are slices of the loop's read buffer, or copies in the worker's scratch: both live
  * until the flush, which comes before control returns to the loop. */
 #include "exchange/attempt.h"
+#include "exchange/hold.h"
 
 #include "base/ensure.h"
 
@@ -186,6 +187,7 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     if (error == ERROR_OK)
         http1_append_header(lines, TEXT("x-request-id"),
                             text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));
+    hold_write_lines(exchange, lines);
     attempt->lines = arena_copy(&exchange->arena, buffer_text(lines));
     if (error != ERROR_OK || lines->failed || !attempt->lines.data) {
         fail(attempt, error == ERROR_OK ? ERROR_MEMORY : error,
@@ -201,6 +203,47 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     if (exchange->stream_counted)
         metrics_add(exchange->worker->metrics, METRIC_STREAMS, 1);
     exchange_resume(exchange);
+}
+
+/* Whether a held call may be read to its end: it has been sent whole, and its end tells what it
+ * costs. */
+static bool may_finish(const struct exchange *exchange)
+{
+    const struct attempt *attempt = exchange->attempt;
+    const struct worker *worker = exchange->worker;
+
+    return exchange->upstreams->config->abandoned_calls == CONFIG_ABANDONED_FINISH && attempt &&
+           attempt->call && exchange->body_kind == BODY_JSON &&
+           exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS && !worker->draining &&
+           worker->abandoned_count < WORKER_ABANDONED_MAXIMUM &&
+           (attempt->state == ATTEMPT_WAITING || attempt->state == ATTEMPT_ANSWERING);
+}
+
+bool relay_abandoned(struct exchange *exchange)
+{
+    if (exchange->abandoned)
+        return true;
+    if (!may_finish(exchange))
+        return false;
+    struct attempt *attempt = exchange->attempt;
+    exchange->abandoned = true;
+    exchange->worker->abandoned_count++;
+    attempt->asked.head = NULL; /* the caller's, gone with him */
+    if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN) {
+        exchange->record.outcome = RECORD_OUTCOME_CANCELLED;
+        exchange->record.error = text_from(error_name(ERROR_LIMIT));
+    }
+    if (attempt->paused) { /* nobody is there any more to be waited for */
+        attempt->paused = false;
+        http_call_resume(attempt->call);
+    }
+    return true;
+}
+
+/* The caller is gone, and with him the reason for going on. */
+static bool has_left(struct exchange *exchange)
+{
+    return !exchange->request && !relay_abandoned(exchange);
 }
 
 /* The caller took so little that he was cut off while something was sent to him: as if he had left.
@@ -236,7 +279,7 @@ void relay_bytes(struct attempt *attempt, struct text bytes, bool last)
     if (attempt->state != ATTEMPT_ANSWERING)
         return;
     enum error error = bytes.length > 0 ? provider_answer_bytes(attempt->answer, bytes) : ERROR_OK;
-    if (!attempt->exchange->request)
+    if (has_left(attempt->exchange))
         leave(attempt);
     else if (error != ERROR_OK)
         fail(attempt, error, text_from(error_meaning(error)));
@@ -251,9 +294,9 @@ void relay_flush(struct attempt *attempt)
     if (attempt->state != ATTEMPT_ANSWERING)
         return;
     send_gathered(attempt, false);
-    if (!exchange->request)
+    if (has_left(exchange))
         leave(attempt);
-    else if (http_request_is_congested(exchange->request) && attempt->call) {
+    else if (exchange->request && http_request_is_congested(exchange->request) && attempt->call) {
         attempt->paused = true;
         http_call_pause(attempt->call);
     }

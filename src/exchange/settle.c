@@ -1,10 +1,11 @@
-/* settle: what happened becomes a record; then, and only then, the last bytes go to the caller.
+/* settle: what happened becomes money and a record; then, and only then, the last bytes go to the
+ * caller.
  *
  * Every exchange ends here, once. The reservation made in admit holds the room, so that recording
  * what was served cannot fail; a call refused before that reserves now, and where there is no room
  * the journal counts it. */
 #include "base/clock.h"
-#include "exchange/attempt.h"
+#include "exchange/bill.h"
 #include "exchange/count.h"
 
 static void note_usage(struct exchange *exchange, struct attempt *attempt)
@@ -148,6 +149,7 @@ static void free_exchange(void *owner)
     if (exchange->next)
         exchange->next->previous = exchange->previous;
     worker->exchange_count--;
+    worker->abandoned_count -= exchange->abandoned;
     metrics_subtract(worker->metrics, METRIC_EXCHANGES, 1);
     if (exchange->stream_counted)
         metrics_subtract(worker->metrics, METRIC_STREAMS, 1);
@@ -168,6 +170,7 @@ enum step_result settle_step(struct exchange *exchange)
     note_attempt(exchange);
     if (attempt)
         attempt_note(attempt);
+    bill_exchange(exchange);
     finish_record(exchange);
     write_record(exchange);
     send_last(exchange);

@@ -82,7 +82,8 @@ static bool fill_row(struct upstream *row, struct secret **extra,
 }
 
 struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
-                                   struct config *config, const struct upstream_trust *trust,
+                                   struct config *config, struct price_book *book,
+                                   const struct upstream_trust *trust,
                                    int (*open_internal)(void *owner), void *open_owner)
 {
     struct upstreams *upstreams = calloc(1, sizeof(*upstreams));
@@ -90,6 +91,7 @@ struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
     if (!upstreams)
         return NULL;
     upstreams->config = config_hold(config);
+    upstreams->book = price_book_acquire(book);
     upstreams->holders = 1;
     upstreams->rows = calloc(config->provider_count, sizeof(*upstreams->rows));
     upstreams->extra = calloc(config->provider_count, sizeof(struct secret *));
@@ -126,6 +128,7 @@ void upstreams_release(struct upstreams *upstreams)
     }
     free(upstreams->rows);
     free(upstreams->extra);
+    price_book_release(upstreams->book);
     config_release(upstreams->config);
     free(upstreams);
 }

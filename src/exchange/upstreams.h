@@ -7,6 +7,7 @@
 
 #include "config/snapshot.h"
 #include "http/client.h"
+#include "meter/price_book.h"
 #include "provider/provider.h"
 
 /* What the process shares for reaching one provider: made once per configuration by the main
@@ -24,15 +25,16 @@ struct upstream {
 
 struct upstreams {
     struct config *config;
-    struct upstream *rows; /* as many as config->provider_count, same order */
-    struct secret **extra; /* backs settings.extra_lines */
+    struct price_book *book; /* what their models cost; held */
+    struct upstream *rows;   /* as many as config->provider_count, same order */
+    struct secret **extra;   /* backs settings.extra_lines */
     size_t holders;
 };
 
-/* `trust` has a row for each provider; contexts are held. `open_internal` makes a connection to the
- * built-in provider. NULL when out of memory. */
+/* `trust` has a row for each provider; contexts and `book` are held. `open_internal` makes a
+ * connection to the built-in provider. NULL when out of memory. */
 must_check struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
-                                              struct config *config,
+                                              struct config *config, struct price_book *book,
                                               const struct upstream_trust *trust,
                                               int (*open_internal)(void *owner), void *open_owner);
 struct upstreams *upstreams_hold(struct upstreams *upstreams);

@@ -19,6 +19,7 @@
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "observe/metrics.h"
+#include "policy/policy.h"
 
 struct worker;
 
@@ -52,6 +53,10 @@ struct worker_door {
  * a little that was held before. */
 #define WORKER_SCRATCH_MAXIMUM (4u * LOOP_READ_BUFFER_SIZE)
 
+/* Calls read to their end though their caller has left, in one worker: each costs a connection to
+ * the provider. Further ones are cancelled, and their cost estimated. */
+#define WORKER_ABANDONED_MAXIMUM 1024u
+
 struct worker {
     unsigned index;
     struct loop *loop;
@@ -59,6 +64,7 @@ struct worker {
     struct upstreams *upstreams; /* of the configuration in force */
     struct journal *journal;
     struct key_table *keys;
+    struct policy *policy;
     struct metrics_worker *metrics;
     struct worker_services services;
     struct arena_pool arena_pool;
@@ -67,6 +73,7 @@ struct worker {
     struct worker_door *doors;
     struct exchange *exchanges; /* open ones, for draining and for the live view */
     size_t exchange_count;
+    size_t abandoned_count; /* of these, whose caller has left */
     bool draining;
 };
 

@@ -155,7 +155,8 @@ int64_t quantities_seconds(struct quantities *quantities, yyjson_val *object, co
         quantities_refuse(quantities, "a duration is negative, absurd or no number");
         return -1;
     }
-    return yyjson_is_real(value) ? llround(seconds * 1000) : (int64_t)yyjson_get_uint(value) * 1000;
+    return yyjson_is_real(value) ? (int64_t)(seconds * 1000 + 0.5)
+                                 : (int64_t)yyjson_get_uint(value) * 1000;
 }
 
 /* ---- OpenAI's object, from JSON or read in passing ---- */

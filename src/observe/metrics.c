@@ -11,11 +11,12 @@
 #include "base/ensure.h"
 #include "observe/process.h"
 
-#define CACHE_LINE 64u
-#define HASH_SIZE  4096u /* heads: twice the series there may be; a power of two */
+#define CACHE_LINE  64u
+#define OTHER_SLOTS 2u    /* the process, the admin API */
+#define HASH_SIZE   4096u /* heads: twice the series there may be; a power of two */
 
 enum metric_kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM };
-enum metric_unit { UNIT_ONE, UNIT_NANOSECONDS };
+enum metric_unit { UNIT_ONE, UNIT_NANOSECONDS, UNIT_NANODOLLARS };
 
 #define MILLISECONDS(number) ((uint64_t)((number)*1000000ull))
 
@@ -97,7 +98,7 @@ struct metrics_worker {
 
 struct metrics {
     unsigned workers;
-    struct metrics_worker *slots[]; /* of the workers, then of the process */
+    struct metrics_worker *slots[]; /* of the workers, then those of OTHER_SLOTS */
 };
 
 /* ------------------------------------------------------------------ series */
@@ -350,7 +351,7 @@ static struct metrics_worker *create_slot(void)
 
 struct metrics *metrics_create(unsigned workers)
 {
-    size_t slots = (size_t)workers + 1;
+    size_t slots = (size_t)workers + OTHER_SLOTS;
     struct metrics *metrics = calloc(1, sizeof *metrics + slots * sizeof(struct metrics_worker *));
     if (metrics == NULL)
         return NULL;
@@ -370,7 +371,7 @@ void metrics_destroy(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
-    for (size_t i = 0; i <= metrics->workers; i++)
+    for (size_t i = 0; i < metrics->workers + OTHER_SLOTS; i++)
         destroy_slot(metrics->slots[i]);
     free(metrics);
 }
@@ -384,6 +385,11 @@ struct metrics_worker *metrics_worker(struct metrics *metrics, unsigned worker)
 struct metrics_worker *metrics_process(struct metrics *metrics)
 {
     return metrics->slots[metrics->workers];
+}
+
+struct metrics_worker *metrics_admin(struct metrics *metrics)
+{
+    return metrics->slots[metrics->workers + 1];
 }
 
 /* ------------------------------------------------------------------ the page */
@@ -562,12 +568,13 @@ bool metrics_write(struct metrics *metrics, struct buffer *out)
     metrics_set(process, METRIC_PROCESS_FILES, figures.files);
     metrics_set(process, METRIC_PROCESS_FILES_LIMIT, figures.files_limit);
 
-    size_t room = ((size_t)metrics->workers + 1) * (METRICS_SERIES_MAX + 2 * METRIC_COUNT);
+    size_t room =
+        ((size_t)metrics->workers + OTHER_SLOTS) * (METRICS_SERIES_MAX + 2 * METRIC_COUNT);
     struct metric_series **series = calloc(room, sizeof *series);
     if (series == NULL)
         return false;
     size_t count = 0;
-    for (size_t i = 0; i <= metrics->workers; i++) {
+    for (size_t i = 0; i < metrics->workers + OTHER_SLOTS; i++) {
         const struct metrics_worker *slot = metrics->slots[i];
         struct metric_series *at = atomic_load_explicit(&slot->newest, memory_order_acquire);
         for (; at != NULL && count < room; at = at->previous) {

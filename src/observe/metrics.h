@@ -2,10 +2,11 @@
  *
  * The metrics are the rows of tables/metrics.def. A worker's slot is written by that worker only
  * (relaxed stores, no locked instruction); one more slot, metrics_process, is for the control
- * thread. A labelled metric has series, one for each set of label values that occurred: found by
- * metrics_series (some tens of nanoseconds; keep the pointer where a set comes again), valid as
- * long as the metrics are. A slot has room for METRICS_SERIES_MAX of them: further sets are counted
- * with every label "other", and turnpike_metrics_overflows_total tells.
+ * thread, and one, metrics_admin, for that of the admin API. A labelled metric has series, one for
+ * each set of label values that occurred: found by metrics_series (some tens of nanoseconds; keep
+ * the pointer where a set comes again), valid as long as the metrics are. A slot has room for
+ * METRICS_SERIES_MAX of them: further sets are counted with every label "other", and
+ * turnpike_metrics_overflows_total tells.
  *
  * Durations are nanoseconds, times wall-clock nanoseconds, label values UTF-8. */
 #ifndef OBSERVE_METRICS_H
@@ -41,6 +42,8 @@ void metrics_destroy(struct metrics *metrics); /* after all writers; NULL is fin
 struct metrics_worker *metrics_worker(struct metrics *metrics, unsigned worker);
 /* The slot of the control thread. */
 struct metrics_worker *metrics_process(struct metrics *metrics);
+/* The slot of the thread of the admin API. */
+struct metrics_worker *metrics_admin(struct metrics *metrics);
 
 /* Never NULL. `values` are as many as the row has labels (NULL for none), copied. The slot's thread
  * only. */

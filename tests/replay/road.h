@@ -10,6 +10,7 @@
 
 #include "base/ensure.h"
 #include "config/load.h"
+#include "control/price_list.h"
 #include "exchange/exchange.h"
 #include "identity/reader.h"
 #include "ledger/journal_supply.h"
@@ -22,6 +23,7 @@ struct road {
     struct worker worker;
     struct worker_door door;
     struct config *config;
+    struct price_book *book;
     struct upstream_trust trust[4];
     struct metrics *metrics;
     struct journal journal;
@@ -195,11 +197,10 @@ static inline void road_make_key(struct road *road)
 {
     const struct text models[] = {TEXT("fast"), TEXT("one"), TEXT("gone")};
     struct text id;
-    struct key key = {.name = TEXT("tester"),
-                      .team = TEXT("team"),
-                      .models = {.listed = true,
-                                 .allowed = models,
-                                 .allowed_count = ARRAY_LENGTH(models)}};
+    struct key key = {
+        .name = TEXT("tester"),
+        .team = TEXT("team"),
+        .models = {.listed = true, .allowed = models, .allowed_count = ARRAY_LENGTH(models)}};
     road->worker.keys = key_table_create();
     assert_int_equal(key_make(TEXT("0123456789ab"), &road->key), ERROR_OK);
     assert_int_equal(key_parse(secret_expose(road->key), &id), KEY_SYNTAX_OK);
@@ -210,6 +211,15 @@ static inline void road_make_key(struct road *road)
     key_table_end(road->worker.keys);
     snprintf(road->authorization, sizeof(road->authorization), "authorization: Bearer %.*s\r\n",
              TEXT_ARG(secret_expose(road->key)));
+}
+
+static inline struct price_book *make_book(const struct config *config)
+{
+    struct price_book *book = NULL;
+    char problem[PRICE_LIST_PROBLEM_SIZE];
+    if (price_list_make(config, &book, problem) != ERROR_OK)
+        fail_msg("%s", problem);
+    return book;
 }
 
 static inline void road_open(struct road *road, const char *yaml)
@@ -229,6 +239,9 @@ static inline void road_open(struct road *road, const char *yaml)
     road_open_journal(road);
     road_make_key(road);
     road->metrics = metrics_create(1);
+    road->book = make_book(road->config);
+    worker->policy = policy_create(NULL, NULL);
+    assert_non_null(worker->policy);
     worker->journal = &road->journal;
     worker->metrics = metrics_worker(road->metrics, 0);
     worker->services =
@@ -237,8 +250,8 @@ static inline void road_open(struct road *road, const char *yaml)
     buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
     assert_non_null(buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM));
     buffer_open(&worker->lines, 131072);
-    worker->upstreams =
-        upstreams_create(worker->loop, NULL, road->config, road->trust, road_dial, road);
+    worker->upstreams = upstreams_create(worker->loop, NULL, road->config, road->book, road->trust,
+                                         road_dial, road);
     assert_non_null(worker->upstreams);
     road->door = (struct worker_door){.worker = worker, .name = TEXT("main")};
     assert_int_equal(http_server_create(worker->loop, -1, NULL, &limits, &exchange_server_events,
@@ -262,6 +275,8 @@ static inline void road_close(struct road *road)
     for (size_t i = 0; i < road->up_count; i++)
         wire_close(&road->ups[i]);
     loop_destroy(worker->loop);
+    price_book_release(road->book);
+    policy_destroy(worker->policy);
     config_release(road->config);
     key_table_destroy(worker->keys);
     secret_free(road->key);

@@ -1,0 +1,231 @@
+/* bill: what the call cost goes into its record, and what was held for it is settled.
+ *
+ *   refused, or no provider was reached          nothing
+ *   the provider answered with an error          nothing, unless it reported usage
+ *   the provider's usage                         its price
+ *   a stream or answer that broke off            an estimate, of what was asked and relayed
+ *   no price, or work that is billed later       unpriced; in a budget what was held counts
+ */
+#include "exchange/bill.h"
+#include "base/clock.h"
+#include "base/number.h"
+#include "exchange/hold.h"
+#include "openai/bounds.h"
+#include "openai/members.h"
+
+/* What the body says that a price goes by; in the body's own words. */
+static struct text member_of(const struct exchange *exchange, struct text name)
+{
+    struct members members;
+    struct member member;
+
+    if (exchange->body_kind != BODY_JSON || exchange->body.length == 0)
+        return text_of(NULL, 0);
+    members_open(&members, buffer_text(&exchange->body));
+    while (members_next(&members, &member)) {
+        if (text_equal(member.key, name) && member.kind == SCAN_STRING && member.raw.length > 2)
+            return text_of(member.raw.data + 1, member.raw.length - 2);
+    }
+    return text_of(NULL, 0);
+}
+
+static void read_facts(const struct exchange *exchange, struct facts *facts)
+{
+    *facts = (struct facts){0};
+    if (exchange->match.endpoint->bills != ENDPOINT_BILLS_IMAGES)
+        return;
+    facts->values[FACT_ENDPOINT] = TEXT("images");
+    facts->values[FACT_SIZE] = member_of(exchange, TEXT("size"));
+    facts->values[FACT_QUALITY] = member_of(exchange, TEXT("quality"));
+}
+
+/* What a usage object does not say, where there is none. */
+static void add_asked(const struct exchange *exchange, struct quantities *quantities)
+{
+    int64_t characters;
+
+    if (quantities->state != QUANTITIES_NONE)
+        return;
+    switch (exchange->match.endpoint->bills) {
+    case ENDPOINT_BILLS_IMAGES:
+        quantities_add(quantities, UNIT_IMAGE, exchange->bounds.choices);
+        break;
+    case ENDPOINT_BILLS_SPEECH:
+        characters = bounds_count_characters(buffer_text(&exchange->body), TEXT("input"));
+        if (characters >= 0)
+            quantities_add(quantities, UNIT_CHAR_INPUT, characters);
+        break;
+    default: return;
+    }
+    if (quantities->state == QUANTITIES_NONE)
+        quantities->state = QUANTITIES_REPORTED;
+}
+
+static bool was_sent(const struct attempt *attempt)
+{
+    return attempt && attempt->times.sent > 0;
+}
+
+static bool was_served(const struct attempt *attempt)
+{
+    return attempt && attempt->status >= 200 && attempt->status <= 299;
+}
+
+/* The call may have been worked on and nothing says how much: at least its prompt was read. */
+static void estimate(struct exchange *exchange, struct quantities *quantities)
+{
+    struct usage usage;
+
+    usage_clear(&usage);
+    usage_estimate(&usage, (int64_t)exchange->body.length, 0);
+    quantities_take(quantities, DIALECT_OPENAI, &usage, text_of(NULL, 0), NULL);
+}
+
+/* {"input":176,"output":345}: the counts of what was billed, those that are not zero. */
+static struct text write_units(struct exchange *exchange, const struct quantities *quantities)
+{
+    char memory[512]; /* the field's limit */
+    size_t length = 0;
+
+    for (uint64_t set = quantities->set; set != 0; set &= set - 1) {
+        enum unit unit = (enum unit)__builtin_ctzll(set);
+        struct text name = unit_rows[unit].name;
+        char digits[NUMBER_DIGITS_MAX];
+        size_t count = number_format_unsigned((uint64_t)quantities->counts[unit], digits);
+        if (length + name.length + count + 5 > sizeof(memory))
+            return text_of(NULL, 0);
+        memory[length] = length == 0 ? '{' : ',';
+        memory[length + 1] = '"';
+        memcpy(memory + length + 2, name.data, name.length);
+        length += 2 + name.length;
+        memory[length++] = '"';
+        memory[length++] = ':';
+        memcpy(memory + length, digits, count);
+        length += count;
+    }
+    if (length == 0)
+        return text_of(NULL, 0);
+    memory[length++] = '}';
+    return arena_copy(&exchange->arena, text_of(memory, length));
+}
+
+static const struct text state_names[] = {
+    [PRICE_NONE] = TEXT_INIT("none"),
+    [PRICE_REPORTED] = TEXT_INIT("priced"),
+    [PRICE_PROVIDER_COST] = TEXT_INIT("priced"),
+    [PRICE_ESTIMATED] = TEXT_INIT("estimated"),
+    [PRICE_UNPRICED] = TEXT_INIT("unpriced"),
+};
+
+static void note_price(struct exchange *exchange, const struct priced_model *model,
+                       const struct quantities *quantities, const struct price *price)
+{
+    struct record *record = &exchange->record;
+    char rule[PRICE_RULE_SIZE];
+
+    record->cost_state = state_names[price->basis];
+    record->units = write_units(exchange, quantities);
+    if (price->basis == PRICE_NONE) {
+        record->cost = 0;
+        return;
+    }
+    record->catalog = catalog_version(price_book_catalog(exchange->upstreams->book));
+    record->price_service = price_service_name(price->service);
+    if (price->basis == PRICE_UNPRICED) {
+        record->price_rule = text_from(price->reason ? price->reason : "");
+        return;
+    }
+    record->cost = price->cost;
+    record->price_rule =
+        arena_copy(&exchange->arena, text_of(rule, price_rule_write(model, price, rule)));
+}
+
+/* Prices what the last attempt used. Returns the basis. */
+static enum price_basis price_attempt(struct exchange *exchange, struct attempt *attempt)
+{
+    const struct answer_facts *answer = provider_answer_facts(attempt->answer);
+    const struct priced_model *model = hold_find_price(exchange, attempt->target);
+    struct quantities quantities;
+    struct facts facts;
+    struct price price;
+
+    read_facts(exchange, &facts);
+    quantities_clear(&quantities);
+    quantities_take(&quantities, model ? model->dialect : DIALECT_OPENAI, &answer->usage,
+                    answer->usage_raw, &facts);
+    if (quantities.state == QUANTITIES_NONE && was_served(attempt))
+        add_asked(exchange, &quantities);
+    if (quantities.state == QUANTITIES_NONE && was_sent(attempt) && !attempt->status &&
+        exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS)
+        estimate(exchange, &quantities);
+    const struct price_call call = {
+        .at = (int64_t)(exchange->record.started_at / NANOSECONDS_PER_SECOND),
+        .service = price_service_reported(answer->service_tier),
+        .quantities = &quantities,
+        .facts = &facts,
+    };
+    price_call(model, &call, &price);
+    note_price(exchange, model, &quantities, &price);
+    return price.basis;
+}
+
+/* Served, of a kind that costs, and nothing tells how much. */
+static bool is_unaccounted(const struct exchange *exchange, enum price_basis basis)
+{
+    const enum endpoint_bills bills = exchange->match.endpoint->bills;
+
+    return basis == PRICE_NONE && was_served(exchange->attempt) &&
+           bills != ENDPOINT_BILLS_NOTHING && bills != ENDPOINT_BILLS_REPORTED;
+}
+
+static enum price_basis bill_attempt(struct exchange *exchange)
+{
+    struct record *record = &exchange->record;
+    enum price_basis basis = PRICE_NONE;
+
+    if (exchange->attempt)
+        basis = price_attempt(exchange, exchange->attempt);
+    if (is_unaccounted(exchange, basis)) {
+        basis = PRICE_UNPRICED;
+        record->cost_state = state_names[basis];
+        record->cost = RECORD_UNKNOWN;
+        record->price_rule = TEXT("the answer tells no usage");
+    }
+    return basis;
+}
+
+static void settle_hold(struct exchange *exchange, enum price_basis basis)
+{
+    const struct record *record = &exchange->record;
+    struct policy_actual actual = {
+        .state = basis == PRICE_NONE       ? POLICY_COST_NONE
+                 : basis == PRICE_UNPRICED ? POLICY_COST_UNKNOWN
+                                           : POLICY_COST_KNOWN,
+        .cost = record->cost > 0 ? record->cost : 0,
+        .tokens_known =
+            record->input_tokens >= 0 || record->output_tokens >= 0 || basis == PRICE_NONE,
+        .input_tokens = record->input_tokens > 0 ? record->input_tokens : 0,
+        .output_tokens = record->output_tokens > 0 ? record->output_tokens : 0,
+    };
+
+    policy_settle(&exchange->hold, &actual);
+}
+
+void bill_exchange(struct exchange *exchange)
+{
+    struct record *record = &exchange->record;
+    enum price_basis basis = PRICE_NONE;
+
+    if (!exchange->match.endpoint || exchange->unrecorded) {
+        policy_settle(&exchange->hold, &(struct policy_actual){.state = POLICY_COST_NONE});
+        return;
+    }
+    if (record->attempts > 0)
+        basis = bill_attempt(exchange);
+    if (basis == PRICE_NONE) {
+        record->cost = 0;
+        record->cost_state = state_names[PRICE_NONE];
+    }
+    hold_note_observed(exchange);
+    settle_hold(exchange, basis);
+}

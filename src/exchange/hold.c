@@ -1,0 +1,427 @@
+/* hold: the worst case of the call is held in every budget that it counts in, before it is sent.
+ *
+ * What it can cost at most: the input is no more tokens than the body has bytes (or than the model
+ * reads at all), the output no more than the caller allows (or than the model writes), at the
+ * dearest of the targets. When the smallest remainder buys less output, that becomes the limit that
+ * is sent upstream, and the caller is told so in a header. A call without a price cannot be
+ * bounded: prices.unpriced_models says who may make it. */
+#include "exchange/hold.h"
+#include "base/clock.h"
+#include "openai/bounds.h"
+
+/* Tokens that stand in where neither body, configuration nor price list says a number: as much as
+ * the largest current models read and write. */
+#define INPUT_UNKNOWN  1048576
+#define OUTPUT_UNKNOWN 131072
+/* A clamp for a model of which it is not known how much it writes: every current one takes that. */
+#define CLAMP_UNKNOWN 4096
+/* Counted against token limits for a call that does not limit its output: a usual answer. It is
+ * corrected when the answer is there. */
+#define OUTPUT_USUAL  256
+#define BYTES_A_TOKEN 4 /* of English text and JSON, roughly: for limits, never for money */
+/* What one picture costs at most in tokens: the largest at the highest quality has 6,240. */
+#define IMAGE_TOKENS 8192
+/* Speech in the narrowest coding that is sent, Opus at 6 kbit/s: bytes a second, rounded down. */
+#define AUDIO_BYTES_A_SECOND  700
+#define AUDIO_TOKENS_A_SECOND 12 /* heard; spoken words are fewer */
+/* Calls of one tool of the provider's own that one answer may make: 119 were seen in 58 calls. */
+#define TOOL_CALLS 32
+
+const struct priced_model *hold_find_price(const struct exchange *exchange,
+                                           const struct config_target *target)
+{
+    struct text model = target->model.length > 0 ? target->model : exchange->model;
+
+    return price_book_find(exchange->upstreams->book, target->provider->name, model);
+}
+
+static bool is_paid_later(const struct exchange *exchange)
+{
+    return exchange->match.endpoint->bills == ENDPOINT_BILLS_LATER ||
+           (exchange->body_kind == BODY_JSON && exchange->envelope.background);
+}
+
+/* ---- limits ---- */
+
+static void read_bounds(struct exchange *exchange)
+{
+    struct bounds *bounds = &exchange->bounds;
+
+    if (exchange->body_kind == BODY_JSON && exchange->body.length > 0)
+        bounds_read(&exchange->envelope, exchange->match.endpoint->kind,
+                    buffer_text(&exchange->body), bounds);
+    else
+        *bounds = (struct bounds){.input = BOUNDS_UNKNOWN, .output = 0, .choices = 1};
+}
+
+static enum refusal limit_refusal(const struct policy_why *why)
+{
+    if (why->reason == POLICY_REASON_MODEL)
+        return REFUSAL_MODEL_NOT_ALLOWED;
+    return why->retry_after == POLICY_FOREVER ? REFUSAL_CALL_TOO_LARGE : REFUSAL_RATE_LIMITED;
+}
+
+/* "team search", "key tpk_…", "the organisation". */
+static struct text describe_subject(struct exchange *exchange, const struct policy_subject *subject)
+{
+    if (subject->scope == POLICY_ORGANISATION)
+        return TEXT("the organisation");
+    if (subject->scope == POLICY_TAG)
+        return arena_format(&exchange->arena, "tag %.*s=%.*s", TEXT_ARG(subject->name),
+                            TEXT_ARG(subject->value));
+    return arena_format(&exchange->arena, "%s %.*s", policy_scope_name(subject->scope),
+                        TEXT_ARG(subject->name));
+}
+
+static struct text describe_limit(struct exchange *exchange, const struct policy_why *why)
+{
+    struct text subject = describe_subject(exchange, &why->subject);
+    char window[HOLD_SPAN_SIZE];
+
+    if (why->kind == POLICY_CONCURRENT)
+        return arena_format(&exchange->arena, "%.*s may have %lld calls at a time, limit %.*s",
+                            TEXT_ARG(subject), (long long)why->amount, TEXT_ARG(why->id));
+    hold_write_span(why->window, window);
+    return arena_format(
+        &exchange->arena,
+        "%.*s may use %lld %s in %s, %lld are left and this call wants %lld, limit %.*s",
+        TEXT_ARG(subject), (long long)why->amount, policy_limit_kind_name(why->kind), window,
+        (long long)why->remaining, (long long)why->asked, TEXT_ARG(why->id));
+}
+
+static enum step_result refuse_limit(struct exchange *exchange, const struct policy_why *why)
+{
+    struct refusal_context context = {.seen = exchange->model, .param = TEXT("model")};
+
+    if (why->reason == POLICY_REASON_LIMIT)
+        context = (struct refusal_context){
+            .detail = describe_limit(exchange, why),
+            .retry_after = why->retry_after == POLICY_FOREVER ? 0 : why->retry_after};
+    return exchange_refuse(exchange, limit_refusal(why), context);
+}
+
+enum step_result hold_limits(struct exchange *exchange)
+{
+    struct loop *loop = exchange->worker->loop;
+    struct policy_why why;
+
+    read_bounds(exchange);
+    const struct bounds *bounds = &exchange->bounds;
+    int64_t output = bounds->output == BOUNDS_UNKNOWN ? OUTPUT_USUAL : bounds->output;
+    const struct policy_call call = {
+        .team = exchange->team,
+        .key = exchange->key_id,
+        .tags = exchange->record.tags,
+        .model = exchange->model,
+        .wall = exchange->record.started_at,
+        .now = loop_now(loop),
+        .input_tokens = (int64_t)(exchange->body.length / BYTES_A_TOKEN),
+        .output_tokens =
+            output > INT32_MAX / bounds->choices ? INT32_MAX : output * bounds->choices,
+    };
+    switch (
+        policy_admit(exchange->worker->policy, &call, &exchange->arena, &exchange->hold, &why)) {
+    case POLICY_ALLOWED: return STEP_NEXT;
+    case POLICY_REFUSED: return refuse_limit(exchange, &why);
+    case POLICY_NO_MEMORY: break;
+    }
+    return exchange_refuse(
+        exchange, REFUSAL_MEMORY_LIMIT,
+        (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+}
+
+/* ---- the worst case ---- */
+
+/* Counts beside tokens, each the most that the call can have. */
+static void count_others(const struct exchange *exchange, int64_t others[UNIT_COUNT])
+{
+    const struct bounds *bounds = &exchange->bounds;
+    struct text body = buffer_text(&exchange->body);
+    static const struct {
+        struct text word;
+        enum unit unit;
+    } tools[] = {
+        {TEXT_INIT("web_search"), UNIT_WEB_SEARCH},
+        {TEXT_INIT("file_search"), UNIT_FILE_SEARCH},
+        {TEXT_INIT("code_interpreter"), UNIT_CODE_SESSION},
+    };
+
+    others[UNIT_REQUEST] = 1;
+    switch (exchange->match.endpoint->bills) {
+    case ENDPOINT_BILLS_IMAGES: others[UNIT_IMAGE] = bounds->choices; break;
+    case ENDPOINT_BILLS_SPEECH: others[UNIT_CHAR_INPUT] = (int64_t)body.length; break;
+    case ENDPOINT_BILLS_AUDIO:
+        others[UNIT_AUDIO_SECONDS_IN] = hold_body_size(exchange) / AUDIO_BYTES_A_SECOND *
+                                        unit_rows[UNIT_AUDIO_SECONDS_IN].scale;
+        break;
+    default: break;
+    }
+    for (size_t i = 0; bounds->input == BOUNDS_UNKNOWN && i < ARRAY_LENGTH(tools); i++) {
+        if (text_find(body, tools[i].word) >= 0)
+            others[tools[i].unit] = TOOL_CALLS;
+    }
+}
+
+int64_t hold_body_size(const struct exchange *exchange)
+{
+    const struct http1_head *head = http_request_head(exchange->request);
+
+    if (exchange->body_kind == BODY_JSON)
+        return (int64_t)exchange->body.length;
+    return head->has_content_length ? (int64_t)head->content_length
+                                    : (int64_t)exchange->upstreams->config->limits.upload;
+}
+
+static int64_t most_input(const struct exchange *exchange, const struct catalog_model *model)
+{
+    const enum endpoint_bills bills = exchange->match.endpoint->bills;
+    int64_t window = model && model->context_window > 0 ? model->context_window : INPUT_UNKNOWN;
+    int64_t input = exchange->bounds.input;
+
+    if (bills == ENDPOINT_BILLS_AUDIO)
+        return hold_body_size(exchange) / AUDIO_BYTES_A_SECOND * AUDIO_TOKENS_A_SECOND;
+    return input == BOUNDS_UNKNOWN || input > window ? window : input;
+}
+
+/* Of all choices together. */
+static int64_t most_output(const struct exchange *exchange, const struct catalog_model *model)
+{
+    const struct bounds *bounds = &exchange->bounds;
+    int64_t most = model && model->max_output > 0 ? model->max_output : OUTPUT_UNKNOWN;
+
+    switch (exchange->match.endpoint->bills) {
+    case ENDPOINT_BILLS_IMAGES: return IMAGE_TOKENS * bounds->choices;
+    case ENDPOINT_BILLS_AUDIO:
+        return hold_body_size(exchange) / AUDIO_BYTES_A_SECOND * AUDIO_TOKENS_A_SECOND;
+    case ENDPOINT_BILLS_SPEECH: return most;
+    default: break;
+    }
+    int64_t output =
+        bounds->output == BOUNDS_UNKNOWN || bounds->output > most ? most : bounds->output;
+    return output > INT64_MAX / bounds->choices ? INT64_MAX : output * bounds->choices;
+}
+
+/* The services that the provider may serve the call on. An unstated tier is the account's own,
+ * which is the standard one unless somebody changed that at the provider. */
+static unsigned services_of(const struct exchange *exchange)
+{
+    struct text tier =
+        exchange->body_kind == BODY_JSON ? exchange->envelope.service_tier : text_of(NULL, 0);
+    unsigned services = 1u << SERVICE_STANDARD | 1u << SERVICE_FLEX;
+
+    if (tier.length == 0 || text_equal(tier, TEXT("default")) || text_equal(tier, TEXT("flex")))
+        return services;
+    return PRICE_ALL_SERVICES;
+}
+
+/* Adds one target's worst case to what was asked so far: each part is the largest of all. */
+static bool add_worst(const struct exchange *exchange, const struct priced_model *model,
+                      struct policy_ask *ask)
+{
+    int64_t others[UNIT_COUNT] = {0};
+    money input, whole, price = 0;
+
+    count_others(exchange, others);
+    struct price_ask question = {
+        .at = (int64_t)(exchange->record.started_at / NANOSECONDS_PER_SECOND),
+        .services = services_of(exchange),
+        .input_tokens = most_input(exchange, model->entry),
+        .others = others,
+    };
+    int64_t output = most_output(exchange, model->entry);
+    if (!price_bound(model, &question, &input))
+        return false;
+    question.output_tokens = output;
+    if (!price_bound(model, &question, &whole))
+        return false;
+    /* The bound is convex in the output: a line through both ends lies above it everywhere. */
+    if (output > 0)
+        price = (whole - input + output - 1) / output;
+    ask->input = input > ask->input ? input : ask->input;
+    ask->output_price = price > ask->output_price ? price : ask->output_price;
+    ask->output_tokens = output > ask->output_tokens ? output : ask->output_tokens;
+    return true;
+}
+
+static bool find_worst(const struct exchange *exchange, struct policy_ask *ask)
+{
+    bool priced = !is_paid_later(exchange);
+
+    *ask = (struct policy_ask){.useful_minimum = POLICY_USEFUL_OUTPUT * exchange->bounds.choices};
+    for (size_t i = 0; priced && i < exchange->target_count; i++) {
+        const struct priced_model *model = hold_find_price(exchange, &exchange->targets[i]);
+        priced = model && add_worst(exchange, model, ask);
+    }
+    return priced;
+}
+
+/* Only what has a limit that we can set may be clamped; all else is all or nothing. */
+static bool can_clamp(const struct exchange *exchange)
+{
+    return exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS &&
+           exchange->match.endpoint->kind != ENDPOINT_EMBEDDINGS && exchange->bounds.output != 0;
+}
+
+static bool output_is_known(const struct exchange *exchange)
+{
+    bool known = exchange->bounds.output != BOUNDS_UNKNOWN;
+
+    for (size_t i = 0; !known && i < exchange->target_count; i++) {
+        const struct priced_model *model = hold_find_price(exchange, &exchange->targets[i]);
+        if (!model || !model->entry || model->entry->max_output == 0)
+            return false;
+    }
+    return true;
+}
+
+static void clamp(struct exchange *exchange)
+{
+    int64_t limit = exchange->grant.output_tokens / exchange->bounds.choices;
+
+    if (!output_is_known(exchange) && limit > CLAMP_UNKNOWN)
+        limit = CLAMP_UNKNOWN;
+    exchange->output_limit = limit;
+    exchange->record.output_clamp = limit;
+}
+
+static struct text describe_budget(struct exchange *exchange, const struct policy_why *why)
+{
+    struct text subject = describe_subject(exchange, &why->subject);
+    char cap[MONEY_TEXT_SIZE], left[MONEY_TEXT_SIZE], needed[MONEY_TEXT_SIZE];
+    char reset[CLOCK_RFC3339_SIZE] = "";
+    size_t length =
+        why->resets_at == POLICY_FOREVER ? 0 : clock_format_rfc3339(why->resets_at, reset);
+
+    (void)money_format_people(why->cap, cap);
+    (void)money_format_people(why->left, left);
+    (void)money_format_people(why->needed, needed);
+    return arena_format(&exchange->arena,
+                        "the budget %.*s of %.*s is %s for each %s, %s is left and this call may "
+                        "cost %s%s%.*s",
+                        TEXT_ARG(why->name.length > 0 ? why->name : why->id), TEXT_ARG(subject),
+                        cap, period_kind_name(why->period), left, needed,
+                        length > 0 ? "; it resets at " : "", (int)length, reset);
+}
+
+static enum step_result refuse_unpriced(struct exchange *exchange)
+{
+    return exchange_refuse(exchange, REFUSAL_MODEL_UNPRICED,
+                           (struct refusal_context){.seen = exchange->model.length > 0
+                                                                ? exchange->model
+                                                                : exchange->match.endpoint->pattern,
+                                                    .param = TEXT("model")});
+}
+
+static bool may_go_unpriced(struct exchange *exchange)
+{
+    switch (exchange->upstreams->config->unpriced_models) {
+    case CONFIG_UNPRICED_ALLOW: return true;
+    case CONFIG_UNPRICED_REFUSE: return false;
+    case CONFIG_UNPRICED_REFUSE_UNDER_BUDGET: break;
+    }
+    return !policy_is_capped(&exchange->hold);
+}
+
+enum step_result hold_step(struct exchange *exchange)
+{
+    const enum endpoint_bills bills = exchange->match.endpoint->bills;
+    struct policy_ask ask;
+    struct policy_why why;
+
+    if (bills == ENDPOINT_BILLS_NOTHING || bills == ENDPOINT_BILLS_REPORTED)
+        return STEP_NEXT;
+    if (!find_worst(exchange, &ask))
+        return may_go_unpriced(exchange) ? STEP_NEXT : refuse_unpriced(exchange);
+    if (!can_clamp(exchange))
+        ask.useful_minimum = ask.output_tokens;
+    switch (policy_reserve(&exchange->hold, &ask, &exchange->grant, &why)) {
+    case POLICY_ALLOWED: break;
+    case POLICY_REFUSED:
+        return exchange_refuse(exchange, REFUSAL_BUDGET_EXHAUSTED,
+                               (struct refusal_context){.detail = describe_budget(exchange, &why)});
+    case POLICY_NO_MEMORY:
+        return exchange_refuse(
+            exchange, REFUSAL_MEMORY_LIMIT,
+            (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+    }
+    if (exchange->grant.amount <= INT64_MAX)
+        exchange->record.cost_reserved = (int64_t)exchange->grant.amount;
+    if (exchange->grant.output_tokens < ask.output_tokens)
+        clamp(exchange);
+    return STEP_NEXT;
+}
+
+/* ---- what the caller is told ---- */
+
+/* "6m0s", "1.25s", "20ms", as OpenAI writes them. */
+size_t hold_write_span(uint64_t nanoseconds, char out[HOLD_SPAN_SIZE])
+{
+    uint64_t milliseconds =
+        nanoseconds / NANOSECONDS_PER_MILLISECOND + (nanoseconds % NANOSECONDS_PER_MILLISECOND > 0);
+    uint64_t seconds = milliseconds / 1000, rest = milliseconds % 1000;
+    int length;
+
+    if (seconds == 0)
+        length = snprintf(out, HOLD_SPAN_SIZE, "%llums", (unsigned long long)rest);
+    else if (seconds >= 3600)
+        length =
+            snprintf(out, HOLD_SPAN_SIZE, "%lluh%llum%llus", (unsigned long long)seconds / 3600,
+                     (unsigned long long)seconds / 60 % 60, (unsigned long long)seconds % 60);
+    else if (seconds >= 60)
+        length = snprintf(out, HOLD_SPAN_SIZE, "%llum%llus", (unsigned long long)seconds / 60,
+                          (unsigned long long)seconds % 60);
+    else if (rest > 0)
+        length = snprintf(out, HOLD_SPAN_SIZE, "%llu.%03llus", (unsigned long long)seconds,
+                          (unsigned long long)rest);
+    else
+        length = snprintf(out, HOLD_SPAN_SIZE, "%llus", (unsigned long long)seconds);
+    return (size_t)length;
+}
+
+static void write_rate(struct buffer *lines, const char *what, const struct policy_rate *rate)
+{
+    char reset[HOLD_SPAN_SIZE];
+
+    if (!rate->applies)
+        return;
+    hold_write_span(rate->reset, reset);
+    buffer_append_format(lines,
+                         "x-ratelimit-limit-%s: %lld\r\nx-ratelimit-remaining-%s: %lld\r\n"
+                         "x-ratelimit-reset-%s: %s\r\n",
+                         what, (long long)rate->limit, what, (long long)rate->remaining, what,
+                         reset);
+}
+
+void hold_write_lines(struct exchange *exchange, struct buffer *lines)
+{
+    struct policy_rates rates;
+
+    if (exchange->output_limit > 0) {
+        buffer_append(lines, TEXT("x-turnpike-output-limit: "));
+        buffer_append_unsigned(lines, (uint64_t)exchange->output_limit);
+        buffer_append(lines, TEXT("\r\n"));
+    }
+    if (!exchange->hold.open)
+        return;
+    policy_rates(&exchange->hold, loop_now(exchange->worker->loop), &rates);
+    write_rate(lines, "requests", &rates.requests);
+    write_rate(lines, "tokens", &rates.tokens);
+}
+
+/* [{"reason":"limit","id":"lim_…"}] */
+void hold_note_observed(struct exchange *exchange)
+{
+    static const char *const reasons[] = {
+        [POLICY_REASON_MODEL] = "model",
+        [POLICY_REASON_LIMIT] = "limit",
+        [POLICY_REASON_BUDGET] = "budget",
+    };
+    struct text list = text_of(NULL, 0);
+
+    for (const struct policy_observed *row = exchange->hold.observed; row; row = row->next)
+        list = arena_format(&exchange->arena, "%.*s%s{\"reason\":\"%s\",\"id\":\"%.*s\"}",
+                            TEXT_ARG(list), list.length > 0 ? "," : "[", reasons[row->reason],
+                            TEXT_ARG(row->id));
+    if (list.length > 0)
+        exchange->record.observed = arena_format(&exchange->arena, "%.*s]", TEXT_ARG(list));
+}

@@ -1,0 +1,25 @@
+/* hold: what exchanges do with policy before a call is sent: limits, the worst case of its cost,
+ * and what the caller is told of both. The worker's thread only. */
+#ifndef EXCHANGE_HOLD_H
+#define EXCHANGE_HOLD_H
+
+#include "exchange/exchange.h"
+#include "meter/price_book.h"
+
+#define HOLD_SPAN_SIZE 40u
+
+/* In admit: takes what the call counts for from every limit. STEP_NEXT, or the end. */
+enum step_result hold_limits(struct exchange *exchange);
+/* The price of what is asked of the target; NULL: it has none. */
+const struct priced_model *hold_find_price(const struct exchange *exchange,
+                                           const struct config_target *target);
+/* The bytes of the body, or, where that is not known, as many as are taken. */
+int64_t hold_body_size(const struct exchange *exchange);
+/* The header lines about limits and about a clamp. */
+void hold_write_lines(struct exchange *exchange, struct buffer *lines);
+/* Into the record: the rules that would have refused the call. */
+void hold_note_observed(struct exchange *exchange);
+/* A duration as OpenAI writes them: "6m0s", "1.250s", "20ms". Returns the length. */
+size_t hold_write_span(uint64_t nanoseconds, char out[HOLD_SPAN_SIZE]);
+
+#endif

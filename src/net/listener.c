@@ -19,6 +19,7 @@
 #define LISTENER_RETRY_MILLISECONDS 100u /* some call will have ended by then */
 #define LISTENER_NOTE_SECONDS       60u
 #define LISTENER_UNIX_MODE          0660u /* the group decides who may connect */
+#define LISTENER_PRIVATE_MODE       0600u
 
 struct listener {
     struct loop *loop;
@@ -54,19 +55,18 @@ static enum error listener_clear_stale_path(const struct address *address)
     return unlink(path) == 0 ? ERROR_OK : error_from_errno(errno);
 }
 
-static enum error listener_bind_unix(int descriptor, const struct address *address)
+static enum error listener_bind_unix(int descriptor, const struct address *address, mode_t mode)
 {
     enum error error = listener_clear_stale_path(address);
     if (error != ERROR_OK)
         return error;
     /* Linux gives the file the socket's own mode less the umask: never wider than ours, not even
      * for a moment. */
-    if (fchmod(descriptor, LISTENER_UNIX_MODE) != 0)
+    if (fchmod(descriptor, mode) != 0)
         return error_from_errno(errno);
     if (bind(descriptor, &address->any, address->length) != 0)
         return error_from_errno(errno);
-    if (address->local.sun_path[0] != '\0' &&
-        chmod(address->local.sun_path, LISTENER_UNIX_MODE) != 0)
+    if (address->local.sun_path[0] != '\0' && chmod(address->local.sun_path, mode) != 0)
         return error_from_errno(errno);
     return ERROR_OK;
 }
@@ -103,7 +103,8 @@ static struct address listener_usable(const struct address *address, int *descri
     return fallback;
 }
 
-enum error listener_bind(const struct address *address, bool reuse_port, int backlog, int *out)
+static enum error listener_bind_mode(const struct address *address, bool reuse_port, int backlog,
+                                     mode_t mode, int *out)
 {
     *out = -1;
     int descriptor;
@@ -111,7 +112,7 @@ enum error listener_bind(const struct address *address, bool reuse_port, int bac
     if (descriptor < 0)
         return error_from_errno(errno);
     enum error error = usable.any.sa_family == AF_UNIX
-                           ? listener_bind_unix(descriptor, &usable)
+                           ? listener_bind_unix(descriptor, &usable, mode)
                            : listener_bind_tcp(descriptor, &usable, reuse_port);
     if (error == ERROR_OK && listen(descriptor, backlog) != 0)
         error = errno == EADDRINUSE ? ERROR_EXISTS : error_from_errno(errno);
@@ -121,6 +122,16 @@ enum error listener_bind(const struct address *address, bool reuse_port, int bac
     }
     *out = descriptor;
     return ERROR_OK;
+}
+
+enum error listener_bind(const struct address *address, bool reuse_port, int backlog, int *out)
+{
+    return listener_bind_mode(address, reuse_port, backlog, LISTENER_UNIX_MODE, out);
+}
+
+enum error listener_bind_private(const struct address *address, int backlog, int *out)
+{
+    return listener_bind_mode(address, false, backlog, LISTENER_PRIVATE_MODE, out);
 }
 
 void listener_remove_path(const struct address *address)

@@ -15,6 +15,8 @@
  * on is replaced; a live one is an error (EXISTS). `backlog` is capped by the kernel. */
 must_handle enum error listener_bind(const struct address *address, bool reuse_port, int backlog,
                                      int *out);
+/* The same for one process and one loop; the file of a unix socket is the owner's alone (0600). */
+must_handle enum error listener_bind_private(const struct address *address, int backlog, int *out);
 
 /* Removes the file of a unix listener; nothing for other addresses. The descriptors of several
  * workers share one file, so it is for whoever called listener_bind to do this, once, when the last

@@ -88,8 +88,16 @@ void history_close(struct history *history)
     free(history);
 }
 
+static int compare_ids(const struct identifier *left, const struct identifier *right)
+{
+    return memcmp(left->bytes, right->bytes, sizeof(left->bytes));
+}
+
 static bool matches(const struct history_filter *filter, const struct record *record)
 {
+    if ((filter->only && compare_ids(&record->id, filter->only) != 0) ||
+        (filter->before && compare_ids(&record->id, filter->before) >= 0))
+        return false;
     if ((filter->since && record->started_at < filter->since) ||
         (filter->until && record->started_at > filter->until))
         return false;
@@ -118,8 +126,7 @@ static void items_add(struct items *items, const struct item *item)
 
 static int compare_items(const void *left, const void *right)
 {
-    return memcmp(((const struct item *)left)->id.bytes, ((const struct item *)right)->id.bytes,
-                  sizeof(struct identifier));
+    return compare_ids(&((const struct item *)left)->id, &((const struct item *)right)->id);
 }
 
 /* Sorted, and each id once. */
@@ -270,15 +277,6 @@ static enum error read_last_number(struct history *history, int64_t *number)
     return error;
 }
 
-static struct identifier id_of_time(uint64_t wall)
-{
-    struct identifier id = {{0}};
-    uint64_t milliseconds = wall / NANOSECONDS_PER_MILLISECOND;
-    for (size_t i = 0; i < 6; i++)
-        id.bytes[i] = (uint8_t)(milliseconds >> (8 * (5 - i)));
-    return id;
-}
-
 struct bounds {
     struct identifier from;
     struct identifier to;
@@ -298,10 +296,14 @@ static enum error select_rows(struct history *history, struct bounds *bounds, bo
     enum error error = store_prepare(history->store, sql, out);
     if (error)
         return error;
-    bounds->from = id_of_time(filter->since > ID_SLACK ? filter->since - ID_SLACK : 0);
+    bounds->from = identifier_lowest(filter->since > ID_SLACK ? filter->since - ID_SLACK : 0);
     memset(bounds->to.bytes, 0xff, sizeof(bounds->to.bytes));
     if (filter->until)
-        bounds->to = id_of_time(filter->until + ID_SLACK);
+        bounds->to = identifier_lowest(filter->until + ID_SLACK);
+    if (filter->before && compare_ids(filter->before, &bounds->to) < 0)
+        bounds->to = *filter->before;
+    if (filter->only)
+        bounds->from = bounds->to = *filter->only;
     store_bind_blob(*out, 1, bounds->from.bytes, sizeof(bounds->from.bytes));
     store_bind_blob(*out, 2, bounds->to.bytes, sizeof(bounds->to.bytes));
     return ERROR_OK;

@@ -21,15 +21,17 @@ struct history_filter {
     struct text team;
     struct text model; /* asked or target; `*` matches any run */
     int64_t status_low;
-    int64_t status_high;         /* 0: any status */
-    enum record_outcome outcome; /* UNKNOWN: any */
-    size_t limit;                /* only the last so many, at most HISTORY_LIMIT_MAX; 0: all */
+    int64_t status_high;             /* 0: any status */
+    enum record_outcome outcome;     /* UNKNOWN: any */
+    size_t limit;                    /* only the last so many, at most HISTORY_LIMIT_MAX; 0: all */
+    const struct identifier *only;   /* the one with this id; NULL: any */
+    const struct identifier *before; /* ids below this one, for the next page; NULL: any */
 };
 
 /* Texts of the record are valid during the call. False ends the reading. */
 typedef bool (*history_visit)(void *context, const struct record *record);
 
-/* ERROR_NOT_FOUND when `data` is no data directory. The filter's texts must stay valid. */
+/* ERROR_NOT_FOUND when `data` is no data directory. What the filter points to must stay valid. */
 must_handle enum error history_open(const char *data, const struct history_filter *filter,
                                     struct history **out, char problem[HISTORY_PROBLEM_SIZE]);
 void history_close(struct history *history);

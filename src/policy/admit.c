@@ -71,15 +71,15 @@ static bool read_tags(struct policy_hold *hold)
     return true;
 }
 
-static void add_subject(const struct subject_rules *rules,
-                        const struct subject_rules *out[SUBJECTS_MAX], size_t *count)
+static void add_subject(const struct subject_rules *rules, const struct subject_rules **out,
+                        size_t *count)
 {
     if (rules != NULL)
         out[(*count)++] = rules;
 }
 
 static void add_model(const struct snapshot *snapshot, struct text model,
-                      const struct subject_rules *out[SUBJECTS_MAX], size_t *count)
+                      const struct subject_rules **out, size_t *count)
 {
     const struct subject_rules *rules =
         snapshot_find(snapshot, POLICY_MODEL, model, (struct text){0});
@@ -92,8 +92,7 @@ static void add_model(const struct snapshot *snapshot, struct text model,
 }
 
 bool policy_find_subjects(const struct snapshot *snapshot, struct policy_hold *hold,
-                          bool with_model, const struct subject_rules *out[SUBJECTS_MAX],
-                          size_t *count)
+                          bool with_model, const struct subject_rules **out, size_t *count)
 {
     const struct policy_call *call = &hold->call;
     const struct text nothing = {0};

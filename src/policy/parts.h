@@ -51,10 +51,10 @@ static inline const struct snapshot *policy_snapshot(const struct policy *policy
     return atomic_load_explicit(&policy->snapshot, memory_order_acquire);
 }
 
-/* The rules that apply to the hold's call, of the model only with `with_model`; how many. False:
- * the arena is at its end. */
+/* The rules that apply to the hold's call (at most SUBJECTS_MAX), of the model only with
+ * `with_model`; how many. False: the arena is at its end. */
 must_check bool policy_find_subjects(const struct snapshot *snapshot, struct policy_hold *hold,
-                                     bool with_model, const struct subject_rules *out[SUBJECTS_MAX],
+                                     bool with_model, const struct subject_rules **out,
                                      size_t *count);
 
 /* Copies into the call's arena; empty when that is at its end (a refusal is given all the same). */

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Makes a store with many calls, for measuring `turnpike usage`.
+
+    bench/make_usage_store.py --turnpike build/turnpike --data /var/tmp/usage --calls 10000000
+    time build/turnpike usage --data /var/tmp/usage --by team,day --since 7d
+
+`turnpike key create` makes the store, so that its tables are those of that build. The rows of calls
+are put in directly; the rollups are made of them by SQL, which knows nothing of the code that keeps
+them (so the sums are an independent count). Calls are spread over --days with a working day's shape,
+and over keys as a few large ones and many small.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import random
+import sqlite3
+import subprocess
+import time
+
+MODELS = [("gpt-5-mini", "openai"), ("gpt-5", "openai"), ("claude-sonnet", "anthropic"), ("text-embedding", "openai"),
+          ("gemini-flash", "google"), ("llama-70b", "vllm")]
+QUARTER, DAY = 900 * 10**9, 86400 * 10**9
+
+
+def make_keys(turnpike, data, keys, teams):
+    subprocess.run([turnpike, "key", "create", "--data", data, "--name", "first", "--team", "team-0"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return [(f"key{number:09d}", f"team-{number % teams}") for number in range(keys)]
+
+
+def make_series(database, keys, models):
+    """The series and, beside each, how often it is used."""
+    series, weights = [], []
+    for rank, (key, team) in enumerate(keys):
+        tags = json.dumps({"env": "prod" if rank % 3 else "test", "app": f"app-{rank % 17}"}, separators=(",", ":"))
+        for place in range(models):
+            model, provider = MODELS[(rank + place) % len(MODELS)]
+            series.append((len(series) + 1, key, team, model, model + "-2026", provider, "standard", tags))
+            weights.append(1 / (rank + 1) ** 0.7 / (place + 1))
+    database.executemany("INSERT INTO usage_series (id, key_id, team, model, target_model, provider, service, tags)"
+                         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", series)
+    return series, weights
+
+
+def calls(series, weights, count, start, days):
+    """In the order of time. Four in five in twelve hours of the day."""
+    chosen = random.choices(range(len(series)), weights, k=count)
+    times = sorted(start + random.randrange(days) * DAY
+                   + (int(random.triangular(6, 20, 13) * 3600e9) if random.random() < 0.8 else random.randrange(DAY))
+                   for _ in range(count))
+    for place, at in zip(chosen, times):
+        number, key, team, model, target, provider, service, tags = series[place]
+        tokens_in = int(math.exp(random.gauss(6.5, 1.2)))
+        tokens_out = int(math.exp(random.gauss(5, 1)))
+        served = random.random() < 0.97
+        yield (int(at // 10**6).to_bytes(6, "big") + os.urandom(10), at, key, team, model, target, provider, tags,
+               "served" if served else "refused", 200 if served else 429, tokens_in if served else None,
+               tokens_out if served else None, 0, tokens_in * 250_000 + tokens_out * 2_000_000 if served else None,
+               "priced" if served else "none", service, 1, 900_000_000, number)
+
+
+def fill_rollups(database):
+    special = {"calls": "sum(calls)", "served": "sum(outcome = 'served')", "refused": "sum(outcome = 'refused')",
+               "unpriced": "sum(cost_state = 'unpriced')", "estimated": "sum(cost_state = 'estimated')",
+               "failed": "0", "cancelled": "0", "interrupted": "0", "duration_us": "sum(duration / 1000)",
+               "cost_usd": "sum(coalesce(cost, 0)) / 1000000000000", "cost_picos": "sum(coalesce(cost, 0)) % 1000000000000",
+               "adjusted_usd": "0", "adjusted_picos": "0", "series": "series"}
+    for table, length in (("usage_quarters", QUARTER), ("usage_days", DAY)):
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        values = [f"started_at / {length}" if name == "bucket" else special.get(name, f"sum(coalesce({name}, 0))")
+                  for name in columns]
+        database.execute(f"INSERT INTO {table} SELECT {', '.join(values)} FROM exchanges GROUP BY 1, 2")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turnpike", default="build/turnpike")
+    parser.add_argument("--data", required=True, type=pathlib.Path)
+    parser.add_argument("--calls", type=int, default=10_000_000)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--keys", type=int, default=300)
+    parser.add_argument("--teams", type=int, default=40)
+    parser.add_argument("--models", type=int, default=4, help="of each key")
+    options = parser.parse_args()
+    random.seed(7)
+    keys = make_keys(options.turnpike, options.data, options.keys, options.teams)
+    database = sqlite3.connect(options.data / "turnpike.db", isolation_level=None)
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute("BEGIN")
+    series, weights = make_series(database, keys, options.models)
+    start = int(time.time()) * 10**9 // DAY * DAY - (options.days - 1) * DAY
+    database.executemany(
+        "INSERT INTO exchanges (id, started_at, key_id, team, model, target_model, provider, tags, outcome, status,"
+        " input_tokens, output_tokens, cached_input_tokens, cost, cost_state, price_service, calls, duration, series)"
+        f" VALUES ({', '.join('?' * 19)})", calls(series, weights, options.calls, start, options.days))
+    fill_rollups(database)
+    database.execute("COMMIT")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for table in ("exchanges", "usage_series", "usage_quarters", "usage_days"):
+        print(f"{table}: {database.execute(f'SELECT count(*) FROM {table}').fetchone()[0]:,} rows")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@
  * Providers and windows are read before models, which refer to them, whatever the file's order. */
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdarg.h>
 
 #include "base/ensure.h"
 #include "meter/catalog_parts.h"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/api.h"
 #include "app/version.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -42,6 +43,7 @@ struct gateway {
     struct policy_refresher *policy_refresher;
     struct price_book *book; /* of the configuration in force */
     struct control *control;
+    struct api *api;
     struct worker_thread **workers;
     unsigned worker_count, started_count;
     unsigned drained_count;
@@ -95,6 +97,7 @@ struct preparation {
     struct tls_context **provider_tls; /* a row for each provider */
     struct tls_context **door_tls;     /* a row for each listener */
     int *descriptors;                  /* listener * workers; -1: stays open */
+    struct api_plan admin;
     struct price_book *book;
     const struct config *config;
     unsigned workers;
@@ -114,6 +117,7 @@ static void discard(struct preparation *preparation)
             close(preparation->descriptors[i]);
     }
     price_book_release(preparation->book);
+    api_discard(&preparation->admin);
     free(preparation->provider_tls);
     free(preparation->door_tls);
     free(preparation->descriptors);
@@ -235,7 +239,8 @@ static enum error prepare(struct gateway *gateway, const struct config *config,
 {
     size_t descriptors = config->listener_count * gateway->worker_count;
 
-    *preparation = (struct preparation){.config = config, .workers = gateway->worker_count};
+    *preparation = (struct preparation){
+        .config = config, .workers = gateway->worker_count, .admin.descriptor = -1};
     preparation->provider_tls =
         ensure_memory(calloc(config->provider_count, sizeof(struct tls_context *)));
     preparation->door_tls =
@@ -248,6 +253,8 @@ static enum error prepare(struct gateway *gateway, const struct config *config,
         error = prepare_providers(preparation, problem);
     if (error == ERROR_OK)
         error = prepare_doors(gateway, preparation, problem);
+    if (error == ERROR_OK)
+        error = api_prepare(gateway->api, config, &preparation->admin, problem);
     if (error != ERROR_OK)
         discard(preparation);
     return error;
@@ -284,6 +291,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     free(gateway->door_tls);
     gateway->door_tls = preparation->door_tls;
     preparation->door_tls = NULL;
+    api_apply(gateway->api, config, &preparation->admin);
     price_book_release(gateway->book);
     gateway->book = preparation->book;
     preparation->book = NULL;
@@ -396,6 +404,14 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
         error = ledger_thread_start(gateway->ledger, &threads, &gateway->ledger_thread);
     if (error == ERROR_OK)
         error = control_start(&control, &gateway->control);
+    const struct api_settings admin = {
+        .office = {.data = gateway->settings.data,
+                   .ledger = gateway->ledger,
+                   .keys = gateway->key_refresher},
+        .metrics = gateway->metrics,
+    };
+    if (error == ERROR_OK)
+        error = api_start(&admin, &gateway->api);
     if (error != ERROR_OK)
         snprintf(problem, GATEWAY_PROBLEM_SIZE,
                  "the threads beside the workers cannot be started: %s", error_meaning(error));
@@ -468,6 +484,7 @@ static void end_threads(struct gateway *gateway)
 {
     for (unsigned i = 0; i < gateway->started_count; i++)
         worker_join(gateway->workers[i]);
+    api_stop(gateway->api);
     /* The control thread may still answer a look-up whose caller has left: the loops stay until it
      * has ended. */
     if (gateway->control)

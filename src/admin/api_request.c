@@ -1,0 +1,294 @@
+/* A request:   GATHERING -> ANSWERING -> ended
+ *
+ *   GATHERING   the head is here and its credential good; body bytes are collected
+ *   ANSWERING   the answer is whole in `call.out`; what the reader has not taken waits there
+ *
+ * Whatever refuses (credential, size, time) goes straight to ANSWERING. `request` is NULL from the
+ * moment the connection no longer wants anything of us. */
+#include "admin/api_request.h"
+
+#include "admin/call.h"
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/identifier.h"
+#include "base/note.h"
+
+#define PIECE_SIZE   (64u * 1024u) /* of an answer, in one go */
+#define HEADERS_SIZE 8192u
+
+const struct http_server_limits api_request_limits = {
+    .http1 = {.head_bytes = 16384,
+              .header_count = 64,
+              .trailer_bytes = 1024,
+              .extension_bytes = 256,
+              .interim_count = 0},
+    .connections = 64, /* administrators and their programs; each may hold an answer of 64 MiB */
+    .head_timeout = 10 * NANOSECONDS_PER_SECOND,
+    .body_timeout = 10 * NANOSECONDS_PER_SECOND,
+    .idle_timeout = 60 * NANOSECONDS_PER_SECOND,
+    .write_timeout = 30 * NANOSECONDS_PER_SECOND,
+};
+
+struct api_request {
+    struct api_desk *desk;
+    struct http_request *request;
+    struct buffer body;
+    struct admin_call call;
+    struct loop_deferred release;
+    uint64_t began; /* loop_now_exact */
+    size_t sent;    /* bytes of the answer handed on */
+    bool answering;
+    char id[IDENTIFIER_TEXT_LENGTH];
+    char source[ADDRESS_TEXT_SIZE];
+};
+
+static void free_request(void *owner)
+{
+    struct api_request *own = owner;
+
+    call_close(&own->call);
+    buffer_close(&own->body);
+    free(own);
+}
+
+static void end_request(struct api_request *own)
+{
+    own->request = NULL;
+    loop_defer(own->desk->loop, &own->release, free_request, own);
+}
+
+/* ---- answering ---- */
+
+/* The next piece; true in `last` when nothing is left behind it. */
+static struct text next_piece(struct api_request *own, bool *last)
+{
+    struct text rest = text_from_index(buffer_text(&own->call.out), own->sent);
+    struct text piece = text_first(rest, PIECE_SIZE);
+
+    own->sent += piece.length;
+    *last = piece.length == rest.length;
+    return piece;
+}
+
+static void go_on(struct api_request *own)
+{
+    while (own->request && !http_request_is_congested(own->request)) {
+        bool last;
+        struct text piece = next_piece(own, &last);
+        if (!http_request_send(own->request, &piece, 1, last) || last)
+            end_request(own);
+    }
+}
+
+static void count_answer(struct api_request *own)
+{
+    const struct admin_call *call = &own->call;
+    uint64_t taken = loop_now_exact(own->desk->loop) - own->began;
+    char status[12];
+    bool reading = call->method == HTTP1_GET || call->method == HTTP1_HEAD;
+
+    (void)snprintf(status, sizeof(status), "%u", call->status);
+    const struct text labels[] = {
+        call->route ? http1_method_text(call->route->method) : TEXT("other"),
+        call->route ? call->route->path : TEXT("other"), text_from(status)};
+    metrics_add_labelled(own->desk->metrics, METRIC_ADMIN_REQUESTS, labels, 1);
+    metrics_observe(own->desk->metrics, METRIC_ADMIN_DURATION, taken);
+    /* Who looks often would drown who changes. */
+    note_write(reading && call->status < 400 ? NOTE_DEBUG : NOTE_INFO, "admin",
+               "%.*s %.*s %u%s%s by %.*s from %s, %.*s", TEXT_ARG(http1_method_text(call->method)),
+               TEXT_ARG(text_first(call->target, 200)), call->status,
+               call->problem.code == ADMIN_PROBLEM_NONE ? "" : " ",
+               call->problem.code == ADMIN_PROBLEM_NONE ? ""
+                                                        : admin_problem_name(call->problem.code),
+               TEXT_ARG(call->credential ? call->credential->id : TEXT("nobody")), own->source,
+               TEXT_ARG(call->request_id));
+}
+
+/* The answer is whole; the head goes out with its first piece. */
+static void start_answer(struct api_request *own, bool close)
+{
+    struct admin_call *call = &own->call;
+    struct buffer headers;
+
+    buffer_open(&headers, HEADERS_SIZE);
+    if (call->content_type)
+        http1_append_header(&headers, TEXT("content-type"), text_from(call->content_type));
+    http1_append_header(&headers, TEXT("x-request-id"), call->request_id);
+    http1_append_header(&headers, TEXT("cache-control"), TEXT("no-store"));
+    http1_append_header(&headers, TEXT("x-content-type-options"), TEXT("nosniff"));
+    if (call->status == 401)
+        http1_append_header(&headers, TEXT("www-authenticate"),
+                            TEXT("Bearer realm=\"Turnpike admin API\""));
+    buffer_append(&headers, buffer_text(&call->headers));
+    const struct http_answer answer = {
+        .status = call->status,
+        .headers = buffer_text(&headers),
+        .has_length = true,
+        .length = call->out.length,
+        .close = close,
+    };
+    bool last;
+    struct text piece = next_piece(own, &last);
+    own->answering = true;
+    count_answer(own);
+    if (!http_request_respond(own->request, &answer, &piece, 1, last) || last)
+        end_request(own);
+    buffer_close(&headers);
+    go_on(own);
+}
+
+static void refuse(struct api_request *own)
+{
+    call_answer_problem(&own->call);
+    start_answer(own, true);
+}
+
+/* ---- who asks ---- */
+
+struct verdict_row {
+    enum admin_problem_code code;
+    const char *message;
+};
+
+static const struct verdict_row verdict_rows[] = {
+    [CREDENTIALS_MISSING] = {ADMIN_PROBLEM_NO_CREDENTIAL,
+                             "no admin key was sent: send \"Authorization: Bearer tpa_…\""},
+    [CREDENTIALS_NOT_OURS] = {ADMIN_PROBLEM_BAD_CREDENTIAL,
+                              "what was sent is no admin key: those begin with " KEY_ADMIN_PREFIX
+                              ", and `turnpike admin key create` makes them"},
+    [CREDENTIALS_CALLER] = {ADMIN_PROBLEM_CALLER_CREDENTIAL,
+                            "a caller's key (" KEY_PREFIX
+                            "…) opens no administration: an admin key (" KEY_ADMIN_PREFIX
+                            "…) is wanted, and `turnpike admin key create` makes it"},
+    [CREDENTIALS_MISTYPED] = {ADMIN_PROBLEM_BAD_CREDENTIAL,
+                              "the admin key fails its own checksum: a character is missing or "
+                              "wrong; copy it again"},
+    [CREDENTIALS_UNKNOWN] = {ADMIN_PROBLEM_BAD_CREDENTIAL, "the admin key is not known here"},
+    [CREDENTIALS_REVOKED] = {ADMIN_PROBLEM_REVOKED_CREDENTIAL, "the admin key was revoked"},
+    [CREDENTIALS_EXPIRED] = {ADMIN_PROBLEM_EXPIRED_CREDENTIAL, "the admin key has expired"},
+};
+
+/* With the store away, those last read are good. */
+static bool identify(struct api_request *own)
+{
+    struct office *office = &own->desk->office;
+    const struct http1_head *head = http_request_head(own->request);
+    struct text sent = key_from_authorization(http1_head_value(head, HEADER_AUTHORIZATION));
+    enum error error = ERROR_STORE;
+
+    if (office_enter(office))
+        error = credentials_refresh(&office->credentials, office->store);
+    if (error != ERROR_OK && office->credentials.count == 0)
+        return call_refuse(&own->call, ADMIN_PROBLEM_STORE, "",
+                           "admin keys cannot be read from the store: %s",
+                           office->store ? store_problem(office->store) : office->problem);
+    enum credentials_verdict verdict = credentials_check(
+        &office->credentials, sent, loop_wall(own->desk->loop), &own->call.credential);
+    return verdict == CREDENTIALS_OK || call_refuse(&own->call, verdict_rows[verdict].code, "",
+                                                    "%s", verdict_rows[verdict].message);
+}
+
+/* ---- events ---- */
+
+static struct api_request *open_request(struct api_desk *desk, struct http_request *request)
+{
+    struct api_request *own = ensure_memory(calloc(1, sizeof(*own)));
+
+    own->desk = desk;
+    own->request = request;
+    own->began = loop_now_exact(desk->loop);
+    identifier_format(identifier_make(loop_wall(desk->loop)), own->id);
+    (void)address_format_host(http_request_peer(request), own->source);
+    buffer_open(&own->body, API_BODY_MAX);
+    call_open(&own->call, &desk->office);
+    own->call.request_id = text_of(own->id, sizeof(own->id));
+    own->call.source = text_from(own->source);
+    http_request_set_owner(request, own);
+    return own;
+}
+
+static void on_request(void *owner, struct http_request *request)
+{
+    struct api_request *own = open_request(owner, request);
+    const struct http1_head *head = http_request_head(request);
+
+    own->call.method = head->method;
+    own->call.target = head->target;
+    if (http1_head_has(head, HEADER_IF_MATCH))
+        own->call.if_match = http1_head_value(head, HEADER_IF_MATCH);
+    if (!identify(own))
+        refuse(own);
+    else
+        http_request_accept_body(request);
+}
+
+static void on_malformed(void *owner, struct http_request *request, enum error error,
+                         const char *reason)
+{
+    struct api_request *own = open_request(owner, request);
+    enum admin_problem_code code = error == ERROR_HTTP_HEAD_TOO_LARGE ? ADMIN_PROBLEM_HEAD_TOO_LARGE
+                                   : error == ERROR_TIMEOUT_IDLE      ? ADMIN_PROBLEM_TOO_SLOW
+                                                                      : ADMIN_PROBLEM_BAD_REQUEST;
+
+    own->call.target = TEXT("-");
+    (void)call_refuse(&own->call, code, "", "%s", reason ? reason : error_meaning(error));
+    refuse(own);
+}
+
+static void on_body(void *owner, struct text bytes)
+{
+    struct api_request *own = owner;
+
+    if (own->answering || buffer_append(&own->body, bytes))
+        return;
+    (void)call_refuse(&own->call, ADMIN_PROBLEM_BODY_TOO_LARGE, "",
+                      "the body is larger than %u bytes", API_BODY_MAX);
+    refuse(own);
+}
+
+static void on_body_end(void *owner)
+{
+    struct api_request *own = owner;
+
+    if (own->answering)
+        return;
+    own->call.body = buffer_text(&own->body);
+    call_answer(&own->call);
+    start_answer(own, false);
+}
+
+static void on_body_failed(void *owner, enum error error, const char *reason)
+{
+    struct api_request *own = owner;
+
+    if (own->answering)
+        return;
+    (void)call_refuse(&own->call,
+                      error == ERROR_TIMEOUT_IDLE ? ADMIN_PROBLEM_TOO_SLOW
+                                                  : ADMIN_PROBLEM_BAD_REQUEST,
+                      "", "%s", reason ? reason : error_meaning(error));
+    refuse(own);
+}
+
+static void on_drained(void *owner)
+{
+    struct api_request *own = owner;
+
+    if (own->answering)
+        go_on(own);
+}
+
+static void on_gone(void *owner, enum error error)
+{
+    end_request(owner);
+}
+
+const struct http_server_events api_request_events = {
+    .on_request = on_request,
+    .on_malformed = on_malformed,
+    .on_body = on_body,
+    .on_body_end = on_body_end,
+    .on_body_failed = on_body_failed,
+    .on_drained = on_drained,
+    .on_gone = on_gone,
+};

@@ -1,0 +1,23 @@
+/* api_request: one request on a connection of the admin API: who asks is decided before any of the
+ * body is taken, the body is gathered, the answer goes out at the pace of its reader.
+ *
+ * The api's thread. Owned by the connection that it is on; dies through loop_defer. */
+#ifndef ADMIN_API_REQUEST_H
+#define ADMIN_API_REQUEST_H
+
+#include "admin/office.h"
+#include "http/server.h"
+
+/* What requests need of their api; the owner of its http_server. */
+struct api_desk {
+    struct loop *loop;
+    struct office office;
+    struct metrics_worker *metrics;
+};
+
+#define API_BODY_MAX (1u << 20) /* two lists of 256 patterns take a tenth */
+
+extern const struct http_server_events api_request_events;
+extern const struct http_server_limits api_request_limits;
+
+#endif

@@ -1,0 +1,83 @@
+/* Who asks, and what the gateway is doing. */
+#include "admin/call.h"
+#include "admin/handlers.h"
+
+bool handle_me(struct admin_call *call)
+{
+    const struct credential *credential = call->credential;
+    struct json_writer *json = &call->json;
+
+    json_begin_object(json);
+    json_member_text(json, "id", credential->id);
+    json_member_text(json, "name", credential->name);
+    json_member_text(json, "role", text_from(admin_role_name(credential->role)));
+    call_write_text(call, "team", credential->team);
+    call_write_moment(call, "expires_at", credential->expires_at);
+    json_end_object(json);
+    return true;
+}
+
+static void write_config(struct admin_call *call)
+{
+    const struct config *config = call->office->config;
+    struct json_writer *json = &call->json;
+
+    json_key(json, TEXT("config"));
+    json_begin_object(json);
+    json_member_unsigned(json, "generation", config->generation);
+    call_write_moment(call, "loaded_at", call->office->config_loaded_at);
+    json_member_text(json, "source", config->source);
+    json_end_object(json);
+}
+
+static void write_ledger(struct admin_call *call)
+{
+    struct ledger_counters counters;
+    struct json_writer *json = &call->json;
+
+    ledger_read_counters(call->office->settings.ledger, &counters);
+    json_key(json, TEXT("ledger"));
+    json_begin_object(json);
+    json_member_bool(json, "accepting", counters.accepting);
+    json_member_unsigned(json, "records_written", counters.records_written);
+    json_member_unsigned(json, "records_imported", counters.records_imported);
+    json_member_unsigned(json, "records_waiting", counters.records_waiting);
+    json_member_unsigned(json, "calls_refused", counters.calls_refused);
+    json_member_unsigned(json, "journal_bytes", counters.journal_bytes);
+    json_member_unsigned(json, "journal_limit", counters.journal_limit);
+    json_end_object(json);
+    json_key(json, TEXT("store"));
+    json_begin_object(json);
+    json_member_bool(json, "working", counters.store_working);
+    json_member_unsigned(json, "failures", counters.store_failures);
+    json_end_object(json);
+}
+
+static void write_keys(struct admin_call *call)
+{
+    struct key_refresher_state state;
+    struct json_writer *json = &call->json;
+
+    key_refresher_read_state(call->office->settings.keys, &state);
+    json_key(json, TEXT("keys"));
+    json_begin_object(json);
+    json_member_unsigned(json, "known", state.keys);
+    json_member_bool(json, "working", state.store_working && state.file_working);
+    call_write_moment(call, "updated_at", state.updated_at);
+    json_end_object(json);
+}
+
+bool handle_status(struct admin_call *call)
+{
+    struct json_writer *json = &call->json;
+
+    json_begin_object(json);
+    json_member_text(json, "version", TEXT(TURNPIKE_VERSION));
+    call_write_moment(call, "started_at", call->office->started_at);
+    json_member_unsigned(json, "workers", call->office->config->workers);
+    write_config(call);
+    write_ledger(call);
+    write_keys(call);
+    json_end_object(json);
+    return true;
+}

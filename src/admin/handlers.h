@@ -1,0 +1,32 @@
+/* handlers: what each route of tables/admin_routes.def does. Each answers into the call, or sets
+ * its problem and returns false (admin/call.h). */
+#ifndef ADMIN_HANDLERS_H
+#define ADMIN_HANDLERS_H
+
+#include <stdbool.h>
+
+struct admin_call;
+
+/* handle_objects.c: any kind of object, by the route's row. */
+bool handle_list(struct admin_call *call);
+bool handle_create(struct admin_call *call);
+bool handle_show(struct admin_call *call);
+bool handle_edit(struct admin_call *call);
+bool handle_delete(struct admin_call *call);
+bool handle_rotate(struct admin_call *call);
+bool handle_raise(struct admin_call *call);
+bool handle_end_raise(struct admin_call *call);
+
+/* handle_records.c */
+bool handle_exchanges(struct admin_call *call);
+bool handle_exchange(struct admin_call *call);
+bool handle_audit(struct admin_call *call);
+
+/* handle_status.c */
+bool handle_me(struct admin_call *call);
+bool handle_status(struct admin_call *call);
+
+/* openapi.c */
+bool handle_openapi(struct admin_call *call);
+
+#endif

@@ -1,0 +1,44 @@
+#include "admin/office.h"
+
+#include "base/clock.h"
+
+static const struct admin_actor nobody = {.role = ADMIN_FINANCE};
+
+enum error office_open(struct office *office, const struct office_settings *settings)
+{
+    *office = (struct office){.settings = *settings, .started_at = clock_wall()};
+    int length = snprintf(office->path, sizeof(office->path), "%s/%s", settings->data, STORE_FILE);
+    if (length < 0 || (size_t)length >= sizeof(office->path))
+        return ERROR_ARGUMENT;
+    credentials_open(&office->credentials);
+    operations_open(&office->operations, NULL, settings->data, NULL, &nobody);
+    return ERROR_OK;
+}
+
+void office_close(struct office *office)
+{
+    operations_close(&office->operations);
+    credentials_close(&office->credentials);
+    store_close(office->store);
+    config_release(office->config);
+}
+
+void office_set_config(struct office *office, struct config *config)
+{
+    config_release(office->config);
+    office->config = config_hold(config);
+    office->config_loaded_at = clock_wall();
+}
+
+bool office_enter(struct office *office)
+{
+    if (office->store)
+        return true;
+    if (store_open(office->path, STORE_WRITE, OFFICE_STORE_PATIENCE, &office->store,
+                   office->problem) != ERROR_OK) {
+        office->store = NULL;
+        return false;
+    }
+    office->operations.store = office->store;
+    return true;
+}

@@ -1,0 +1,44 @@
+/* office: what the admin API works with: the store, the operations on it, and the parts of the
+ * running gateway that it may look at. One for the thread of the admin API, which may block. */
+#ifndef ADMIN_OFFICE_H
+#define ADMIN_OFFICE_H
+
+#include "admin/credentials.h"
+#include "admin/operations.h"
+#include "config/snapshot.h"
+#include "control/key_refresher.h"
+#include "ledger/ledger.h"
+#include "observe/metrics.h"
+
+/* Milliseconds to wait for another process's lock: the importer's batches take some tens. */
+#define OFFICE_STORE_PATIENCE 5000u
+#define OFFICE_PATH_SIZE      4096u
+
+/* All of it outlives the office. */
+struct office_settings {
+    const char *data;           /* the data directory */
+    struct ledger *ledger;      /* NULL: none is running, as in tests */
+    struct key_refresher *keys; /* NULL likewise */
+};
+
+struct office {
+    struct office_settings settings;
+    struct store *store; /* NULL while it cannot be opened */
+    struct operations operations;
+    struct credentials credentials;
+    uint64_t started_at; /* wall-clock nanoseconds */
+    uint64_t config_loaded_at;
+    struct config *config;            /* in force; NULL in tests */
+    char problem[STORE_PROBLEM_SIZE]; /* why the store cannot be opened */
+    char path[OFFICE_PATH_SIZE];      /* of the store */
+};
+
+/* ERROR_ARGUMENT for a path that is too long. The store is opened when it is needed. */
+must_handle enum error office_open(struct office *office, const struct office_settings *settings);
+void office_close(struct office *office);
+/* The configuration in force from now on; held. */
+void office_set_config(struct office *office, struct config *config);
+/* Opens the store if it is not open. False: `problem` says why not; what needs none still works. */
+bool office_enter(struct office *office);
+
+#endif

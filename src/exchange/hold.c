@@ -132,8 +132,24 @@ enum step_result hold_limits(struct exchange *exchange)
 
 /* ---- the worst case ---- */
 
-/* Counts beside tokens, each the most that the call can have. */
-static void count_others(const struct exchange *exchange, int64_t others[UNIT_COUNT])
+/* A unit without a price is not asked for: if the answer has it, the call is unpriced. */
+static void keep_priced(const struct priced_model *model, int64_t others[UNIT_COUNT])
+{
+    uint64_t priced = 0;
+
+    for (size_t i = 0; i < model->card_count; i++) {
+        for (unsigned unit = 0; unit < UNIT_COUNT; unit++)
+            priced |= model->cards[i].billed_as[unit] != UNIT_NONE ? unit_bit((enum unit)unit) : 0;
+    }
+    for (unsigned unit = 0; unit < UNIT_COUNT; unit++) {
+        if (!(priced & unit_bit((enum unit)unit)))
+            others[unit] = 0;
+    }
+}
+
+/* Counts beside tokens, each the most that the call can have. False when there are none. */
+static bool count_others(const struct exchange *exchange, const struct priced_model *model,
+                         int64_t others[UNIT_COUNT])
 {
     const struct bounds *bounds = &exchange->bounds;
     struct text body = buffer_text(&exchange->body);
@@ -146,7 +162,9 @@ static void count_others(const struct exchange *exchange, int64_t others[UNIT_CO
         {TEXT_INIT("code_interpreter"), UNIT_CODE_SESSION},
     };
 
-    others[UNIT_REQUEST] = 1;
+    if (exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS && bounds->input != BOUNDS_UNKNOWN)
+        return false;
+    memset(others, 0, UNIT_COUNT * sizeof(*others));
     switch (exchange->match.endpoint->bills) {
     case ENDPOINT_BILLS_IMAGES: others[UNIT_IMAGE] = bounds->choices; break;
     case ENDPOINT_BILLS_SPEECH: others[UNIT_CHAR_INPUT] = (int64_t)body.length; break;
@@ -160,6 +178,8 @@ static void count_others(const struct exchange *exchange, int64_t others[UNIT_CO
         if (text_find(body, tools[i].word) >= 0)
             others[tools[i].unit] = TOOL_CALLS;
     }
+    keep_priced(model, others);
+    return true;
 }
 
 int64_t hold_body_size(const struct exchange *exchange)
@@ -218,15 +238,14 @@ static unsigned services_of(const struct exchange *exchange)
 static bool add_worst(const struct exchange *exchange, const struct priced_model *model,
                       struct policy_ask *ask)
 {
-    int64_t others[UNIT_COUNT] = {0};
+    int64_t others[UNIT_COUNT];
     money input, whole, price = 0;
 
-    count_others(exchange, others);
     struct price_ask question = {
         .at = (int64_t)(exchange->record.started_at / NANOSECONDS_PER_SECOND),
         .services = services_of(exchange),
         .input_tokens = most_input(exchange, model->entry),
-        .others = others,
+        .others = count_others(exchange, model, others) ? others : NULL,
     };
     int64_t output = most_output(exchange, model->entry);
     if (!price_bound(model, &question, &input))

@@ -7,6 +7,8 @@ static inline bool is_special(char c)
 
 #ifdef __SSE2__
 #define STEP 64
+/* Of 16. Names and ids end within them; most bytes are in strings that are much longer. */
+#define SHORT_STEPS 3u
 
 static inline bool step_is_plain(const char *p)
 {
@@ -30,16 +32,31 @@ static inline bool step_is_plain(const char *p)
 }
 #endif
 
+#ifdef __SSE2__
+/* Where one is within the next 16 bytes from `*p`; else moves `*p` over them and returns NULL. */
+static inline const char *look_near(const char **p)
+{
+    int mask = _mm_movemask_epi8(scan_string_specials(*p));
+    const char *found = mask != 0 ? *p + __builtin_ctz((unsigned)mask) : NULL;
+    *p += 16;
+    return found;
+}
+#endif
+
 const char *scan_string_end_far(const char *p, const char *end)
 {
+#ifdef __SSE2__
+    const char *found;
+    for (unsigned step = 0; step < SHORT_STEPS && end - p >= 16; step++)
+        if ((found = look_near(&p)) != NULL)
+            return found;
+#endif
     while (end - p >= STEP && step_is_plain(p))
         p += STEP;
 #ifdef __SSE2__
-    for (; end - p >= 16; p += 16) {
-        int mask = _mm_movemask_epi8(scan_string_specials(p));
-        if (mask != 0)
-            return p + __builtin_ctz((unsigned)mask);
-    }
+    while (end - p >= 16)
+        if ((found = look_near(&p)) != NULL)
+            return found;
 #endif
     while (p < end && !is_special(*p))
         p++;

@@ -322,6 +322,21 @@ static bool execute(struct run *run)
     return !run->failed;
 }
 
+/* Between the look and the deed somebody else may have changed something. */
+static bool check_expected(struct run *run)
+{
+    struct buffer words;
+    if (run->request->expected.data == NULL)
+        return true;
+    buffer_open(&words, APPLY_WORDS_MAX);
+    apply_plan_write(run->plan, &words);
+    bool same = !words.failed && text_equal(buffer_text(&words), run->request->expected);
+    buffer_close(&words);
+    return same || operations_refuse(run->operations, ADMIN_PROBLEM_EXISTS, "",
+                                     "somebody changed something meanwhile, so this would do other "
+                                     "things than shown; run it again");
+}
+
 bool apply_run(struct operations *operations, const struct apply_request *request,
                struct apply_plan *plan)
 {
@@ -339,7 +354,7 @@ bool apply_run(struct operations *operations, const struct apply_request *reques
     }
     bool good = !run->failed && key_revocations_refresh(operations) && operations_begin(operations);
     if (good) {
-        good = execute(run);
+        good = execute(run) && check_expected(run);
         if (good && request->commit)
             good = operations_commit(operations);
         else

@@ -14,7 +14,8 @@
 #include "admin/operations.h"
 #include "config/problem.h"
 
-#define APPLY_FILES_MAX 64u /* of one run */
+#define APPLY_FILES_MAX 64u          /* of one run */
+#define APPLY_WORDS_MAX (256u << 20) /* bytes of a plan in words: 500,000 objects */
 
 struct apply_file {
     struct text yaml; /* YAML or JSON */
@@ -41,6 +42,8 @@ struct apply_request {
     size_t file_count;
     bool prune;  /* delete what no file names, of the kinds that the files have a list of */
     bool commit; /* false: only a look */
+    /* What apply_plan_write said of the look, when this is to be exactly that; else data NULL. */
+    struct text expected;
 };
 
 /* Sets `plan`, whose memory is the operations' arena; secrets of new keys are apply_plan_close's to

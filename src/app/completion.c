@@ -1,32 +1,45 @@
 /* turnpike completion: scripts for shells, made from the tables of verbs and options.
  *
  * Each shell gets one list of rows, "where you are: what may come"; where you are is "", a verb, or
- * a verb and its child. */
+ * a verb and its child, or the child's child. */
 #include "app/verb.h"
 #include "base/attributes.h"
 #include "base/text.h"
 
 struct place {
-    char path[64];           /* "", "key", "key create" */
+    char path[64];           /* "", "key", "key create", "admin key create" */
     const struct verb *verb; /* NULL at the top */
 };
 
-/* Calls `visit` with the top, each verb, and each child. */
+static void visit_below(const struct place *parent, void (*visit)(const struct place *place))
+{
+    for (const struct verb *const *child = parent->verb->verbs; child && *child; child++) {
+        struct place place = {.verb = *child};
+        (void)snprintf(place.path, sizeof place.path, "%s %s", parent->path, (*child)->name);
+        visit(&place);
+        visit_below(&place, visit);
+    }
+}
+
+/* Calls `visit` with the top, each verb, and what is below it. */
 static void visit_places(void (*visit)(const struct place *place))
 {
-    struct place place = {"", NULL};
-    visit(&place);
+    struct place top = {"", NULL};
+    visit(&top);
     for (size_t i = 0; i < verb_row_count; i++) {
-        const struct verb *verb = verb_rows[i].verb;
-        place.verb = verb;
-        (void)snprintf(place.path, sizeof place.path, "%s", verb->name);
+        struct place place = {.verb = verb_rows[i].verb};
+        (void)snprintf(place.path, sizeof place.path, "%s", verb_rows[i].verb->name);
         visit(&place);
-        for (const struct verb *const *child = verb->verbs; child && *child; child++) {
-            place.verb = *child;
-            (void)snprintf(place.path, sizeof place.path, "%s %s", verb->name, (*child)->name);
-            visit(&place);
-        }
+        visit_below(&place, visit);
     }
+}
+
+static unsigned count_words(const char *path)
+{
+    unsigned words = *path != '\0';
+    for (; *path != '\0'; path++)
+        words += *path == ' ';
+    return words;
 }
 
 /* In single quotes of a shell; our texts may hold an apostrophe. */
@@ -98,6 +111,16 @@ static void print_bash_values(const struct place *place)
     }
 }
 
+/* Where a verb has verbs of its own, the next word tells where we are; parents come first. */
+static void print_bash_step(const struct place *place)
+{
+    unsigned words = count_words(place->path);
+    if (place->verb != NULL && place->verb->verbs != NULL)
+        printf("    [ \"$at\" != '%s' ] || [ \"$COMP_CWORD\" -le %u ] || "
+               "at=\"$at ${COMP_WORDS[%u]}\"\n",
+               place->path, words + 1, words + 1);
+}
+
 static void print_bash(void)
 {
     printf("# bash completion for turnpike: source <(turnpike completion bash)\n"
@@ -105,14 +128,9 @@ static void print_bash(void)
            "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
            "    local at=${COMP_WORDS[1]} words=''\n"
            "    COMPREPLY=()\n"
-           "    [ \"$COMP_CWORD\" -gt 1 ] || at=''\n"
-           "    case $at in\n");
-    for (size_t i = 0; i < verb_row_count; i++) {
-        if (verb_rows[i].verb->verbs != NULL)
-            printf("    %s) [ \"$COMP_CWORD\" -le 2 ] || at=\"$at ${COMP_WORDS[2]}\" ;;\n",
-                   verb_rows[i].verb->name);
-    }
-    printf("    esac\n    case \"$at $previous\" in\n");
+           "    [ \"$COMP_CWORD\" -gt 1 ] || at=''\n");
+    visit_places(print_bash_step);
+    printf("    case \"$at $previous\" in\n");
     visit_places(print_bash_values);
     printf("    esac\n    case $at in\n");
     visit_places(print_bash_row);
@@ -163,20 +181,23 @@ static void print_zsh_values(const struct place *place)
     }
 }
 
+static void print_zsh_step(const struct place *place)
+{
+    unsigned words = count_words(place->path);
+    if (place->verb != NULL && place->verb->verbs != NULL)
+        printf("    [ \"$at\" = '%s' ] && [ $CURRENT -gt %u ] && at=\"$at ${words[%u]}\"\n",
+               place->path, words + 2, words + 2);
+}
+
 static void print_zsh(void)
 {
     printf("#compdef turnpike\n"
            "# zsh completion for turnpike: source <(turnpike completion zsh)\n"
            "_turnpike() {\n"
            "    local at='' previous=${words[CURRENT-1]}\n"
-           "    [ $CURRENT -gt 2 ] && at=${words[2]}\n"
-           "    case $at in\n");
-    for (size_t i = 0; i < verb_row_count; i++) {
-        if (verb_rows[i].verb->verbs != NULL)
-            printf("    %s) [ $CURRENT -gt 3 ] && at=\"$at ${words[3]}\" ;;\n",
-                   verb_rows[i].verb->name);
-    }
-    printf("    esac\n    local -a words\n    case \"$at $previous\" in\n");
+           "    [ $CURRENT -gt 2 ] && at=${words[2]}\n");
+    visit_places(print_zsh_step);
+    printf("    local -a words\n    case \"$at $previous\" in\n");
     visit_places(print_zsh_values);
     printf("    esac\n    case $at in\n");
     visit_places(print_zsh_row);
@@ -193,16 +214,15 @@ static void print_zsh(void)
 /* True when all words of `path` were given, and none of its children. */
 static void print_fish_condition(const struct place *place)
 {
-    struct text child = text_from(place->path);
-    struct text parent = text_split(&child, ' ');
+    struct text rest = text_from(place->path);
     printf("complete -c turnpike -n '");
     if (place->verb == NULL)
-        printf("__fish_use_subcommand' ");
-    else if (child.data == NULL)
-        printf("__fish_seen_subcommand_from %.*s' ", TEXT_ARG(parent));
-    else
-        printf("__fish_seen_subcommand_from %.*s; and __fish_seen_subcommand_from %.*s' ",
-               TEXT_ARG(parent), TEXT_ARG(child));
+        printf("__fish_use_subcommand");
+    for (const char *gap = ""; place->verb != NULL && rest.data != NULL; gap = "; and ") {
+        struct text word = text_split(&rest, ' ');
+        printf("%s__fish_seen_subcommand_from %.*s", gap, TEXT_ARG(word));
+    }
+    printf("' ");
 }
 
 static void print_fish_word(const struct place *place, const struct verb *verb)

@@ -170,13 +170,15 @@ static void print_child(const char *path, const struct verb *verb)
     }
 }
 
-static void print_children(const struct verb *parent)
+/* `path` is how the parent is reached. */
+static void print_children(const char *parent_path, const struct verb *parent)
 {
     char path[64];
-    printf(".SH VERBS\n");
     for (const struct verb *const *child = parent->verbs; *child != NULL; child++) {
-        (void)snprintf(path, sizeof path, "%s %s", parent->name, (*child)->name);
+        (void)snprintf(path, sizeof path, "%s %s", parent_path, (*child)->name);
         print_child(path, *child);
+        if ((*child)->verbs != NULL)
+            print_children(path, *child);
     }
 }
 
@@ -189,8 +191,10 @@ void manual_print_verb(const struct verb *verb)
     print_synopsis(verb->name, verb);
     printf(".SH DESCRIPTION\n");
     print_paragraphs(verb->description ? verb->description : verb->summary);
-    if (verb->verbs != NULL)
-        print_children(verb);
+    if (verb->verbs != NULL) {
+        printf(".SH VERBS\n");
+        print_children(verb->name, verb);
+    }
     printf(".SH OPTIONS\n");
     print_options(verb);
     printf(".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nprint a summary of this page\n");

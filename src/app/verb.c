@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 #define MESSAGE_SIZE     2048u
-#define PATH_MAX_LENGTH  64u /* "key create" */
+#define PATH_MAX_LENGTH  64u /* "admin key create" */
 #define OPTION_COLUMN    26u /* where the explanation of an option starts */
 #define OPTION_HELP_SIZE 256u
 #define NAME_COLUMN      18u
@@ -178,8 +178,8 @@ static void consider(struct text wanted, const char *name, const char **best, si
     }
 }
 
-/* `parent` is NULL for the top. */
-static int unknown_verb(const struct verb *parent, const char *name)
+/* `parent` is NULL for the top; `path` is how it is reached, "key". */
+static int unknown_verb(const struct verb *parent, const char *path, const char *name)
 {
     const char *best = NULL;
     size_t distance = SIZE_MAX;
@@ -190,7 +190,7 @@ static int unknown_verb(const struct verb *parent, const char *name)
         for (const struct verb *const *child = parent->verbs; *child != NULL; child++)
             consider(text_from(name), (*child)->name, &best, &distance);
     }
-    const char *above = parent ? parent->name : "", *gap = parent ? " " : "";
+    const char *above = path, *gap = parent ? " " : "";
     if (best != NULL)
         (void)verb_fail("there is no verb '%s%s%.60s'; did you mean '%s%s%s'?", above, gap, name,
                         above, gap, best);
@@ -243,25 +243,34 @@ static int run(const struct verb *verb, int count, char **arguments)
     return finish_output(exit_code);
 }
 
-/* A verb that has verbs of its own. */
+/* `path` is with the name of the verb below. */
+static void descend(char path[PATH_MAX_LENGTH], const struct verb *verb)
+{
+    size_t length = strlen(path);
+    (void)snprintf(path + length, PATH_MAX_LENGTH - length, "%s%s", length ? " " : "", verb->name);
+}
+
+/* A verb that has verbs of its own; `running` is its path. */
 static int run_child(const struct verb *parent, int count, char **arguments)
 {
     bool asked = count > 0 && (text_equal(text_from(arguments[0]), TEXT("--help")) ||
                                text_equal(text_from(arguments[0]), TEXT("-h")));
     if (asked) {
-        verb_print_help(parent->name, parent);
+        verb_print_help(running, parent);
         return finish_output(VERB_OK);
     }
     if (count == 0) {
-        verb_print_help(parent->name, parent);
+        verb_print_help(running, parent);
         fflush(stdout);
-        fprintf(stderr, "turnpike %s: say which of these verbs\n", parent->name);
+        fprintf(stderr, "turnpike %s: say which of these verbs\n", running);
         return finish_output(VERB_USAGE);
     }
     const struct verb *verb = find_child(parent, text_from(arguments[0]));
     if (verb == NULL)
-        return unknown_verb(parent, arguments[0]);
-    (void)snprintf(running, sizeof running, "%s %s", parent->name, verb->name);
+        return unknown_verb(parent, running, arguments[0]);
+    descend(running, verb);
+    if (verb->verbs != NULL)
+        return run_child(verb, count - 1, arguments + 1);
     return run(verb, count - 1, arguments + 1);
 }
 
@@ -287,8 +296,8 @@ int verb_main(int argument_count, char **arguments)
     }
     const struct verb *verb = find_top(text_from(name));
     if (verb == NULL)
-        return unknown_verb(NULL, name);
-    (void)snprintf(running, sizeof running, "%s", verb->name);
+        return unknown_verb(NULL, "", name);
+    descend(running, verb);
     if (verb->verbs != NULL)
         return run_child(verb, argument_count - 2, arguments + 2);
     return run(verb, argument_count - 2, arguments + 2);
@@ -311,7 +320,7 @@ static int print_manual(const struct verb_call *call)
     if (call->operand_count > 0) {
         verb = find_top(text_from(call->operands[0]));
         if (verb == NULL)
-            return unknown_verb(NULL, call->operands[0]);
+            return unknown_verb(NULL, "", call->operands[0]);
     }
     if (verb == NULL)
         manual_print_overview();
@@ -330,26 +339,27 @@ static int help_run(const struct verb_call *call)
     }
     const struct verb *verb = find_top(text_from(call->operands[0]));
     if (verb == NULL)
-        return unknown_verb(NULL, call->operands[0]);
-    if (call->operand_count == 1) {
-        verb_print_help(verb->name, verb);
-        return VERB_OK;
+        return unknown_verb(NULL, "", call->operands[0]);
+    char path[PATH_MAX_LENGTH] = "";
+    descend(path, verb);
+    for (size_t i = 1; i < call->operand_count; i++) {
+        const struct verb *child =
+            verb->verbs ? find_child(verb, text_from(call->operands[i])) : NULL;
+        if (child == NULL)
+            return verb->verbs ? unknown_verb(verb, path, call->operands[i])
+                               : verb_misused(call->verb, "'%s' has no verbs of its own", path);
+        descend(path, child);
+        verb = child;
     }
-    const struct verb *child = verb->verbs ? find_child(verb, text_from(call->operands[1])) : NULL;
-    if (child == NULL)
-        return verb->verbs ? unknown_verb(verb, call->operands[1])
-                           : verb_misused(call->verb, "'%s' has no verbs of its own", verb->name);
-    char path[PATH_MAX_LENGTH];
-    (void)snprintf(path, sizeof path, "%s %s", verb->name, child->name);
-    verb_print_help(path, child);
+    verb_print_help(path, verb);
     return VERB_OK;
 }
 
 const struct verb verb_help = {
     .name = "help",
     .summary = "Say how to use one of these",
-    .operands = "[VERB [VERB]]",
-    .operands_max = 2,
+    .operands = "[VERB [VERB...]]",
+    .operands_max = 3,
     .options = help_option_rows,
     .options_size = sizeof(struct help_options),
     .examples = "turnpike help key\n"

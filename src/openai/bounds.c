@@ -36,19 +36,39 @@ static bool read_limit(const struct envelope *envelope, enum envelope_field fiel
     return true;
 }
 
-/* Words of bodies whose prompt is larger than they are: each stands in a key or a type. A word in
- * somebody's text only makes the bound wider than need be. */
-static const struct text references[] = {
-    TEXT_INIT("image_url"),    TEXT_INIT("input_image"),  TEXT_INIT("file_id"),
-    TEXT_INIT("file_url"),     TEXT_INIT("vector_store"), TEXT_INIT("web_search"),
-    TEXT_INIT("file_search"),  TEXT_INIT("\"mcp\""),      TEXT_INIT("code_interpreter"),
-    TEXT_INIT("computer_use"), TEXT_INIT("\"prompt\":{"), TEXT_INIT("input_audio"),
+/* Words of bodies whose prompt is larger than they are: each stands in a key, a type or an id. A
+ * word in somebody's text only makes the bound wider than need be. */
+struct reference {
+    struct text before, after; /* of its first `_` */
 };
 
-static bool refers(struct text body)
+static const struct reference references[] = {
+    {TEXT_INIT("image"), TEXT_INIT("url")},    {TEXT_INIT("input"), TEXT_INIT("image")},
+    {TEXT_INIT("input"), TEXT_INIT("audio")},  {TEXT_INIT("file"), TEXT_INIT("id")},
+    {TEXT_INIT("file"), TEXT_INIT("url")},     {TEXT_INIT("file"), TEXT_INIT("search")},
+    {TEXT_INIT("vector"), TEXT_INIT("store")}, {TEXT_INIT("web"), TEXT_INIT("search")},
+    {TEXT_INIT("code"), TEXT_INIT("inter")},   {TEXT_INIT("computer"), TEXT_INIT("use")},
+    {TEXT_INIT("server"), TEXT_INIT("label")}, {TEXT_INIT("pmpt"), TEXT_INIT("")},
+};
+
+static bool is_reference(struct text before, struct text after)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(references); i++) {
-        if (memmem(body.data, body.length, references[i].data, references[i].length))
+        if (text_starts_with(after, references[i].after) &&
+            text_ends_with(before, references[i].before))
+            return true;
+    }
+    return false;
+}
+
+/* One look for the rare character that all of them have: bodies are large. */
+static bool refers(struct text body)
+{
+    struct text rest = body;
+
+    for (ptrdiff_t at; (at = text_find_char(rest, '_')) >= 0;) {
+        rest = text_from_index(rest, (size_t)at + 1);
+        if (is_reference(text_first(body, (size_t)(rest.data - body.data) - 1), rest))
             return true;
     }
     return false;

@@ -19,7 +19,7 @@ log=.dev/setup.log
 # One line for each reason. A library stands here only if meson.build names it.
 build_packages='
     gcc libc6-dev meson ninja-build pkg-config
-    libc-ares-dev libllhttp-dev libsqlite3-dev libssl-dev liburcu-dev libuv1-dev
+    libc-ares-dev libcurl4-openssl-dev libllhttp-dev libsqlite3-dev libssl-dev liburcu-dev libuv1-dev
     libyaml-dev libyyjson-dev systemtap-sdt-dev zlib1g-dev
     libcmocka-dev'
 test_packages='

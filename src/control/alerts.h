@@ -56,6 +56,7 @@ void alerts_stop(struct alerts *alerts);
 struct alert_fact {
     const char *name;
     struct text value; /* data NULL: null */
+    bool raw;          /* it is a JSON value as it is: a number, true, false */
 };
 
 /* What to tell; copied. */

@@ -48,45 +48,42 @@ enum error outbox_add(struct store *store, const struct outbox_message *message,
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
-static void bind_numbers(const void *context, struct store_statement *statement)
+static void bind_number(const void *context, struct store_statement *statement)
 {
-    const int64_t *numbers = context;
-    store_bind_integer(statement, 1, numbers[0]);
-    store_bind_integer(statement, 2, numbers[1]);
+    store_bind_integer(statement, 1, *(const int64_t *)context);
 }
 
-enum error outbox_due(struct store *store, uint64_t now, uint64_t limit, outbox_found found,
-                      void *context)
+enum error outbox_due(struct store *store, uint64_t now, outbox_found found, void *context)
 {
     struct reading reading = {found, context};
-    const int64_t numbers[] = {(int64_t)limit, (int64_t)now};
+    const int64_t time = (int64_t)now;
+    /* SQLite gives with min() the other columns of the row that has the least. */
     return table_query(store,
-                       SELECT " WHERE next_at <> 0 AND delivered_at = 0 AND next_at <= ?2"
-                              " ORDER BY next_at LIMIT ?1",
-                       bind_numbers, numbers, take_row, &reading, NULL);
+                       "SELECT id, kind, body, url, problem, attempts, created_at, min(next_at),"
+                       " delivered_at FROM outbox WHERE next_at <> 0 AND delivered_at = 0"
+                       " AND next_at <= ?1 GROUP BY url",
+                       bind_number, &time, take_row, &reading, NULL);
 }
 
 enum error outbox_list(struct store *store, uint64_t limit, outbox_found found, void *context)
 {
     struct reading reading = {found, context};
-    const int64_t numbers[] = {(int64_t)limit, 0};
-    return table_query(store, SELECT " WHERE ?2 = 0 ORDER BY created_at DESC, id LIMIT ?1",
-                       bind_numbers, numbers, take_row, &reading, NULL);
+    const int64_t number = (int64_t)limit;
+    return table_query(store, SELECT " ORDER BY created_at DESC, id LIMIT ?1", bind_number, &number,
+                       take_row, &reading, NULL);
 }
 
-static bool take_time(void *context, struct store_statement *statement)
+static bool take_count(void *context, struct store_statement *statement)
 {
-    *(uint64_t *)context = table_time(statement, 0);
+    *(uint64_t *)context = (uint64_t)store_column_integer(statement, 0);
     return false;
 }
 
-enum error outbox_next(struct store *store, uint64_t *next_at)
+enum error outbox_count_waiting(struct store *store, uint64_t *count)
 {
-    *next_at = 0;
-    return table_query(store,
-                       "SELECT next_at FROM outbox WHERE next_at <> 0 AND delivered_at = 0"
-                       " ORDER BY next_at LIMIT 1",
-                       NULL, NULL, take_time, next_at, NULL);
+    *count = 0;
+    return table_query(store, "SELECT count(*) FROM outbox WHERE next_at <> 0 AND delivered_at = 0",
+                       NULL, NULL, take_count, count, NULL);
 }
 
 enum error outbox_delivered(struct store *store, struct text id, uint64_t time)
@@ -118,16 +115,18 @@ enum error outbox_failed(struct store *store, struct text id, struct text proble
     return table_change(store, statement);
 }
 
-enum error outbox_forget(struct store *store, uint64_t time)
+enum error outbox_forget(struct store *store, uint64_t time, struct text spared)
 {
     struct store_statement *statement;
-    enum error error = store_prepare(store,
-                                     "DELETE FROM outbox WHERE created_at < ?"
-                                     " AND (delivered_at <> 0 OR next_at = 0)",
-                                     &statement);
+    enum error error =
+        store_prepare(store,
+                      "DELETE FROM outbox WHERE created_at < ?1 AND id NOT GLOB ?2 || '*'"
+                      " AND (delivered_at <> 0 OR next_at = 0)",
+                      &statement);
     if (error)
         return error;
     store_bind_integer(statement, 1, (int64_t)time);
+    store_bind_text(statement, 2, spared);
     error = store_run(statement);
     store_finish(statement);
     return error;

@@ -4,6 +4,7 @@
 #include "app/output.h"
 #include "app/paths.h"
 #include "app/verb.h"
+#include "app/when.h"
 #include "base/clock.h"
 #include "base/number.h"
 #include "ledger/history.h"
@@ -42,35 +43,9 @@ static const struct option log_option_rows[] = {
 
 /* ---- Reading the command line ---- */
 
-static bool parse_calendar(const char *value, uint64_t *wall)
-{
-    static const char *const formats[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"};
-    for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
-        struct tm time = {0};
-        const char *end = strptime(value, formats[i], &time);
-        if (!end || *end != '\0')
-            continue;
-        time_t seconds = timegm(&time);
-        if (seconds < 0)
-            return false;
-        *wall = (uint64_t)seconds * NANOSECONDS_PER_SECOND;
-        return true;
-    }
-    return false;
-}
-
 static bool parse_when(const char *value, uint64_t *wall)
 {
-    uint64_t milliseconds;
-    uint64_t now = clock_wall();
-    if (!value)
-        return true;
-    if (!number_parse_duration(text_from(value), &milliseconds))
-        return parse_calendar(value, wall);
-    if (milliseconds > now / NANOSECONDS_PER_MILLISECOND)
-        return false;
-    *wall = now - milliseconds * NANOSECONDS_PER_MILLISECOND;
-    return true;
+    return !value || when_parse(value, NULL, clock_wall(), wall);
 }
 
 static bool parse_status(const char *value, struct history_filter *filter)
@@ -112,10 +87,7 @@ static int parse_filter(const struct verb_call *call, struct history_filter *fil
                        : !parse_when(options->until, &filter->until) ? options->until
                                                                      : NULL;
     if (when)
-        return verb_misused(call->verb,
-                            "%s is no time: 10m, 2h, 7d, 2026-11-22T18:00:00Z or "
-                            "2026-11-22",
-                            when);
+        return verb_misused(call->verb, "%s is no time: " WHEN_FORMS, when);
     if (!parse_status(options->status, filter))
         return verb_misused(call->verb, "%s is no status: 429 or 4xx", options->status);
     if (options->outcome && (*options->outcome == '\0' ||

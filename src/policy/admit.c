@@ -78,15 +78,30 @@ static void add_subject(const struct subject_rules *rules, const struct subject_
         out[(*count)++] = rules;
 }
 
-static void add_model(const struct snapshot *snapshot, struct text model,
-                      const struct subject_rules **out, size_t *count)
+/* Those who are known by one name: their rules come from memory together, not one after the other.
+ */
+static void add_named(const struct snapshot *snapshot, const struct policy_call *call,
+                      bool with_model, const struct subject_rules **out, size_t *count)
 {
-    const struct subject_rules *rules =
-        snapshot_find(snapshot, POLICY_MODEL, model, (struct text){0});
-    if (rules != NULL && !rules->is_pattern)
-        add_subject(rules, out, count);
-    for (size_t i = 0; i < snapshot->pattern_count; i++) {
-        if (text_matches_pattern(model, snapshot->patterns[i]->subject.name))
+    const struct text names[] = {call->team, call->key, with_model ? call->model : TEXT("")};
+    static const enum policy_scope scopes[] = {POLICY_TEAM, POLICY_KEY, POLICY_MODEL};
+    uint64_t hashes[ARRAY_LENGTH(scopes)];
+    for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++) {
+        hashes[i] = snapshot_hash(scopes[i], names[i], (struct text){0});
+        snapshot_prefetch(snapshot, hashes[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++)
+        snapshot_prefetch_rules(snapshot, hashes[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++) {
+        if (text_empty(names[i]))
+            continue;
+        const struct subject_rules *rules =
+            snapshot_find_hashed(snapshot, hashes[i], scopes[i], names[i], (struct text){0});
+        if (rules != NULL && !rules->is_pattern)
+            add_subject(rules, out, count);
+    }
+    for (size_t i = 0; with_model && i < snapshot->pattern_count; i++) {
+        if (text_matches_pattern(call->model, snapshot->patterns[i]->subject.name))
             add_subject(snapshot->patterns[i], out, count);
     }
 }
@@ -94,16 +109,9 @@ static void add_model(const struct snapshot *snapshot, struct text model,
 bool policy_find_subjects(const struct snapshot *snapshot, struct policy_hold *hold,
                           bool with_model, const struct subject_rules **out, size_t *count)
 {
-    const struct policy_call *call = &hold->call;
-    const struct text nothing = {0};
     *count = 0;
     add_subject(snapshot->organisation, out, count);
-    if (!text_empty(call->team))
-        add_subject(snapshot_find(snapshot, POLICY_TEAM, call->team, nothing), out, count);
-    if (!text_empty(call->key))
-        add_subject(snapshot_find(snapshot, POLICY_KEY, call->key, nothing), out, count);
-    if (with_model && !text_empty(call->model))
-        add_model(snapshot, call->model, out, count);
+    add_named(snapshot, &hold->call, with_model && !text_empty(hold->call.model), out, count);
     if (!snapshot->has_tags)
         return true;
     if (!hold->tags_read && !read_tags(hold))
@@ -248,6 +256,20 @@ static bool take_limit(struct policy_hold *hold, const struct limit_rule *rule,
     return entry->counted;
 }
 
+/* Counters of a key that was silent for a while come from memory: all at once instead of one after
+ * the other. */
+static void fetch_counters(const struct subject_rules *const subjects[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (const struct limit_rule *rule = subjects[i]->limits; rule != NULL; rule = rule->next)
+            __builtin_prefetch(rule->counter, 1);
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (const struct limit_rule *rule = subjects[i]->limits; rule != NULL; rule = rule->next)
+            limit_prefetch(rule->counter);
+    }
+}
+
 /* One entry a rule, each telling its counter. False: the arena is at its end. */
 static bool open_limits(struct policy_hold *hold, const struct subject_rules *const subjects[],
                         size_t count, const struct limit_rule ***rules)
@@ -257,6 +279,7 @@ static bool open_limits(struct policy_hold *hold, const struct subject_rules *co
         total += subjects[i]->limit_count;
     if (total == 0)
         return true;
+    fetch_counters(subjects, count);
     hold->limits = arena_take(hold->arena, total * sizeof *hold->limits);
     *rules = arena_take(hold->arena, total * sizeof **rules);
     if (hold->limits == NULL || *rules == NULL)

@@ -33,6 +33,15 @@ must_check struct limit *limit_create(uint64_t window);
 /* Nothing may point to it any more. */
 void limit_free(struct limit *limit);
 
+/* Asks the processor for the slot that is likely next. */
+static inline void limit_prefetch(const struct limit *limit)
+{
+    if (limit->window != 0)
+        __builtin_prefetch(&limit->slots[atomic_load_explicit(&limit->last, memory_order_relaxed) &
+                                         (LIMIT_RING - 1)],
+                           1);
+}
+
 /* Takes `ask` (0 to LIMIT_ASK_MAX), unless `bind` and more than `amount` would then be used. `slot`
  * is for limit_correct. */
 must_check bool limit_take(struct limit *limit, int64_t ask, int64_t amount, bool bind,

@@ -71,6 +71,19 @@ static struct policy_grant grant_within(const struct policy_ask *ask, money left
 
 /* ------------------------------------------------------------------ the budgets of a call */
 
+/* As fetch_counters in admit.c: account, coming period, current period. */
+static void fetch_accounts(const struct subject_rules *const subjects[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (const struct budget_rule *rule = subjects[i]->budgets; rule; rule = rule->next)
+            __builtin_prefetch(rule->account);
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (const struct budget_rule *rule = subjects[i]->budgets; rule; rule = rule->next)
+            account_prefetch(rule->account);
+    }
+}
+
 static bool open_budgets(struct reserving *reserving)
 {
     struct policy_hold *hold = reserving->hold;
@@ -86,6 +99,7 @@ static bool open_budgets(struct reserving *reserving)
         total += subjects[i]->budget_count;
     if (total == 0)
         return true;
+    fetch_accounts(subjects, count);
     hold->budgets = arena_take(hold->arena, total * sizeof *hold->budgets);
     reserving->rules = arena_take(hold->arena, total * sizeof *reserving->rules);
     if (hold->budgets == NULL || reserving->rules == NULL)

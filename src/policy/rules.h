@@ -59,15 +59,16 @@ struct policy_models {
     struct model_rules rules;
 };
 
+/* What a call looks at comes first: one line of memory. */
 struct policy_budget {
-    struct text id; /* unique among budgets; its account is kept by it */
-    struct text name;
-    struct policy_subject subject;
-    enum policy_mode mode;
-    bool soft;             /* it only alerts */
     money cap;             /* picodollars; 0: nothing may be spent */
     money raised_cap;      /* the cap … */
     uint64_t raised_until; /* … before this wall time, nanoseconds; 0: not raised */
+    enum policy_mode mode;
+    bool soft;      /* it only alerts */
+    struct text id; /* unique among budgets; its account is kept by it */
+    struct text name;
+    struct policy_subject subject;
     enum period_kind period;
     uint64_t rolling;           /* length of a PERIOD_ROLLING, nanoseconds: see period.h */
     struct text zone;           /* "Europe/Berlin"; empty: UTC */
@@ -79,14 +80,14 @@ struct policy_budget {
 #define POLICY_WINDOW_MAX (24 * 3600 * NANOSECONDS_PER_SECOND)
 
 struct policy_limit {
-    struct text id; /* unique among limits; its window is kept by it */
+    enum policy_limit_kind kind;
+    enum policy_mode mode;
+    int64_t amount;  /* calls or tokens, not negative */
+    uint64_t window; /* nanoseconds, POLICY_WINDOW_MIN to POLICY_WINDOW_MAX; 0 for POLICY_CONCURRENT
+                      */
+    struct text id;  /* unique among limits; its window is kept by it */
     struct text name;
     struct policy_subject subject;
-    enum policy_mode mode;
-    enum policy_limit_kind kind;
-    int64_t amount; /* calls or tokens, not negative */
-    uint64_t
-        window; /* nanoseconds, POLICY_WINDOW_MIN to POLICY_WINDOW_MAX; 0 for POLICY_CONCURRENT */
 };
 
 struct policy_definition {

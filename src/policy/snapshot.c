@@ -32,7 +32,7 @@ static bool open_index(struct arena *arena, struct snapshot_index *index, size_t
 }
 
 /* Names are an administrator's: a caller cannot put colliding ones into the table. */
-static uint64_t hash_subject(enum policy_scope scope, struct text name, struct text value)
+uint64_t snapshot_hash(enum policy_scope scope, struct text name, struct text value)
 {
     uint64_t hash = text_hash(name) ^ ((uint64_t)scope + 1) * 0x9e3779b97f4a7c15u;
     if (!text_empty(value))
@@ -60,11 +60,17 @@ static struct snapshot_place *find_place(const struct snapshot_index *index, uin
     return &index->places[at];
 }
 
+const struct subject_rules *snapshot_find_hashed(const struct snapshot *snapshot, uint64_t hash,
+                                                 enum policy_scope scope, struct text name,
+                                                 struct text value)
+{
+    return find_place(&snapshot->subjects, hash, scope, name, value)->item;
+}
+
 const struct subject_rules *snapshot_find(const struct snapshot *snapshot, enum policy_scope scope,
                                           struct text name, struct text value)
 {
-    uint64_t hash = hash_subject(scope, name, value);
-    return find_place(&snapshot->subjects, hash, scope, name, value)->item;
+    return snapshot_find_hashed(snapshot, snapshot_hash(scope, name, value), scope, name, value);
 }
 
 /* An index by id: the id's place in the item is told by the caller. */
@@ -133,7 +139,7 @@ static const struct text *copy_texts(struct arena *arena, const struct text *tex
 static struct subject_rules *rules_of(struct making *making, const struct policy_subject *subject)
 {
     struct snapshot *snapshot = making->snapshot;
-    uint64_t hash = hash_subject(subject->scope, subject->name, subject->value);
+    uint64_t hash = snapshot_hash(subject->scope, subject->name, subject->value);
     struct snapshot_place *place =
         find_place(&snapshot->subjects, hash, subject->scope, subject->name, subject->value);
     if (place->item != NULL)

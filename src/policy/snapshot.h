@@ -11,16 +11,16 @@
 #include "policy/rules.h"
 
 struct limit_rule {
-    struct policy_limit limit;
     struct limit *counter;
     struct limit_rule *next; /* of the same subject */
-    bool kept;               /* the control thread's: the next snapshot has its counter too */
+    struct policy_limit limit;
+    bool kept; /* the control thread's: the counter was that of the snapshot before */
 };
 
 struct budget_rule {
-    struct policy_budget budget;
     struct account *account;
     struct budget_rule *next; /* of the same subject */
+    struct policy_budget budget;
     bool kept;
 };
 
@@ -63,6 +63,21 @@ must_handle enum error snapshot_make(const struct policy_definition *definition,
 /* Not what it points to. NULL is fine. */
 void snapshot_free(struct snapshot *snapshot);
 
+/* For snapshot_find_hashed and snapshot_prefetch. */
+uint64_t snapshot_hash(enum policy_scope scope, struct text name, struct text value);
+/* Asks the processor for what snapshot_find_hashed will look at: first the place, then, when that
+ * has come, what it points to. */
+static inline void snapshot_prefetch(const struct snapshot *snapshot, uint64_t hash)
+{
+    __builtin_prefetch(&snapshot->subjects.places[(size_t)hash & snapshot->subjects.mask]);
+}
+static inline void snapshot_prefetch_rules(const struct snapshot *snapshot, uint64_t hash)
+{
+    __builtin_prefetch(snapshot->subjects.places[(size_t)hash & snapshot->subjects.mask].item);
+}
+const struct subject_rules *snapshot_find_hashed(const struct snapshot *snapshot, uint64_t hash,
+                                                 enum policy_scope scope, struct text name,
+                                                 struct text value);
 /* NULL: no rules about it. */
 const struct subject_rules *snapshot_find(const struct snapshot *snapshot, enum policy_scope scope,
                                           struct text name, struct text value);

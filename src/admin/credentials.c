@@ -76,6 +76,7 @@ static void take(void *context, const struct stored_admin_key *key)
         .role = role,
         .expires_at = key->expires_at,
         .revoked_at = key->revoked_at,
+        .used_at = key->used_at,
     };
     memcpy(credential->hash.bytes, key->hash, KEY_HASH_SIZE);
 }
@@ -121,4 +122,15 @@ enum credentials_verdict credentials_check(const struct credentials *credentials
         return CREDENTIALS_EXPIRED;
     *found = credential;
     return CREDENTIALS_OK;
+}
+
+void credentials_note_use(struct credentials *credentials, struct store *store,
+                          const struct credential *used, uint64_t now)
+{
+    struct credential *credential = find(credentials, used->id);
+
+    if (now < credential->used_at + CREDENTIALS_USE_INTERVAL)
+        return;
+    if (admin_keys_note_use(store, credential->id, now) == ERROR_OK)
+        credential->used_at = now;
 }

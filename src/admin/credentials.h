@@ -15,6 +15,7 @@ struct credential {
     struct key_hash hash;
     enum admin_role role;
     uint64_t expires_at, revoked_at;
+    uint64_t used_at; /* as the store knows it */
 };
 
 struct credentials {
@@ -45,5 +46,13 @@ enum credentials_verdict {
  * CREDENTIALS_OK, valid until the next credentials_refresh. */
 enum credentials_verdict credentials_check(const struct credentials *credentials, struct text sent,
                                            uint64_t now, const struct credential **found);
+
+#define CREDENTIALS_USE_INTERVAL \
+    60000000000ull /* nanoseconds: a write for each use would be dear */
+
+/* Writes down that it is used, unless that was done within the interval. What cannot be written now
+ * is, with a later use. */
+void credentials_note_use(struct credentials *credentials, struct store *store,
+                          const struct credential *used, uint64_t now);
 
 #endif

@@ -107,11 +107,14 @@ static bool belongs(const struct object_member_row *row, enum variant variant)
            row->use == OBJECT_USE_OPTIONAL;
 }
 
+/* Of what is shown, what every object of the kind has: a scope or a figure stands there where there
+ * is one. */
 static bool is_required(const struct object_member_row *row, enum variant variant)
 {
-    if (variant == VARIANT_CREATE)
-        return row->use == OBJECT_USE_REQUIRED || row->use == OBJECT_USE_CREATE_REQUIRED;
-    return variant != VARIANT_EDIT;
+    if (variant == VARIANT_EDIT)
+        return false;
+    return row->use == OBJECT_USE_REQUIRED || row->use == OBJECT_USE_CREATE_REQUIRED ||
+           text_equal(row->name, TEXT("id"));
 }
 
 static bool is_shown(enum variant variant)

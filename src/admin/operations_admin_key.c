@@ -1,4 +1,4 @@
-/* Credentials of the HTTP interface. They have the form of identity/key.h and lie in a table of
+/* Credentials of the admin API. They have a form and a table of
  * their own: none of them opens a model, and no key for models opens the interface. */
 #include "admin/operations_parts.h"
 #include "identity/key.h"
@@ -29,7 +29,7 @@ static void take(void *context, const struct stored_admin_key *row)
 static bool find(struct operations *operations, struct text id, struct stored_admin_key *key)
 {
     struct finding finding = {.operations = operations};
-    if (text_starts_with(id, TEXT(KEY_PREFIX)))
+    if (text_starts_with(id, TEXT(KEY_ADMIN_PREFIX)))
         id = text_from_index(key_visible_part(id), KEY_PREFIX_LENGTH);
     enum error error = admin_keys_find(operations->store, id, take, &finding);
     if (error == ERROR_NOT_FOUND)
@@ -49,6 +49,7 @@ static void write_members(struct json_writer *writer, const struct stored_admin_
     operations_write_name(writer, "team", key->team);
     operations_write_moment(writer, "created_at", key->created_at);
     operations_write_moment(writer, "expires_at", key->expires_at);
+    operations_write_moment(writer, "used_at", key->used_at);
     operations_write_moment(writer, "revoked_at", key->revoked_at);
 }
 
@@ -117,7 +118,7 @@ static bool insert(struct operations *operations, struct stored_admin_key *key,
         key_make_id(id);
         secret_free(*secret);
         *secret = NULL;
-        error = key_make(key->id, secret);
+        error = key_make_admin(key->id, secret);
         if (error)
             break;
         key_compute_hash(secret_expose(*secret), &hash);

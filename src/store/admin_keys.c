@@ -3,9 +3,9 @@
 #include "base/ensure.h"
 #include "store/table.h"
 
-#define SELECT                                                                       \
-    "SELECT id, name, hash, role, team, created_at, expires_at, revoked_at, changed" \
-    " FROM admin_keys"
+#define SELECT                                                                        \
+    "SELECT id, name, hash, role, team, created_at, expires_at, revoked_at, used_at," \
+    " changed FROM admin_keys"
 
 struct reading {
     admin_keys_found found;
@@ -23,7 +23,8 @@ static bool take_row(void *context, struct store_statement *statement)
         .created_at = table_time(statement, 5),
         .expires_at = table_time(statement, 6),
         .revoked_at = table_time(statement, 7),
-        .changed = store_column_integer(statement, 8),
+        .used_at = table_time(statement, 8),
+        .changed = store_column_integer(statement, 9),
     };
     table_hash(statement, 2, key.hash, sizeof key.hash);
     reading->found(reading->context, &key);
@@ -79,6 +80,18 @@ enum error admin_keys_revoke(struct store *store, struct text id, uint64_t time)
                       " changed = iif(revoked_at = 0, " TABLE_NEXT_CHANGE ", changed),"
                       " revoked_at = iif(revoked_at = 0, ?2, revoked_at) WHERE id = ?1",
                       &statement);
+    if (error)
+        return error;
+    store_bind_text(statement, 1, id);
+    store_bind_integer(statement, 2, (int64_t)time);
+    return table_change(store, statement);
+}
+
+enum error admin_keys_note_use(struct store *store, struct text id, uint64_t time)
+{
+    struct store_statement *statement;
+    enum error error =
+        store_prepare(store, "UPDATE admin_keys SET used_at = ?2 WHERE id = ?1", &statement);
     if (error)
         return error;
     store_bind_text(statement, 1, id);

@@ -25,6 +25,7 @@ struct stored_admin_key {
     uint64_t created_at;
     uint64_t expires_at;
     uint64_t revoked_at; /* read only: admin_keys_revoke sets it */
+    uint64_t used_at;    /* read only: admin_keys_note_use sets it */
     int64_t changed;     /* read only */
 };
 
@@ -40,6 +41,8 @@ must_handle enum error admin_keys_find(struct store *store, struct text id, admi
 must_handle enum error admin_keys_list(struct store *store, admin_keys_found found, void *context);
 /* A revoked one stays revoked, since when it was. ERROR_NOT_FOUND. */
 must_handle enum error admin_keys_revoke(struct store *store, struct text id, uint64_t time);
+/* No change that a reader must hear of: `changed` stays. ERROR_NOT_FOUND. */
+must_handle enum error admin_keys_note_use(struct store *store, struct text id, uint64_t time);
 /* All changed after the number `after`, in the order of their changes. */
 must_handle enum error admin_keys_changed(struct store *store, int64_t after,
                                           admin_keys_found found, void *context);

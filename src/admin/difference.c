@@ -70,6 +70,26 @@ static bool is_blank(const struct object_member_row *row, yyjson_val *value)
            (yyjson_is_ctn(value) && yyjson_get_len(value) == 0);
 }
 
+/* What the label says already, and what can be nothing else: left out of what is new. */
+static bool is_in_label(const struct object_member_row *row)
+{
+    static const enum object_member in_label[] = {
+        OBJECT_TEAM_name,          OBJECT_KEY_name,
+        OBJECT_KEY_team,           OBJECT_BUDGET_name,
+        OBJECT_BUDGET_team,        OBJECT_BUDGET_key,
+        OBJECT_BUDGET_tag,         OBJECT_BUDGET_organisation,
+        OBJECT_BUDGET_currency,    OBJECT_LIMIT_name,
+        OBJECT_LIMIT_team,         OBJECT_LIMIT_key,
+        OBJECT_LIMIT_tag,          OBJECT_LIMIT_model,
+        OBJECT_LIMIT_organisation, OBJECT_ADMIN_KEY_name,
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(in_label); i++) {
+        if (row == &object_members[in_label[i]])
+            return true;
+    }
+    return false;
+}
+
 static bool is_told(const struct object_member_row *row)
 {
     return row->use != OBJECT_USE_READ || text_starts_with(row->name, TEXT("raised_"));
@@ -111,7 +131,7 @@ size_t difference_write(enum object_kind kind, struct text before, struct text a
             continue;
         yyjson_val *old = yyjson_obj_get(old_root, row->name.data);
         yyjson_val *new = yyjson_obj_get(new_root, row->name.data);
-        if (is_blank(row, old) && is_blank(row, new))
+        if ((is_blank(row, old) && is_blank(row, new)) || (!both && is_in_label(row)))
             continue;
         size_t start = out->length;
         buffer_append(out, prefix);
@@ -131,11 +151,14 @@ size_t difference_write(enum object_kind kind, struct text before, struct text a
 
 static void write_scope(yyjson_val *root, struct buffer *out)
 {
-    static const char *const scopes[] = {"team", "key", "tag", "model"};
+    static const struct {
+        const char *member, *word;
+    } scopes[] = {
+        {"team", "team"}, {"key_name", "key"}, {"key", "key"}, {"tag", "tag"}, {"model", "model"}};
     struct text value;
     for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++) {
-        if (json_get_text(root, scopes[i], &value) == JSON_PRESENT) {
-            buffer_append_format(out, "%s %.*s", scopes[i], TEXT_ARG(value));
+        if (json_get_text(root, scopes[i].member, &value) == JSON_PRESENT) {
+            buffer_append_format(out, "%s %.*s", scopes[i].word, TEXT_ARG(value));
             return;
         }
     }

@@ -71,12 +71,13 @@ static bool find(struct operations *operations, struct text id, struct stored_bu
 
 /* ------------------------------------------------------------------ JSON */
 
-static void write_members(struct json_writer *writer, const struct stored_budget *budget)
+static void write_members(struct operations *operations, struct json_writer *writer,
+                          const struct stored_budget *budget)
 {
     const struct operations_scope scope = scope_of(budget);
     json_member_text(writer, "id", budget->id);
     operations_write_name(writer, "name", budget->name);
-    operations_write_scope(writer, &scope);
+    operations_write_scope(operations, writer, &scope);
     json_member_text(writer, "amount", budget->amount);
     json_member_text(writer, "currency", TEXT("USD"));
     json_member_text(writer, "period", budget->period);
@@ -99,7 +100,7 @@ static bool write(struct operations *operations, const struct stored_budget *bud
 {
     struct operations_writer writer;
     operations_write_begin(&writer);
-    write_members(&writer.json, budget);
+    write_members(operations, &writer.json, budget);
     return operations_write_end(operations, &writer, out);
 }
 
@@ -500,7 +501,7 @@ static bool show(struct operations *operations, struct text id, struct text *jso
     if (!find(operations, id, &budget))
         return false;
     operations_write_begin(&writer);
-    write_members(&writer.json, &budget);
+    write_members(operations, &writer.json, &budget);
     write_use(operations, &writer.json, &budget);
     return operations_write_end(operations, &writer, json);
 }
@@ -520,7 +521,7 @@ static void list_one(void *context, const struct stored_budget *budget)
     if (!operations_scope_passes(listing->operations, &scope, listing->filter))
         return;
     operations_write_begin(&writer);
-    write_members(&writer.json, budget);
+    write_members(listing->operations, &writer.json, budget);
     write_use(listing->operations, &writer.json, budget);
     operations_write_hand(&writer, listing->found, listing->context);
 }

@@ -71,12 +71,13 @@ static bool find(struct operations *operations, struct text id, struct stored_li
 
 /* ------------------------------------------------------------------ JSON */
 
-static void write_members(struct json_writer *writer, const struct stored_limit *limit)
+static void write_members(struct operations *operations, struct json_writer *writer,
+                          const struct stored_limit *limit)
 {
     const struct operations_scope scope = scope_of(limit);
     json_member_text(writer, "id", limit->id);
     operations_write_name(writer, "name", limit->name);
-    operations_write_scope(writer, &scope);
+    operations_write_scope(operations, writer, &scope);
     json_key(writer, limit->metric);
     json_signed(writer, limit->amount);
     if (limit->window > 0)
@@ -89,7 +90,7 @@ static bool write(struct operations *operations, const struct stored_limit *limi
 {
     struct operations_writer writer;
     operations_write_begin(&writer);
-    write_members(&writer.json, limit);
+    write_members(operations, &writer.json, limit);
     return operations_write_end(operations, &writer, out);
 }
 
@@ -324,7 +325,7 @@ static void list_one(void *context, const struct stored_limit *limit)
     if (!operations_scope_passes(listing->operations, &scope, listing->filter))
         return;
     operations_write_begin(&writer);
-    write_members(&writer.json, limit);
+    write_members(listing->operations, &writer.json, limit);
     operations_write_hand(&writer, listing->found, listing->context);
 }
 

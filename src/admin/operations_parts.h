@@ -124,7 +124,8 @@ void operations_write_hand(struct operations_writer *writer,
                            void (*found)(void *context, struct text json), void *context);
 /* "30d", "90s": the largest unit that fits. */
 void operations_write_duration(struct json_writer *writer, const char *name, uint64_t duration);
-void operations_write_scope(struct json_writer *writer, const struct operations_scope *scope);
+void operations_write_scope(struct operations *operations, struct json_writer *writer,
+                            const struct operations_scope *scope);
 /* An empty text is null. */
 void operations_write_name(struct json_writer *writer, const char *name, struct text value);
 /* 0 is null. */

@@ -133,13 +133,23 @@ bool operations_scope_passes(struct operations *operations, const struct operati
 
 /* ------------------------------------------------------------------ to words */
 
-void operations_write_scope(struct json_writer *writer, const struct operations_scope *scope)
+static void write_key_name(void *context, const struct stored_key *key)
+{
+    json_member_text(context, "key_name", key->name);
+}
+
+void operations_write_scope(struct operations *operations, struct json_writer *writer,
+                            const struct operations_scope *scope)
 {
     json_key(writer, scope->kind);
     if (is_kind(scope, POLICY_ORGANISATION))
         json_bool(writer, true);
     else
         json_text(writer, scope->value);
+    /* A key that is gone has no name. */
+    if (is_kind(scope, POLICY_KEY) &&
+        keys_find(operations->store, scope->value, write_key_name, writer) != ERROR_OK)
+        json_member_text(writer, "key_name", text_of(NULL, 0));
 }
 
 struct text operations_scope_words(struct operations *operations,

@@ -129,6 +129,7 @@ static const char *title_of(const struct object_member_row *row)
                   {"raised_until", "until"},
                   {"period_start", "began"},
                   {"previous_secret_until", "old until"},
+                  {"key_name", "key name"},
                   {"input_tokens", "tokens in"},
                   {"output_tokens", "tokens out"}};
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
@@ -285,12 +286,15 @@ static void add_money(struct output_table *table, yyjson_val *root, const char *
 /* "team search", "the organisation". */
 static void add_scope(struct output_table *table, yyjson_val *root)
 {
-    static const char *const scopes[] = {"team", "key", "tag", "model"};
+    static const struct {
+        const char *member, *word;
+    } scopes[] = {
+        {"team", "team"}, {"key", "key"}, {"key_name", "key"}, {"tag", "tag"}, {"model", "model"}};
     char cell[256] = "organisation";
     for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++) {
-        struct text value = text_member(root, scopes[i]);
+        struct text value = text_member(root, scopes[i].member);
         if (!text_empty(value))
-            (void)snprintf(cell, sizeof cell, "%s %.*s", scopes[i], TEXT_ARG(value));
+            (void)snprintf(cell, sizeof cell, "%s %.*s", scopes[i].word, TEXT_ARG(value));
     }
     add_text(table, text_from(cell));
 }
@@ -342,11 +346,9 @@ static void add_limit(struct output_table *table, yyjson_val *root)
 {
     static const struct {
         const char *member, *words;
-    } measures[] = {{"requests", "calls"},
-                    {"tokens", "tokens"},
-                    {"input_tokens", "tokens in"},
-                    {"output_tokens", "tokens out"},
-                    {"concurrent", "calls at once"}};
+    } measures[] = {{"requests", "calls"},           {"tokens", "tokens"},
+                    {"key_name", "key name"},        {"input_tokens", "tokens in"},
+                    {"output_tokens", "tokens out"}, {"concurrent", "calls at once"}};
     struct text per = text_member(root, "per");
     struct buffer cell;
     buffer_open(&cell, OBJECT_MAX);

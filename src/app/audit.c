@@ -99,7 +99,7 @@ static void add_cells(struct output_table *table, const struct audit_entry *entr
     difference_write_label(kind, deleted ? entry->before : entry->after, &cell);
     output_table_cell(table, STYLE_PLAIN, buffer_text(&cell));
     buffer_clear(&cell);
-    if (!text_empty(entry->before) && !deleted)
+    if (!deleted)
         (void)difference_write(kind, entry->before, entry->after, TEXT(""), TEXT("; "), &cell);
     if (cell.length > 2)
         cell.length -= 2;

@@ -4,6 +4,7 @@
 
 #include "app/verb.h"
 #include "config/load.h"
+#include "control/price_list.h"
 #include "net/tls.h"
 
 #define UNREADABLE 2 /* exit code: there was nothing to check */
@@ -71,6 +72,18 @@ static void check_trust(const struct config *config, struct config_problems *pro
     }
 }
 
+/* Own prices by the units of the price list, and a list of one's own whole. */
+static void check_prices(const struct config *config, struct config_problems *problems)
+{
+    char reason[PRICE_LIST_PROBLEM_SIZE];
+    struct price_book *book = NULL;
+
+    if (price_list_make(config, &book, reason) != ERROR_OK)
+        config_problem_add(problems, &(struct config_problem){.path = TEXT("prices"),
+                                                              .message = text_from(reason)});
+    price_book_release(book);
+}
+
 static int check_run(const struct verb_call *call)
 {
     const struct check_options *options = call->options;
@@ -82,6 +95,8 @@ static int check_run(const struct verb_call *call)
     enum error error = config_load(call->operands[0], &config, &problems);
     if (config)
         check_trust(config, &problems);
+    if (config)
+        check_prices(config, &problems);
     if (error == ERROR_OK && problems.error_count > 0)
         error = ERROR_SYNTAX;
     if (options->json) {

@@ -6,7 +6,8 @@
 
 bool admit_allows_model(const struct exchange *exchange, struct text model)
 {
-    return model_rules_allow(&exchange->models, model);
+    return model_rules_allow(&exchange->models, model) &&
+           policy_allows_model(exchange->worker->policy, exchange->team, exchange->key_id, model);
 }
 
 static void note_request(struct exchange *exchange)
@@ -53,12 +54,18 @@ static bool is_among(struct text pattern, const struct text *patterns, size_t co
     return false;
 }
 
+static bool is_restricted(const struct exchange *exchange)
+{
+    return model_rules_restrict(&exchange->models) ||
+           policy_restricts_models(exchange->worker->policy, exchange->team, exchange->key_id);
+}
+
 /* A key with a list of models must not reach others by not naming them. */
 static bool hides_model(const struct exchange *exchange)
 {
     const struct endpoint *endpoint = exchange->match.endpoint;
 
-    if (!model_rules_restrict(&exchange->models) || endpoint->method != ENDPOINT_POST)
+    if (endpoint->method != ENDPOINT_POST || !is_restricted(exchange))
         return false;
     if (is_among(endpoint->pattern, works_hidden, ARRAY_LENGTH(works_hidden)))
         return true;
@@ -96,7 +103,8 @@ enum step_result admit_step(struct exchange *exchange)
         return exchange_refuse(exchange, REFUSAL_BODY_MISSING, (struct refusal_context){0});
     if (exchange->body_kind == BODY_JSON && exchange->body.length == 0 && body_needed(exchange))
         return exchange_refuse(exchange, REFUSAL_BODY_MISSING, (struct refusal_context){0});
-    if (exchange->model.length > 0 && !admit_allows_model(exchange, exchange->model))
+    /* The lists of team and organisation are policy_admit's, which says whose they are. */
+    if (exchange->model.length > 0 && !model_rules_allow(&exchange->models, exchange->model))
         return exchange_refuse(
             exchange, REFUSAL_MODEL_NOT_ALLOWED,
             (struct refusal_context){.seen = exchange->model, .param = TEXT("model")});

@@ -93,6 +93,8 @@ static enum step_result refuse_limit(struct exchange *exchange, const struct pol
 {
     struct refusal_context context = {.seen = exchange->model, .param = TEXT("model")};
 
+    if (why->reason == POLICY_REASON_MODEL)
+        context.detail = describe_subject(exchange, &why->subject);
     if (why->reason == POLICY_REASON_LIMIT)
         context = (struct refusal_context){
             .detail = describe_limit(exchange, why),

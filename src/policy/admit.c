@@ -157,17 +157,38 @@ static bool refuse_model(struct policy_hold *hold, const struct subject_rules *c
     return true;
 }
 
-bool policy_allows_model(struct policy *policy, struct text team, struct text key,
-                         struct text model)
+#define MODEL_SUBJECTS_MAX 3u /* organisation, team, key */
+
+/* Who has lists of models for this caller. */
+static size_t find_model_subjects(struct policy *policy, struct text team, struct text key,
+                                  const struct subject_rules *subjects[MODEL_SUBJECTS_MAX])
 {
     const struct snapshot *snapshot = policy_snapshot(policy);
     const struct text nothing = {0};
-    const struct subject_rules *subjects[3];
     size_t count = 0;
     add_subject(snapshot->organisation, subjects, &count);
     add_subject(snapshot_find(snapshot, POLICY_TEAM, team, nothing), subjects, &count);
     add_subject(snapshot_find(snapshot, POLICY_KEY, key, nothing), subjects, &count);
+    return count;
+}
+
+bool policy_allows_model(struct policy *policy, struct text team, struct text key,
+                         struct text model)
+{
+    const struct subject_rules *subjects[MODEL_SUBJECTS_MAX];
+    size_t count = find_model_subjects(policy, team, key, subjects);
     return find_forbidding(subjects, count, model) == NULL;
+}
+
+bool policy_restricts_models(struct policy *policy, struct text team, struct text key)
+{
+    const struct subject_rules *subjects[MODEL_SUBJECTS_MAX];
+    size_t count = find_model_subjects(policy, team, key, subjects);
+    for (size_t i = 0; i < count; i++) {
+        if (subjects[i]->models != NULL && model_rules_restrict(&subjects[i]->models->rules))
+            return true;
+    }
+    return false;
 }
 
 /* ------------------------------------------------------------------ limits */

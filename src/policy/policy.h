@@ -158,6 +158,9 @@ must_check enum policy_verdict policy_admit(struct policy *policy, const struct 
 /* Only whether the lists of models let it pass: for showing them. */
 must_check bool policy_allows_model(struct policy *policy, struct text team, struct text key,
                                     struct text model);
+/* Whether any list says something about this caller: then calls that hide their model are none of
+ * his. */
+must_check bool policy_restricts_models(struct policy *policy, struct text team, struct text key);
 
 /* Whether a hard, enforced budget applies, so that the call must be bounded. */
 bool policy_is_capped(struct policy_hold *hold);

@@ -103,13 +103,13 @@ bool catalog_want(struct reading *reading, const struct place *place, yyjson_val
 static void unknown_member(struct reading *reading, const struct place *place, struct text key,
                            const struct member_rows *rows)
 {
-    size_t best = SIZE_MAX;
+    size_t best = SIZE_MAX, limit = key.length < 6 ? key.length / 3 + 1 : 3;
     const struct member_row *nearest = NULL;
     /* Not for what is not told any more: a hostile file may have millions of these. */
     bool told = reading->problems->count < CATALOG_PROBLEMS_MAX;
     for (size_t i = 0; i < rows->count && told; i++) {
-        size_t distance = text_edit_distance(text_from(rows->rows[i].key), key, 3);
-        if (distance <= 3 && distance < best) {
+        size_t distance = text_edit_distance(text_from(rows->rows[i].key), key, limit);
+        if (distance <= limit && distance < best) {
             best = distance;
             nearest = &rows->rows[i];
         }

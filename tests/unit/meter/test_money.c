@@ -1,6 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+#include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/attributes.h"
@@ -116,9 +118,8 @@ static void divide_rounds_half_to_even(void **state)
     static const struct {
         int64_t numerator, denominator, quotient;
     } rows[] = {
-        {0, 3, 0},   {1, 2, 0},   {3, 2, 2},   {5, 2, 2},   {7, 2, 4},  {1, 3, 0},
-        {2, 3, 1},   {-1, 2, 0},  {-3, 2, -2}, {-5, 2, -2}, {-2, 3, -1}, {-1, 3, 0},
-        {10, 5, 2},  {-10, 5, -2},
+        {0, 3, 0},  {1, 2, 0},   {3, 2, 2},   {5, 2, 2},   {7, 2, 4},  {1, 3, 0},  {2, 3, 1},
+        {-1, 2, 0}, {-3, 2, -2}, {-5, 2, -2}, {-2, 3, -1}, {-1, 3, 0}, {10, 5, 2}, {-10, 5, -2},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         assert_true(money_divide(rows[i].numerator, rows[i].denominator) == rows[i].quotient);
@@ -132,8 +133,10 @@ static void divide_rounds_half_to_even(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parse_takes_plain_decimals), cmocka_unit_test(parse_says_what_is_wrong),
-        cmocka_unit_test(formats),                    cmocka_unit_test(formats_the_edges),
+        cmocka_unit_test(parse_takes_plain_decimals),
+        cmocka_unit_test(parse_says_what_is_wrong),
+        cmocka_unit_test(formats),
+        cmocka_unit_test(formats_the_edges),
         cmocka_unit_test(divide_rounds_half_to_even),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  * a verb and its child, or the child's child. */
 #include "app/verb.h"
 #include "base/attributes.h"
+#include "base/ensure.h"
 #include "base/text.h"
 
 struct place {
@@ -15,7 +16,9 @@ static void visit_below(const struct place *parent, void (*visit)(const struct p
 {
     for (const struct verb *const *child = parent->verb->verbs; child && *child; child++) {
         struct place place = {.verb = *child};
-        (void)snprintf(place.path, sizeof place.path, "%s %s", parent->path, (*child)->name);
+        int length =
+            snprintf(place.path, sizeof place.path, "%s %s", parent->path, (*child)->name);
+        ensure((size_t)length < sizeof place.path);
         visit(&place);
         visit_below(&place, visit);
     }

@@ -1,10 +1,10 @@
 /* turnpike audit: who changed what. */
 #include "store/audit.h"
 #include "admin/difference.h"
+#include "admin/when.h"
 #include "app/admin_options.h"
 #include "app/admin_session.h"
 #include "app/output.h"
-#include "app/when.h"
 #include "base/clock.h"
 #include "base/number.h"
 #include "codec/json.h"

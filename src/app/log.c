@@ -1,10 +1,10 @@
 /* `turnpike log`: what passed the gate, from the store and the journals. */
 #include <time.h>
 
+#include "admin/when.h"
 #include "app/output.h"
 #include "app/paths.h"
 #include "app/verb.h"
-#include "app/when.h"
 #include "base/clock.h"
 #include "base/number.h"
 #include "ledger/history.h"

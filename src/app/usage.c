@@ -1,8 +1,8 @@
 /* `turnpike usage`: who spent what, from the rollups of the store. */
+#include "admin/when.h"
 #include "app/paths.h"
-#include "app/usage_answer.h"
+#include "app/usage_print.h"
 #include "app/verb.h"
-#include "app/when.h"
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "policy/period.h"
@@ -51,14 +51,14 @@ static const struct option usage_option_rows[] = {
 
 struct format {
     const char *name;
-    void (*print)(const struct usage_answer *answer);
+    void (*write)(const struct usage_answer *answer, FILE *out); /* NULL: the table */
 };
 
 static const struct format formats[] = {
-    {"table", usage_print_table},
-    {"csv", usage_print_csv},
-    {"json", usage_print_json},
-    {"focus", usage_print_focus},
+    {"table", NULL},
+    {"csv", usage_write_csv},
+    {"json", usage_write_json},
+    {"focus", usage_write_focus},
 };
 
 /* What belongs to a question beside its answer. */
@@ -99,7 +99,7 @@ static int parse_format(struct question *question)
 static int parse_by(struct question *question, struct usage_answer *answer)
 {
     const struct option_list *by = &question->options->by;
-    bool focus = question->format->print == usage_print_focus;
+    bool focus = question->format->write == usage_write_focus;
     if (focus && (by->count > 0 || question->options->timezone))
         return verb_misused(question->call->verb,
                             "--format focus has groups of its own, by day in UTC");
@@ -252,10 +252,12 @@ static void say_nothing_found(const struct question *question, const struct usag
 
 static int print_answer(const struct question *question, const struct usage_answer *answer)
 {
-    if (answer->row_count == 0 && question->format->print == usage_print_table)
+    if (question->format->write != NULL)
+        question->format->write(answer, stdout);
+    else if (answer->row_count == 0)
         say_nothing_found(question, answer);
     else
-        question->format->print(answer);
+        usage_print_table(answer);
     if (answer->total.counters.unpriced > 0)
         fprintf(
             stderr,

@@ -7,7 +7,7 @@
  * own. Columns of ours begin with x_, as the specification asks. */
 #include <time.h>
 
-#include "app/usage_answer.h"
+#include "admin/usage_answer.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -328,18 +328,18 @@ void usage_focus_prepare(struct usage_answer *answer)
         answer->groups[i] = (struct usage_group){.dimension = groups[i]};
 }
 
-static void print_charge(struct charge *charge)
+static void write_charge(struct charge *charge, FILE *out)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(columns); i++) {
         if (i > 0)
-            putchar(',');
+            putc(',', out);
         /* A negative cost is a number and no formula. */
         if (columns[i].value == cost)
-            printf("%.*s", TEXT_ARG(cost(charge)));
+            fprintf(out, "%.*s", TEXT_ARG(cost(charge)));
         else
-            usage_print_csv_cell(columns[i].value(charge));
+            usage_write_csv_cell(columns[i].value(charge), out);
     }
-    (void)fputs("\r\n", stdout);
+    (void)fputs("\r\n", out);
 }
 
 /* Refusals and failures that used nothing are no charges. */
@@ -357,11 +357,11 @@ static bool same_month(uint64_t a, uint64_t b)
            first.tm_year == second.tm_year && first.tm_mon == second.tm_mon;
 }
 
-void usage_print_focus(const struct usage_answer *answer)
+void usage_write_focus(const struct usage_answer *answer, FILE *out)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(columns); i++)
-        printf("%s%s", i > 0 ? "," : "", columns[i].name);
-    (void)fputs("\r\n", stdout);
+        fprintf(out, "%s%s", i > 0 ? "," : "", columns[i].name);
+    (void)fputs("\r\n", out);
     for (size_t i = 0; i < answer->row_count; i++) {
         const struct answer_row *row = &answer->rows[i];
         struct charge charge = {.answer = answer, .row = row, .cost = row->sums.cost};
@@ -369,10 +369,10 @@ void usage_print_focus(const struct usage_answer *answer)
         if (now) /* within its billing period a correction is no charge of its own */
             charge.cost += row->sums.adjusted;
         if (is_charge(&row->sums))
-            print_charge(&charge);
+            write_charge(&charge, out);
         charge.cost = row->sums.adjusted;
         charge.correction = true;
         if (!now && row->sums.adjusted != 0)
-            print_charge(&charge);
+            write_charge(&charge, out);
     }
 }

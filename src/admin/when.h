@@ -1,6 +1,6 @@
-/* when: a point in time on the command line. Main thread. */
-#ifndef APP_WHEN_H
-#define APP_WHEN_H
+/* when: a point in time that lies behind us, as people write it. Any thread. */
+#ifndef ADMIN_WHEN_H
+#define ADMIN_WHEN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,10 @@
-/* usage_answer: an answer to `turnpike usage` as it is printed. Main thread. */
-#ifndef APP_USAGE_ANSWER_H
-#define APP_USAGE_ANSWER_H
+/* usage_answer: a question of who used what, its answer from the rollups of the store
+ * (store/usage.h), and that as CSV, JSON or FOCUS: for `turnpike usage` and GET /admin/v1/usage.
+ * One thread; it may wait for the store. */
+#ifndef ADMIN_USAGE_ANSWER_H
+#define ADMIN_USAGE_ANSWER_H
+
+#include <stdio.h>
 
 #include "policy/timezone.h"
 #include "store/usage.h"
@@ -76,16 +80,19 @@ size_t usage_answer_label(const struct usage_answer *answer, size_t interval,
 /* What is known of the cost: nothing, when no call of the row has a price and some should. */
 bool usage_answer_has_cost(const struct usage_sums *sums);
 
-void usage_print_table(const struct usage_answer *answer);
-void usage_print_csv(const struct usage_answer *answer);
-void usage_print_json(const struct usage_answer *answer);
+/* What stands in a column of a row; `label` has the text of a time. */
+struct text usage_answer_value(const struct usage_answer *answer, const struct answer_row *row,
+                               const struct usage_column *column, char label[USAGE_LABEL_SIZE]);
+
+void usage_write_csv(const struct usage_answer *answer, FILE *out);
+void usage_write_json(const struct usage_answer *answer, FILE *out);
 /* One row for each charge of a day, in the columns of FOCUS 1.2 (focus.finops.org); of an answer
  * that usage_focus_prepare has given its columns. */
 void usage_focus_prepare(struct usage_answer *answer);
-void usage_print_focus(const struct usage_answer *answer);
+void usage_write_focus(const struct usage_answer *answer, FILE *out);
 
 /* A cell of a CSV file (RFC 4180). A text that a spreadsheet would take for a formula gets an
  * apostrophe in front: models are callers' words. */
-void usage_print_csv_cell(struct text text);
+void usage_write_csv_cell(struct text text, FILE *out);
 
 #endif

@@ -1,4 +1,4 @@
-#include "app/when.h"
+#include "admin/when.h"
 
 #include <time.h>
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/note.h"
+#include "control/alerts.h"
 #include "control/control.h"
 #include "control/key_refresher.h"
 #include "control/ledger_thread.h"
@@ -42,6 +43,7 @@ struct gateway {
     struct metrics *metrics;
     struct policy_refresher *policy_refresher;
     struct price_book *book; /* of the configuration in force */
+    struct alerts *alerts;
     struct control *control;
     struct api *api;
     struct worker_thread **workers;
@@ -99,6 +101,7 @@ struct preparation {
     int *descriptors;                  /* listener * workers; -1: stays open */
     struct api_plan admin;
     struct price_book *book;
+    bool prices_refused; /* that is why it cannot be put into force */
     const struct config *config;
     unsigned workers;
 };
@@ -229,6 +232,7 @@ static enum error prepare_prices(struct preparation *preparation, char *problem)
     char reason[PRICE_LIST_PROBLEM_SIZE];
     enum error error = price_list_make(preparation->config, &preparation->book, reason);
 
+    preparation->prices_refused = error != ERROR_OK;
     if (error)
         snprintf(problem, GATEWAY_PROBLEM_SIZE, "%s", reason);
     return error;
@@ -313,11 +317,19 @@ static void tell_control(struct gateway *gateway)
     control_set_config_facts(gateway->control, &facts);
 }
 
-void gateway_count_refused_reload(struct gateway *gateway)
+static void tell_refused(struct gateway *gateway, enum alert_kind kind, struct text source,
+                         struct text problem)
 {
     gateway->refused++;
     gateway->refused_at = clock_wall();
     tell_control(gateway);
+    if (gateway->config) /* else this process does not even start */
+        alerts_raise_refusal(gateway->alerts, kind, source, problem);
+}
+
+void gateway_tell_refused_reload(struct gateway *gateway, struct text problem)
+{
+    tell_refused(gateway, ALERT_CONFIGURATION_REFUSED, gateway->config->source, problem);
 }
 
 enum error gateway_reload(struct gateway *gateway, struct config *config,
@@ -327,10 +339,13 @@ enum error gateway_reload(struct gateway *gateway, struct config *config,
     enum error error = prepare(gateway, config, &preparation, problem);
 
     if (error != ERROR_OK) {
-        gateway_count_refused_reload(gateway);
+        bool prices = preparation.prices_refused && !text_empty(config->catalog_path);
+        tell_refused(gateway, prices ? ALERT_PRICES_REFUSED : ALERT_CONFIGURATION_REFUSED,
+                     prices ? config->catalog_path : config->source, text_from(problem));
         return error;
     }
     put_into_force(gateway, config, &preparation);
+    alerts_configure(gateway->alerts, config);
     gateway->loads++;
     gateway->loaded_at = clock_wall();
     tell_control(gateway);
@@ -393,9 +408,14 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
                      "know yet what was spent in it");
     if (error == ERROR_OK)
         error = policy_refresher_create(gateway->settings.data, &gateway->policy_refresher);
+    const struct alerts_settings alerts = {.data = gateway->settings.data,
+                                           .ledger = gateway->ledger};
+    if (error == ERROR_OK)
+        error = alerts_start(&alerts, &gateway->alerts);
     const struct control_settings control = {.ledger = gateway->ledger,
                                              .keys = gateway->key_refresher,
                                              .policy = gateway->policy_refresher,
+                                             .alerts = gateway->alerts,
                                              .metrics = gateway->metrics};
     const struct ledger_thread_options threads = {
         .access_log = gateway->access_log, .access_log_brief = gateway->settings.access_log_brief};
@@ -494,6 +514,7 @@ static void end_threads(struct gateway *gateway)
     gateway->started_count = 0;
     if (gateway->ledger_thread)
         ledger_thread_stop(gateway->ledger_thread, IMPORT_PATIENCE);
+    alerts_stop(gateway->alerts);
     policy_refresher_destroy(gateway->policy_refresher);
     if (gateway->key_refresher)
         key_refresher_destroy(gateway->key_refresher);

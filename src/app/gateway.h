@@ -33,8 +33,8 @@ must_handle enum error gateway_start(const struct gateway_settings *settings, st
 /* Puts another configuration into force, or leaves all as it is and says why. */
 must_handle enum error gateway_reload(struct gateway *gateway, struct config *config,
                                       char problem[GATEWAY_PROBLEM_SIZE]);
-/* A configuration was refused before it came here: for the metrics. */
-void gateway_count_refused_reload(struct gateway *gateway);
+/* A configuration was refused before it came here: for the metrics and for whoever gets alerts. */
+void gateway_tell_refused_reload(struct gateway *gateway, struct text problem);
 /* The one in force; valid until the next reload. */
 struct config *gateway_config(const struct gateway *gateway);
 /* "http://127.0.0.1:8080, https://[::1]:8443": where it listens. */

@@ -134,7 +134,8 @@ static void reload(struct serve *serve)
     if (serve->ending)
         return;
     if (load(serve, &config) != ERROR_OK) {
-        gateway_count_refused_reload(serve->gateway);
+        gateway_tell_refused_reload(serve->gateway,
+                                    TEXT("it has errors, which the log of the gateway has"));
         note_error("reload", "%s has errors: the configuration in force stays",
                    serve->config_path ? serve->config_path : "the quick start's configuration");
         return;

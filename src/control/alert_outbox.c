@@ -7,9 +7,10 @@
 #include "store/outbox.h"
 
 #define STORE_PATIENCE 1000u /* milliseconds that a step waits for another's lock */
-#define STORE_PAUSE    NANOSECONDS_PER_SECOND /* before a store that cannot be opened is tried again \
-                                               */
-#define BATCH 256u /* rows of a transaction: the writer's lock is short */
+#define STORE_PAUSE                                                               \
+    NANOSECONDS_PER_SECOND /* before a store that cannot be opened is tried again \
+                            */
+#define BATCH 256u         /* rows of a transaction: the writer's lock is short */
 
 /* A store that another was put in the place of is left; one that has gone is waited for. */
 bool alert_outbox_open(struct alerts *alerts)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 
 struct control {
@@ -29,6 +30,7 @@ static void measure(struct control *control)
     metrics_set(process, METRIC_BUDGETS, policy.budgets);
     metrics_set(process, METRIC_LIMITS, policy.limits);
     metrics_set(process, METRIC_POLICY_UP, policy.working);
+    alerts_write_metrics(control->settings.alerts, process);
 }
 
 static void step(void *owner)
@@ -37,6 +39,8 @@ static void step(void *owner)
 
     key_refresher_step(control->settings.keys);
     policy_refresher_step(control->settings.policy);
+    policy_take_crossings(policy_refresher_policy(control->settings.policy), clock_wall(),
+                          alerts_take_crossing, control->settings.alerts);
     measure(control);
     loop_timer_set(control->loop, &control->timer, KEY_REFRESHER_INTERVAL);
 }

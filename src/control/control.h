@@ -6,6 +6,7 @@
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
+#include "control/alerts.h"
 #include "control/key_refresher.h"
 #include "control/policy_refresher.h"
 #include "ledger/ledger.h"
@@ -19,6 +20,7 @@ struct control_settings {
     struct ledger *ledger;
     struct key_refresher *keys;
     struct policy_refresher *policy;
+    struct alerts *alerts;
     struct metrics *metrics;
 };
 

@@ -9,6 +9,8 @@ struct desk {
     struct ledger *ledger;
     struct key_table *table;
     struct key_refresher *keys;
+    struct policy_refresher *policy;
+    struct alerts *alerts;
     struct metrics *metrics;
     struct control *control;
     unsigned answers;
@@ -25,8 +27,14 @@ static void open_desk(struct desk *desk, void **state)
     desk->table = key_table_create();
     desk->metrics = metrics_create(1);
     assert_int_equal(key_refresher_create(fixture->data, desk->table, &desk->keys), ERROR_OK);
-    const struct control_settings settings = {
-        .ledger = desk->ledger, .keys = desk->keys, .metrics = desk->metrics};
+    assert_int_equal(policy_refresher_create(fixture->data, &desk->policy), ERROR_OK);
+    const struct alerts_settings alerts = {.data = fixture->data, .ledger = desk->ledger};
+    assert_int_equal(alerts_start(&alerts, &desk->alerts), ERROR_OK);
+    const struct control_settings settings = {.ledger = desk->ledger,
+                                              .keys = desk->keys,
+                                              .policy = desk->policy,
+                                              .alerts = desk->alerts,
+                                              .metrics = desk->metrics};
     assert_int_equal(control_start(&settings, &desk->control), ERROR_OK);
 }
 
@@ -34,6 +42,8 @@ static void close_desk(struct desk *desk)
 {
     control_stop(desk->control);
     loop_destroy(desk->loop); /* what was answered too late is delivered here */
+    alerts_stop(desk->alerts);
+    policy_refresher_destroy(desk->policy);
     key_refresher_destroy(desk->keys);
     metrics_destroy(desk->metrics);
     key_table_destroy(desk->table);

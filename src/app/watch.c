@@ -113,6 +113,8 @@ void watch_set(struct watch *watch, const char *path, const struct config *confi
     for (size_t i = 0; i < config->listener_count; i++)
         add_listener(watch, &config->listeners[i]);
     add_listener(watch, &config->admin);
+    if (!text_empty(config->catalog_path))
+        add(watch, config->catalog_path.data);
     for (size_t i = 0; i < config->provider_count; i++) {
         const struct tls_client_settings *tls = &config->providers[i].tls;
         add(watch, tls->authority_path);

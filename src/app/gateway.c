@@ -269,6 +269,14 @@ static struct tls_context *hold(struct tls_context *context)
     return context ? tls_context_hold(context) : NULL;
 }
 
+static void note_price_list(const struct price_book *old, const struct price_book *new)
+{
+    struct text version = catalog_version(price_book_catalog(new));
+
+    if (old && !text_equal(catalog_version(price_book_catalog(old)), version))
+        note_info("prices", "price list %.*s is in force", TEXT_ARG(version));
+}
+
 /* Each worker gets its own copy of what was prepared. */
 static void put_into_force(struct gateway *gateway, struct config *config,
                            struct preparation *preparation)
@@ -296,6 +304,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     gateway->door_tls = preparation->door_tls;
     preparation->door_tls = NULL;
     api_apply(gateway->api, config, &preparation->admin);
+    note_price_list(gateway->book, preparation->book);
     price_book_release(gateway->book);
     gateway->book = preparation->book;
     preparation->book = NULL;

@@ -233,6 +233,20 @@ static void test_clamp_and_refuse(void **state)
     policy_settle(&hold, &(struct policy_actual){.state = POLICY_COST_NONE}); /* empty: nothing */
 }
 
+/* One token too many is clamped as well as a thousand. */
+static void test_clamp_to_the_token(void **state)
+{
+    struct policy_budget budget = {.id = TEXT("b"), .cap = 1000, .period = PERIOD_MONTH};
+    use_budgets(&budget, 1);
+    for (int64_t output = 89; output <= 91; output++) {
+        struct policy_hold hold;
+        assert_int_equal(admit(&hold), POLICY_ALLOWED);
+        assert_int_equal(reserve(&hold, 100, 10, output), POLICY_ALLOWED);
+        assert_int_equal(grant.output_tokens, output < 90 ? output : 90);
+        settle(&hold, 0);
+    }
+}
+
 static void test_the_smallest_remainder_counts(void **state)
 {
     struct policy_budget budgets[] = {
@@ -504,6 +518,7 @@ int main(void)
         TEST(test_all_limits_or_none),
         TEST(test_observed_limits_let_pass),
         TEST(test_clamp_and_refuse),
+        TEST(test_clamp_to_the_token),
         TEST(test_the_smallest_remainder_counts),
         TEST(test_a_cap_of_nothing),
         TEST(test_edits_keep_what_was_spent),

@@ -32,7 +32,6 @@ struct run {
     bool failed;
 };
 
-/* The order in which things can be made: each after what it may name. */
 static const enum object_kind order[] = {OBJECT_ORGANISATION, OBJECT_TEAM, OBJECT_KEY,
                                          OBJECT_BUDGET, OBJECT_LIMIT};
 
@@ -300,26 +299,31 @@ static bool prune(struct run *run, enum object_kind kind)
 /* ------------------------------------------------------------------ the whole */
 
 /* Goes on after a failure, so that all that is wrong is told at once. */
-static void apply_entries(struct run *run)
+static void apply_entries(struct run *run, enum object_kind kind)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(order); i++) {
-        for (struct entry *entry = run->kinds[order[i]].first; entry; entry = entry->next) {
-            if (!apply_entry(run, entry))
-                report_problem(run, entry);
-        }
+    for (struct entry *entry = run->kinds[kind].first; entry != NULL; entry = entry->next) {
+        if (!apply_entry(run, entry))
+            report_problem(run, entry);
     }
 }
 
+static bool prune_if_asked(struct run *run, enum object_kind kind)
+{
+    return !run->request->prune || run->failed || prune(run, kind);
+}
+
+/* Keys are pruned before others name keys: a key that goes may have the name of one that comes. */
 static bool execute(struct run *run)
 {
-    apply_entries(run);
-    if (!run->failed && run->request->prune) {
-        for (size_t i = ARRAY_LENGTH(order); i-- > 1;) {
-            if (!prune(run, order[i]))
-                return false;
-        }
-    }
-    return !run->failed;
+    apply_entries(run, OBJECT_ORGANISATION);
+    apply_entries(run, OBJECT_TEAM);
+    apply_entries(run, OBJECT_KEY);
+    if (!prune_if_asked(run, OBJECT_KEY))
+        return false;
+    apply_entries(run, OBJECT_BUDGET);
+    apply_entries(run, OBJECT_LIMIT);
+    return prune_if_asked(run, OBJECT_LIMIT) && prune_if_asked(run, OBJECT_BUDGET) &&
+           prune_if_asked(run, OBJECT_TEAM) && !run->failed;
 }
 
 /* Between the look and the deed somebody else may have changed something. */

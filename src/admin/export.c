@@ -17,10 +17,11 @@ struct exporting {
     struct operations *operations;
     enum export_form form;
     enum object_kind kind;
-    struct buffer *out;
+    struct buffer *out;   /* of one object, while it is written */
+    struct text *objects; /* of this kind, in the arena */
+    size_t object_count, object_room;
     struct exported_key *keys; /* by id, once all are known */
     size_t key_count, key_room;
-    size_t objects; /* of this kind, written */
     size_t members; /* of this object, written */
     bool failed;
 };
@@ -232,57 +233,83 @@ static bool is_exported(const struct exporting *exporting, enum object_member me
     return object_members[member].use != OBJECT_USE_READ && !is_default(member, value);
 }
 
-static void begin_kind(struct exporting *exporting)
+static void keep_object(struct exporting *exporting)
 {
-    struct text plural = object_kinds[exporting->kind].plural;
-    if (exporting->form == EXPORT_YAML) {
-        buffer_append_format(exporting->out, "%.*s:\n", TEXT_ARG(plural));
-        return;
+    struct text object = arena_copy(exporting->operations->arena, buffer_text(exporting->out));
+    if (exporting->object_count == exporting->object_room) {
+        exporting->object_room = exporting->object_room ? exporting->object_room * 2 : 64;
+        exporting->objects = ensure_memory(
+            reallocarray(exporting->objects, exporting->object_room, sizeof *exporting->objects));
     }
-    buffer_append_char(exporting->out, exporting->kind == OBJECT_ORGANISATION ? '{' : ',');
-    json_append_text(exporting->out, plural);
-    buffer_append(exporting->out, exporting->kind == OBJECT_ORGANISATION ? TEXT(":") : TEXT(":["));
+    if (object.data == NULL || exporting->out->failed)
+        exporting->failed = !operations_no_memory(exporting->operations);
+    else
+        exporting->objects[exporting->object_count++] = object;
 }
 
-static void write_object(void *context, struct text json)
+static void take_object(void *context, struct text json)
 {
     struct exporting *exporting = context;
-    bool in_json = exporting->form == EXPORT_JSON;
     yyjson_doc *document = yyjson_read(json.data, json.length, YYJSON_READ_NUMBER_AS_RAW);
     yyjson_val *root = yyjson_doc_get_root(document);
-    size_t before = exporting->out->length;
+    buffer_clear(exporting->out);
     exporting->members = 0;
-    if (!in_json && exporting->objects == 0)
-        begin_kind(exporting);
-    if (in_json)
-        buffer_append(exporting->out, exporting->objects > 0 ? TEXT(",{") : TEXT("{"));
     for (unsigned i = 0; i < OBJECT_MEMBER_COUNT; i++) {
         enum object_member member = (enum object_member)i;
         yyjson_val *value = yyjson_obj_get(root, object_members[i].name.data);
         if (is_exported(exporting, member, root, value))
             write_member(exporting, member, value);
     }
-    if (in_json)
-        buffer_append_char(exporting->out, '}');
-    else if (exporting->members == 0)
-        exporting->out->length = before; /* an organisation of which nothing was said */
-    exporting->objects++;
+    /* An organisation of which nothing was said is nothing. */
+    if (exporting->members > 0)
+        keep_object(exporting);
     yyjson_doc_free(document);
 }
 
 /* ------------------------------------------------------------------ the whole */
 
-static bool write_kind(struct exporting *exporting, enum object_kind kind)
+static int compare_objects(const void *a, const void *b)
+{
+    return text_compare(*(const struct text *)a, *(const struct text *)b);
+}
+
+static void write_kind_json(const struct exporting *exporting, struct buffer *out)
+{
+    bool alone = exporting->kind == OBJECT_ORGANISATION;
+    buffer_append_char(out, alone ? '{' : ',');
+    json_append_text(out, object_kinds[exporting->kind].plural);
+    buffer_append(out, alone ? TEXT(":") : TEXT(":["));
+    for (size_t i = 0; i < exporting->object_count; i++)
+        buffer_append_format(out, "%s{%.*s}", i > 0 ? "," : "", TEXT_ARG(exporting->objects[i]));
+    if (!alone)
+        buffer_append_char(out, ']');
+    else if (exporting->object_count == 0)
+        buffer_append(out, TEXT("{}"));
+}
+
+static void write_kind_yaml(const struct exporting *exporting, struct buffer *out)
+{
+    if (exporting->object_count == 0)
+        return;
+    buffer_append_format(out, "%.*s:\n", TEXT_ARG(object_kinds[exporting->kind].plural));
+    for (size_t i = 0; i < exporting->object_count; i++)
+        buffer_append(out, exporting->objects[i]);
+}
+
+/* In an order that depends on nothing but what is said, so that two exports can be compared. */
+static bool write_kind(struct exporting *exporting, enum object_kind kind, struct buffer *out)
 {
     const struct operations_filter filter = {.live = true};
     exporting->kind = kind;
-    exporting->objects = 0;
-    if (exporting->form == EXPORT_JSON)
-        begin_kind(exporting);
-    bool good = operations_list(exporting->operations, kind, &filter, write_object, exporting);
-    if (exporting->form == EXPORT_JSON && kind != OBJECT_ORGANISATION)
-        buffer_append_char(exporting->out, ']');
-    return good;
+    exporting->object_count = 0;
+    if (!operations_list(exporting->operations, kind, &filter, take_object, exporting) ||
+        exporting->failed)
+        return false;
+    if (exporting->object_count > 1)
+        qsort(exporting->objects, exporting->object_count, sizeof *exporting->objects,
+              compare_objects);
+    (exporting->form == EXPORT_JSON ? write_kind_json : write_kind_yaml)(exporting, out);
+    return true;
 }
 
 bool export_write(struct operations *operations, enum export_form form, struct buffer *out)
@@ -290,16 +317,18 @@ bool export_write(struct operations *operations, enum export_form form, struct b
     static const enum object_kind order[] = {OBJECT_ORGANISATION, OBJECT_TEAM, OBJECT_KEY,
                                              OBJECT_BUDGET, OBJECT_LIMIT};
     const struct operations_filter filter = {.live = true};
-    struct exporting exporting = {.operations = operations, .form = form, .out = out};
+    struct buffer object;
+    struct exporting exporting = {.operations = operations, .form = form, .out = &object};
+    buffer_open(&object, OPERATIONS_JSON_MAX);
     bool good =
         operations_list(operations, OBJECT_KEY, &filter, take_key, &exporting) && !exporting.failed;
     mark_keys(&exporting);
     for (size_t i = 0; good && i < ARRAY_LENGTH(order); i++)
-        good = write_kind(&exporting, order[i]);
+        good = write_kind(&exporting, order[i], out);
+    if (form == EXPORT_JSON)
+        buffer_append(out, TEXT("}\n"));
     free(exporting.keys);
-    if (form == EXPORT_JSON)
-        buffer_append_char(out, '}');
-    if (form == EXPORT_JSON)
-        buffer_append_char(out, '\n');
+    free(exporting.objects);
+    buffer_close(&object);
     return good && (!out->failed || operations_no_memory(operations));
 }

@@ -334,7 +334,8 @@ static void compare_twin(void *context, const struct stored_budget *other)
 {
     struct twin *twin = context;
     const struct stored_budget *budget = twin->budget;
-    if (!text_equal(other->id, budget->id) && text_equal(other->scope_kind, budget->scope_kind) &&
+    if (text_empty(other->name) && !text_equal(other->id, budget->id) &&
+        text_equal(other->scope_kind, budget->scope_kind) &&
         text_equal(other->scope_value, budget->scope_value) &&
         text_equal(other->period, budget->period) && other->length == budget->length)
         (void)text_copy_to(other->id, twin->id, sizeof twin->id);

@@ -187,7 +187,8 @@ static void compare_twin(void *context, const struct stored_limit *other)
 {
     struct twin *twin = context;
     const struct stored_limit *limit = twin->limit;
-    if (!text_equal(other->id, limit->id) && text_equal(other->scope_kind, limit->scope_kind) &&
+    if (text_empty(other->name) && !text_equal(other->id, limit->id) &&
+        text_equal(other->scope_kind, limit->scope_kind) &&
         text_equal(other->scope_value, limit->scope_value) &&
         text_equal(other->metric, limit->metric) && other->window == limit->window)
         (void)text_copy_to(other->id, twin->id, sizeof twin->id);

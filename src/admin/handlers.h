@@ -22,6 +22,9 @@ bool handle_exchanges(struct admin_call *call);
 bool handle_exchange(struct admin_call *call);
 bool handle_audit(struct admin_call *call);
 
+/* handle_usage.c */
+bool handle_usage(struct admin_call *call);
+
 /* handle_status.c */
 bool handle_me(struct admin_call *call);
 bool handle_status(struct admin_call *call);

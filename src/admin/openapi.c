@@ -311,6 +311,51 @@ static void write_exchange(struct json_writer *json)
     json_end_object(json);
 }
 
+/* ---- sums ---- */
+
+struct sum_row {
+    const char *name, *description;
+    bool money;
+};
+
+static const struct sum_row sum_rows[] = {
+#define COUNTER(name, description) {#name, description, false},
+#include "tables/usage_counters.def"
+#undef COUNTER
+    {"cost_usd", "what it cost, later corrections included; null: no call has a price", true},
+    {"adjusted_usd", "of that, what later corrections of prices added", true},
+};
+
+/* A row has its groups beside the sums: "team", "tag:env", "day". */
+static void write_sums(struct json_writer *json, const char *name, bool row)
+{
+    begin(json, name);
+    member(json, "type", "object");
+    begin(json, "properties");
+    for (size_t i = 0; i < ARRAY_LENGTH(sum_rows); i++) {
+        begin(json, sum_rows[i].name);
+        write_types(json, sum_rows[i].money ? "string" : "integer", sum_rows[i].money);
+        if (sum_rows[i].money)
+            member(json, "pattern", AMOUNT_PATTERN);
+        member(json, "description", sum_rows[i].description);
+        json_end_object(json);
+    }
+    json_end_object(json);
+    json_key(json, TEXT("required"));
+    json_begin_array(json);
+    for (size_t i = 0; i < ARRAY_LENGTH(sum_rows); i++)
+        json_text(json, text_from(sum_rows[i].name));
+    json_end_array(json);
+    if (row) {
+        begin(json, "additionalProperties");
+        write_types(json, "string", true);
+        json_end_object(json);
+    } else {
+        json_member_bool(json, "additionalProperties", false);
+    }
+    json_end_object(json);
+}
+
 /* ---- paths ---- */
 
 static void write_parameter(struct json_writer *json, const char *name, const char *in,
@@ -356,17 +401,22 @@ static void write_parameters(struct json_writer *json, const struct route *route
     json_end_array(json);
 }
 
-static void write_content(struct json_writer *json, const char *schema)
+/* `schemas` as in the column "response" of tables/admin_routes.def. */
+static void write_content(struct json_writer *json, struct text schemas)
 {
-    bool media_type = text_find_char(text_from(schema), '/') >= 0;
-
     begin(json, "content");
-    begin(json, media_type ? schema : "application/json");
-    begin(json, "schema");
-    if (!media_type)
-        reference(json, "schemas", schema);
-    json_end_object(json);
-    json_end_object(json);
+    while (schemas.data) {
+        struct text schema = text_split(&schemas, ',');
+        char name[NAME_MAX_SIZE];
+        bool media_type = text_find_char(schema, '/') >= 0;
+        (void)text_copy_to(schema, name, sizeof(name));
+        begin(json, media_type ? name : "application/json");
+        begin(json, "schema");
+        if (!media_type)
+            reference(json, "schemas", name);
+        json_end_object(json);
+        json_end_object(json);
+    }
     json_end_object(json);
 }
 
@@ -379,7 +429,7 @@ static void write_responses(struct json_writer *json, const struct route *route)
     begin(json, status);
     member(json, "description", route->status == 204 ? "it is done" : route->summary);
     if (*route->response)
-        write_content(json, route->response);
+        write_content(json, text_from(route->response));
     json_end_object(json);
     begin(json, "default");
     reference(json, "responses", "Problem");
@@ -426,7 +476,7 @@ static void write_operation(struct json_writer *json, const struct route *route)
         begin(json, "requestBody");
         json_member_bool(json, "required",
                          !text_equal(text_from(route->request), TEXT("Rotation")));
-        write_content(json, route->request);
+        write_content(json, text_from(route->request));
         json_end_object(json);
     }
     write_responses(json, route);
@@ -468,6 +518,8 @@ static void write_schemas(struct json_writer *json)
     for (enum shape_name shape = 0; shape < SHAPE_COUNT; shape++)
         write_shape(json, shape);
     write_exchange(json);
+    write_sums(json, "UsageSums", false);
+    write_sums(json, "UsageRow", true);
     json_end_object(json);
 }
 
@@ -486,7 +538,7 @@ static void write_problem_response(struct json_writer *json)
     begin(json, "responses");
     begin(json, "Problem");
     json_member_text(json, "description", buffer_text(&words));
-    write_content(json, "Error");
+    write_content(json, TEXT("Error"));
     json_end_object(json);
     json_end_object(json);
     buffer_close(&words);

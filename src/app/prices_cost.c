@@ -358,14 +358,41 @@ static void pass_space(struct costing *costing, struct text *rest)
     pass(costing, rest, length);
 }
 
+/* How long the value is that stands in front: to its closing bracket; to the end when there is
+ * none; anything else to the end of its line. */
+static size_t value_length(struct text rest)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    if (rest.data[0] != '{' && rest.data[0] != '[') {
+        ptrdiff_t end = text_find_char(rest, '\n');
+        return end < 0 ? rest.length : (size_t)end;
+    }
+    for (size_t i = 0; i < rest.length; i++) {
+        char c = rest.data[i];
+        if (in_string) {
+            i += c == '\\';
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && --depth == 0) {
+            return i + 1;
+        }
+    }
+    return rest.length;
+}
+
 static int price_all(struct costing *costing, struct text rest)
 {
     costing->line = 1;
     pass_space(costing, &rest);
     while (!text_empty(rest)) {
         yyjson_read_err error;
-        yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)rest.data, rest.length,
-                                                YYJSON_READ_STOP_WHEN_DONE, NULL, &error);
+        size_t length = value_length(rest);
+        yyjson_doc *document =
+            yyjson_read_opts((char *)(uintptr_t)rest.data, length, 0, NULL, &error);
         if (document == NULL) {
             costing->line += lines_in(text_first(rest, error.pos));
             (void)refuse(costing, "no JSON: %s", error.msg);
@@ -374,7 +401,6 @@ static int price_all(struct costing *costing, struct text rest)
             ptrdiff_t end = text_find_char(broken, '\n');
             pass(costing, &rest, end < 0 ? rest.length : error.pos + (size_t)end + 1);
         } else {
-            size_t length = yyjson_doc_get_read_size(document);
             price_value(costing, yyjson_doc_get_root(document));
             yyjson_doc_free(document);
             pass(costing, &rest, length);

@@ -13,6 +13,15 @@ static struct text word(yyjson_val *object, const char *key)
     return text_of(yyjson_get_str(value), yyjson_get_len(value));
 }
 
+static void keep_word(struct quantity_word *out, yyjson_val *object, const char *key)
+{
+    struct text text = word(object, key);
+    if (text_empty(text) || text.length > QUANTITY_WORD_MAX)
+        return;
+    memcpy(out->bytes, text.data, text.length);
+    out->length = (unsigned char)text.length;
+}
+
 /* The first that is there; `keys` ends with NULL. */
 static yyjson_val *first_object(yyjson_val *object, const char *const *keys)
 {
@@ -126,7 +135,7 @@ static void read_perplexity(struct quantities *quantities, yyjson_val *usage, bo
     if (reasoning >= 0)
         counts.reasoning = reasoning;
     counts_settle(quantities, &counts);
-    quantities->search_context_size = word(usage, "search_context_size");
+    keep_word(&quantities->search_context_size, usage, "search_context_size");
     if (citations > 0)
         quantities_add(quantities, UNIT_CITATION_OUTPUT, citations);
     if (searches > 0)
@@ -230,7 +239,7 @@ static void read_anthropic(struct quantities *quantities, yyjson_val *usage, boo
         quantities_add(quantities, UNIT_WEB_SEARCH, searches);
     if (fetches > 0)
         quantities_add(quantities, UNIT_WEB_FETCH, fetches);
-    quantities->inference_geo = word(usage, "inference_geo");
+    keep_word(&quantities->inference_geo, usage, "inference_geo");
     /* Priority capacity is bought by contract: the list price of standard is what it is worth. */
     quantities->service =
         text_equal(tier, TEXT("priority")) ? SERVICE_STANDARD : price_service_reported(tier);

@@ -29,10 +29,10 @@ static struct text fact_of(const struct priced_model *model, const struct price_
 {
     if (call->facts != NULL && !text_empty(call->facts->values[fact]))
         return call->facts->values[fact];
-    if (fact == FACT_INFERENCE_GEO && !text_empty(call->quantities->inference_geo))
-        return call->quantities->inference_geo;
-    if (fact == FACT_SEARCH_CONTEXT_SIZE && !text_empty(call->quantities->search_context_size))
-        return call->quantities->search_context_size;
+    if (fact == FACT_INFERENCE_GEO && call->quantities->inference_geo.length > 0)
+        return quantity_word_text(&call->quantities->inference_geo);
+    if (fact == FACT_SEARCH_CONTEXT_SIZE && call->quantities->search_context_size.length > 0)
+        return quantity_word_text(&call->quantities->search_context_size);
     if (fact == FACT_REASONING_MODEL && model->entry != NULL)
         return model->entry->reasoning ? TEXT("true") : TEXT("false");
     return model->facts->values[fact];
@@ -44,8 +44,7 @@ static bool call_knows(const struct facts *facts, const struct quantities *quant
                        enum fact fact)
 {
     return (facts != NULL && !text_empty(facts->values[fact])) ||
-           (fact == FACT_INFERENCE_GEO && quantities != NULL &&
-            !text_empty(quantities->inference_geo));
+           (fact == FACT_INFERENCE_GEO && quantities->inference_geo.length > 0);
 }
 
 static struct ratio multiply(struct ratio a, struct ratio b)

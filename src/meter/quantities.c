@@ -268,22 +268,6 @@ void quantities_read(struct quantities *quantities, enum usage_dialect dialect, 
     reader(quantities, usage, serves_images(facts));
 }
 
-/* Slices of the document must not outlive it: the few words that matter become static ones. */
-static void keep_words(struct quantities *quantities)
-{
-    static const struct text words[] = {
-        TEXT_INIT("us"),     TEXT_INIT("global"), TEXT_INIT("eu"),           TEXT_INIT("low"),
-        TEXT_INIT("medium"), TEXT_INIT("high"),   TEXT_INIT("not_available")};
-    struct text *places[] = {&quantities->inference_geo, &quantities->search_context_size};
-    for (size_t place = 0; place < ARRAY_LENGTH(places); place++) {
-        struct text found = TEXT("");
-        for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-            if (text_equal(words[i], *places[place]))
-                found = words[i];
-        *places[place] = found;
-    }
-}
-
 void quantities_read_text(struct quantities *quantities, enum usage_dialect dialect,
                           struct text usage, const struct facts *facts)
 {
@@ -296,7 +280,6 @@ void quantities_read_text(struct quantities *quantities, enum usage_dialect dial
         return;
     }
     quantities_read(quantities, dialect, yyjson_doc_get_root(document), facts);
-    keep_words(quantities);
     yyjson_doc_free(document);
 }
 
@@ -319,24 +302,25 @@ static void take_counts(struct quantities *quantities, const struct usage *usage
     counts_settle(quantities, &counts);
 }
 
-/* Whether the raw object has counters that struct usage does not. */
+static bool names(struct text raw, struct text word)
+{
+    return memmem(raw.data, raw.length, word.data, word.length) != NULL;
+}
+
+/* Whether the raw object has counters that struct usage does not: Mistral's and Moonshot's
+ * spellings of the cached part, Mistral's seconds of audio, the cached part by modality, and the
+ * text beside generated images. A search is made only where what was read leaves the question open.
+ */
 static bool says_more(const struct usage *usage, struct text raw)
 {
-    static const struct text further[] = {
-        TEXT_INIT("cached_tokens_details"),
-        TEXT_INIT("pages_processed"),
-        TEXT_INIT("usd_ticks"),
-    };
-    if (usage->cached_input < 0 && text_find(raw, TEXT("cached")) >= 0)
+    if (usage->cached_input < 0 && names(raw, TEXT("cached")))
         return true;
-    if (usage->milliseconds < 0 && text_find(raw, TEXT("seconds")) >= 0)
+    if (usage->milliseconds < 0 && names(raw, TEXT("_seconds")))
         return true;
-    if (usage->output > 0 && usage->image_output < 0 && usage->image_input >= 0)
-        return true; /* text_tokens beside images */
-    for (size_t i = 0; i < ARRAY_LENGTH(further); i++)
-        if (text_find(raw, further[i]) >= 0)
-            return true;
-    return false;
+    if (usage->cached_input > 0 && (usage->audio_input > 0 || usage->image_input > 0) &&
+        names(raw, TEXT("cached_tokens_details")))
+        return true;
+    return usage->output > 0 && usage->image_output < 0 && usage->image_input >= 0;
 }
 
 void quantities_take(struct quantities *quantities, enum usage_dialect dialect,

@@ -4,8 +4,7 @@
  * beside it there). A dialect says so; here every token lands in exactly one unit. Counters that
  * contradict each other are never clamped: the quantities are then refused with the reason, and the
  * call is unpriced.
- *
- * Texts in the result are static or slices of what was read. */
+ */
 #ifndef METER_QUANTITIES_H
 #define METER_QUANTITIES_H
 
@@ -62,16 +61,30 @@ enum quantities_state {
     QUANTITIES_REFUSED    /* the counters contradict each other: see `problem` */
 };
 
+/* A word of the usage object, kept here as the object may go. A longer one is none that a price
+ * list knows, and is not kept. */
+#define QUANTITY_WORD_MAX 31u
+
+struct quantity_word {
+    unsigned char length;
+    char bytes[QUANTITY_WORD_MAX];
+};
+
+static inline struct text quantity_word_text(const struct quantity_word *word)
+{
+    return text_of(word->bytes, word->length);
+}
+
 struct quantities {
     enum quantities_state state;
     uint64_t set; /* units that are not zero, a bit each */
     int64_t counts[UNIT_COUNT];
-    int64_t prompt_tokens;           /* all input tokens, cached ones too: decides about the tier */
-    int64_t provider_cost;           /* picodollars that the provider says it bills; -1: not said */
-    enum price_service service;      /* that the usage object tells of; else SERVICE_UNKNOWN */
-    struct text inference_geo;       /* likewise; empty: not said */
-    struct text search_context_size; /* likewise */
-    const char *problem;             /* static; NULL */
+    int64_t prompt_tokens;      /* all input tokens, cached ones too: decides about the tier */
+    int64_t provider_cost;      /* picodollars that the provider says it bills; -1: not said */
+    enum price_service service; /* that the usage object tells of; else SERVICE_UNKNOWN */
+    struct quantity_word inference_geo;       /* likewise; empty: not said */
+    struct quantity_word search_context_size; /* likewise */
+    const char *problem;                      /* static; NULL */
 };
 
 void quantities_clear(struct quantities *quantities);
@@ -87,7 +100,7 @@ void quantities_read(struct quantities *quantities, enum usage_dialect dialect, 
 void quantities_read_text(struct quantities *quantities, enum usage_dialect dialect,
                           struct text usage, const struct facts *facts);
 /* What an answer's facts hold (openai/answer.h): the counts that were read in passing where they
- * say it all, else the raw object. The text must outlive `quantities`. */
+ * say it all, else the raw object. */
 void quantities_take(struct quantities *quantities, enum usage_dialect dialect,
                      const struct usage *usage, struct text raw, const struct facts *facts);
 

@@ -202,7 +202,7 @@ static void a_window_ends_on_the_second(void **state)
     price_book_release(book);
 }
 
-/* Ten times what it takes here under a sanitizer; a build for release needs about 100 ns. */
+/* A bound that holds under any sanitizer; a build for release needs about 100 ns. */
 static void pricing_is_quick(void **state)
 {
     struct price_book *book = book_of(TEXT("openai"), 0, NULL, 0, no_facts);

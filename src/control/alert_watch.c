@@ -31,9 +31,10 @@ static void raise_unpriced(struct alerts *alerts, struct text provider, struct t
                    TEXT_ARG(name));
     (void)snprintf(count, sizeof(count), "%lld", (long long)calls);
     (void)snprintf(message, sizeof(message),
-                   "model %.*s of provider %.*s has no price: %s calls of %s so far are in no sum "
-                   "and no budget; give it one in the configuration, pricing of the provider",
-                   TEXT_ARG(name), TEXT_ARG(provider), count, day);
+                   "model %.*s of provider %.*s has no price: what it cost on %s (calls so far: "
+                   "%s) is in no sum and no budget; give it one in the configuration, pricing of "
+                   "the provider",
+                   TEXT_ARG(name), TEXT_ARG(provider), day, count);
     const struct alert_fact facts[] = {
         {"provider", provider, false},
         {"model", name, false},

@@ -5,11 +5,14 @@
 #include "app/verb.h"
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "ledger/backlog.h"
 #include "policy/period.h"
 #include "store/keys.h"
 
-#define BY_DEFAULT       "model"
-#define DAYS_DEFAULT     30u
+#define BY_DEFAULT   "model"
+#define DAYS_DEFAULT 30u
+/* Younger calls are on their way into the store. */
+#define BACKLOG_AGE      (2 * NANOSECONDS_PER_SECOND)
 #define PATIENCE         2000u /* milliseconds to wait for a locked store */
 #define KEYS_MATCHED_MAX 1024u /* keys of one name, made and revoked again and again */
 
@@ -225,14 +228,20 @@ static int resolve_keys(struct question *question, struct store *store)
 
 /* ---- Answering ---- */
 
-static void tell_what_is_missing(struct store *store)
+static void tell_what_is_missing(struct store *store, const char *data, uint64_t now)
 {
-    uint64_t counted = 0, total = 0;
+    uint64_t counted = 0, total = 0, waiting = 0;
     if (rollup_progress(store, &counted, &total) == ERROR_OK && counted < total)
         fprintf(stderr,
                 "turnpike: calls recorded by an older Turnpike are still being counted (%llu of "
                 "%llu); the figures lack the others\n",
                 (unsigned long long)counted, (unsigned long long)total);
+    if (backlog_count(data, store, now - BACKLOG_AGE, &waiting) == ERROR_OK && waiting > 0)
+        fprintf(stderr,
+                "turnpike: %llu recorded call%s wait%s in the journal for the store and %s not in "
+                "these figures; a server takes them in (`turnpike log` shows them)\n",
+                (unsigned long long)waiting, waiting == 1 ? "" : "s", waiting == 1 ? "s" : "",
+                waiting == 1 ? "is" : "are");
 }
 
 static void say_nothing_found(const struct question *question, const struct usage_answer *answer)
@@ -242,6 +251,11 @@ static void say_nothing_found(const struct question *question, const struct usag
     bool filtered = options->teams.count + options->keys.count + options->models.count +
                         options->providers.count + options->tags.count >
                     0;
+    if (answer->since == 0 && answer->until == UINT64_MAX && !filtered) {
+        printf(
+            "No calls yet. `turnpike key create` makes a key for an application to call with.\n");
+        return;
+    }
     clock_format_rfc3339(answer->since, since);
     clock_format_rfc3339(answer->until == UINT64_MAX ? answer->now : answer->until, until);
     printf("No calls%s from %.19sZ to %.19sZ.\n", filtered ? " that match" : "", since, until);
@@ -259,15 +273,18 @@ static int print_answer(const struct question *question, const struct usage_answ
     else
         usage_print_table(answer);
     if (answer->total.counters.unpriced > 0)
-        fprintf(
-            stderr,
-            "turnpike: %lld calls have no price, and their cost is in no sum; `turnpike prices` "
-            "shows what is priced\n",
-            (long long)answer->total.counters.unpriced);
+        fprintf(stderr,
+                "turnpike: %lld call%s no price, and %s cost is in no sum; `turnpike prices list` "
+                "shows "
+                "what is priced\n",
+                (long long)answer->total.counters.unpriced,
+                answer->total.counters.unpriced == 1 ? " has" : "s have",
+                answer->total.counters.unpriced == 1 ? "its" : "their");
     return fflush(stdout) == 0 && ferror(stdout) == 0 ? VERB_OK : VERB_FAILED;
 }
 
-static int ask(struct question *question, struct usage_answer *answer, struct store *store)
+static int ask(struct question *question, struct usage_answer *answer, struct store *store,
+               const char *data)
 {
     int exit_code = resolve_keys(question, store);
     if (exit_code != VERB_OK)
@@ -281,7 +298,7 @@ static int ask(struct question *question, struct usage_answer *answer, struct st
                          USAGE_ROWS_MAX);
     if (error)
         return verb_fail("%s", error == ERROR_MEMORY ? error_meaning(error) : store_problem(store));
-    tell_what_is_missing(store);
+    tell_what_is_missing(store, data, answer->now);
     return print_answer(question, answer);
 }
 
@@ -305,7 +322,7 @@ static int read_and_ask(struct question *question, struct usage_answer *answer)
         return VERB_FAILED;
     if (store_open(path, STORE_READ, PATIENCE, &store, problem) != ERROR_OK)
         return verb_fail("%s; --data names the server's data directory", problem);
-    exit_code = ask(question, answer, store);
+    exit_code = ask(question, answer, store, data);
     store_close(store);
     return exit_code;
 }

@@ -3,6 +3,7 @@
 import collections
 import json
 import signal
+import sqlite3
 import threading
 from decimal import Decimal
 
@@ -109,3 +110,26 @@ def still(gateway):
     """The records, when two looks see the same."""
     first = gateway.records()
     return first if len(usage_of(gateway)["rows"]) > 0 and len(gateway.records()) == len(first) else None
+
+
+def test_says_what_is_not_counted_yet(start_gateway, own_fake):
+    """While the store takes nothing, and after a kill: the figures lack calls, and say how many."""
+    gateway = start_gateway(plain_config(own_fake.url))
+    call_once(gateway.port, gateway.key, "fast")
+    agree(gateway, gateway.records())
+    store = sqlite3.connect(gateway.data / "turnpike.db", isolation_level=None, timeout=10)
+    store.execute("BEGIN IMMEDIATE")
+    for _ in range(3):
+        assert call_once(gateway.port, gateway.key, "fast").status == 200
+    gateway.kill()
+    store.execute("ROLLBACK")
+    store.close()
+
+    def said():
+        done = gateway.run("usage", "--data", str(gateway.data))
+        return "3 recorded calls wait in the journal" in done.stderr
+
+    wait_until(said, 10, "the calls in the journal are named")
+    gateway.start()
+    agree(gateway, gateway.records())
+    assert not said()

@@ -50,12 +50,22 @@ bool operations_check_editable(struct operations *operations, const struct objec
 
 /* ------------------------------------------------------------------ texts */
 
+/* Also those of U+0080 to U+009F: to some terminals U+009B is the start of an order. */
+static bool has_control(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        unsigned char next = i + 1 < text.length ? (unsigned char)text.data[i + 1] : 0;
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0))
+            return true;
+    }
+    return false;
+}
+
 bool operations_check_words(struct operations *operations, const char *field, struct text text,
                             size_t maximum)
 {
-    bool clean = scan_is_utf8(text);
-    for (size_t i = 0; i < text.length; i++)
-        clean = clean && (unsigned char)text.data[i] >= 0x20 && text.data[i] != 0x7f;
+    bool clean = scan_is_utf8(text) && !has_control(text);
     if (clean && text.length <= maximum)
         return true;
     return operations_refuse(operations, ADMIN_PROBLEM_INVALID, field,

@@ -319,6 +319,23 @@ static bool open_limits(struct policy_hold *hold, const struct subject_rules *co
     return true;
 }
 
+/* From all, or from none: then false. */
+static bool take_limits(struct policy_hold *hold, const struct limit_rule *rules[],
+                        struct policy_why *why)
+{
+    for (uint32_t i = 0; i < hold->limit_count; i++) {
+        if (take_limit(hold, rules[i], &hold->limits[i]))
+            continue;
+        const struct limit_rule *failed = rules[i];
+        give_limits_back(hold);
+        rules[i] = rules[0]; /* the one that failed goes first: see explain_limit */
+        rules[0] = failed;
+        explain_limit(hold, rules, why);
+        return false;
+    }
+    return true;
+}
+
 enum policy_verdict policy_admit(struct policy *policy, const struct policy_call *call,
                                  struct arena *arena, struct policy_hold *hold,
                                  struct policy_why *why)
@@ -333,17 +350,7 @@ enum policy_verdict policy_admit(struct policy *policy, const struct policy_call
         return POLICY_NO_MEMORY;
     if (refuse_model(hold, subjects, count, why))
         return POLICY_REFUSED;
-    for (uint32_t i = 0; i < hold->limit_count; i++) {
-        if (take_limit(hold, rules[i], &hold->limits[i]))
-            continue;
-        const struct limit_rule *failed = rules[i];
-        give_limits_back(hold);
-        rules[i] = rules[0]; /* the one that failed goes first: see explain_limit */
-        rules[0] = failed;
-        explain_limit(hold, rules, why);
-        return POLICY_REFUSED;
-    }
-    return POLICY_ALLOWED;
+    return rules == NULL || take_limits(hold, rules, why) ? POLICY_ALLOWED : POLICY_REFUSED;
 }
 
 static void offer_rate(struct policy_rate *rate, const struct policy_limit_hold *entry,

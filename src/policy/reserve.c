@@ -220,35 +220,43 @@ static bool hold_in_all(struct reserving *reserving, money amount)
     return true;
 }
 
+/* With at least one budget. */
+static enum policy_verdict reserve_in_all(struct reserving *reserving, struct policy_grant *grant,
+                                          struct policy_why *why)
+{
+    for (unsigned attempt = 0; attempt < RESERVE_ATTEMPTS; attempt++) {
+        money left = ACCOUNT_HOLD_MAX;
+        if (refuse(reserving, &left, why))
+            return POLICY_REFUSED;
+        *grant = grant_within(&reserving->ask, left);
+        if (attempt == 0)
+            note_observed(reserving);
+        if (hold_in_all(reserving, grant->amount))
+            return POLICY_ALLOWED;
+    }
+    for (uint32_t i = 0; i < reserving->hold->budget_count; i++) {
+        if (policy_binds(&reserving->rules[i]->budget))
+            explain(reserving, i, why);
+    }
+    return POLICY_REFUSED;
+}
+
 enum policy_verdict policy_reserve(struct policy_hold *hold, const struct policy_ask *ask,
                                    struct policy_grant *grant, struct policy_why *why)
 {
     ensure(hold->open && !hold->reserved);
     struct reserving reserving = {hold, clamp_ask(ask), NULL};
+    *grant = grant_within(&reserving.ask, ACCOUNT_HOLD_MAX);
     if (!open_budgets(&reserving)) {
         close_budgets(hold);
         return POLICY_NO_MEMORY;
     }
-    for (unsigned attempt = 0; attempt < RESERVE_ATTEMPTS; attempt++) {
-        money left = ACCOUNT_HOLD_MAX;
-        if (refuse(&reserving, &left, why)) {
-            close_budgets(hold);
-            return POLICY_REFUSED;
-        }
-        *grant = grant_within(&reserving.ask, left);
-        if (attempt == 0)
-            note_observed(&reserving);
-        if (hold_in_all(&reserving, grant->amount)) {
-            hold->reserved = true;
-            return POLICY_ALLOWED;
-        }
-    }
-    for (uint32_t i = 0; i < hold->budget_count; i++) {
-        if (policy_binds(&reserving.rules[i]->budget))
-            explain(&reserving, i, why);
-    }
-    close_budgets(hold);
-    return POLICY_REFUSED;
+    enum policy_verdict verdict =
+        reserving.rules == NULL ? POLICY_ALLOWED : reserve_in_all(&reserving, grant, why);
+    hold->reserved = verdict == POLICY_ALLOWED;
+    if (!hold->reserved)
+        close_budgets(hold);
+    return verdict;
 }
 
 bool policy_is_capped(struct policy_hold *hold)

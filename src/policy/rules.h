@@ -14,9 +14,8 @@
 #include "policy/period.h"
 #include "tables/error.h"
 
-#define POLICY_RULES_MAX \
-    1000000u /* budgets, limits or subjects: a million limits are some 1.2 GB */
-#define POLICY_MODELS_MAX     256u /* patterns in one list: each call compares with each */
+#define POLICY_RULES_MAX      1000000u /* of a kind: a million limits take 1.2 GB */
+#define POLICY_MODELS_MAX     256u     /* patterns in one list: each call compares with each */
 #define POLICY_PATTERNS_MAX   256u /* limits on models with a `*`: each call compares with each */
 #define POLICY_THRESHOLDS_MAX 32u  /* of one budget: they are bits of a word */
 #define POLICY_TAGS_MAX       128u /* of one key; its tags have 480 bytes, which is some 70 */

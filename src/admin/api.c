@@ -11,7 +11,7 @@
 #include "base/ensure.h"
 #include "base/note.h"
 
-#define BACKLOG 64
+#define BACKLOG 128
 
 struct api {
     struct api_desk desk;

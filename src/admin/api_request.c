@@ -184,6 +184,9 @@ static bool identify(struct api_request *own)
                            office->store ? store_problem(office->store) : office->problem);
     enum credentials_verdict verdict = credentials_check(
         &office->credentials, sent, loop_wall(own->desk->loop), &own->call.credential);
+    if (verdict == CREDENTIALS_OK && office->store)
+        credentials_note_use(&office->credentials, office->store, own->call.credential,
+                             loop_wall(own->desk->loop));
     return verdict == CREDENTIALS_OK || call_refuse(&own->call, verdict_rows[verdict].code, "",
                                                     "%s", verdict_rows[verdict].message);
 }

@@ -51,9 +51,6 @@ bool call_refuse(struct admin_call *call, enum admin_problem_code code, const ch
 bool call_refuse_operation(struct admin_call *call)
 {
     call->problem = call->office->operations.problem;
-    /* What the body names is not what the URL names: a 404 would send people to the wrong place. */
-    if (call->problem.code == ADMIN_PROBLEM_NOT_FOUND && *call->problem.field != '\0')
-        call->problem.code = ADMIN_PROBLEM_INVALID;
     return false;
 }
 

@@ -151,6 +151,20 @@ static bool read_change(struct admin_call *call, struct object_change *change)
     return good;
 }
 
+/* What the body names and is not there is a wrong value: a 404 would blame the URL. */
+static bool refuse_change(struct admin_call *call, const struct object_change *change)
+{
+    const struct admin_problem *problem = &call->office->operations.problem;
+    const struct object_member_row *row =
+        object_find_member(change->kind, text_from(problem->field));
+
+    (void)call_refuse_operation(call);
+    if (problem->code == ADMIN_PROBLEM_NOT_FOUND && row &&
+        object_says(change, (enum object_member)(row - object_members)))
+        call->problem.code = ADMIN_PROBLEM_INVALID;
+    return false;
+}
+
 /* ---- changing ---- */
 
 static bool append_location(struct admin_call *call, struct text id)
@@ -178,7 +192,7 @@ bool handle_create(struct admin_call *call)
     if (!read_change(call, &wanted))
         return false;
     if (!operations_create(&call->office->operations, &wanted, &result))
-        return call_refuse_operation(call);
+        return refuse_change(call, &wanted);
     (void)append_location(call, result.id);
     return result.secret ? answer_secret(call, &result) : answer_object(call, result.after);
 }
@@ -225,7 +239,7 @@ bool handle_edit(struct admin_call *call)
         return call_refuse_operation(call);
     bool good = check_match(call);
     if (good && !operations_edit(operations, call->id, &changes, &result))
-        good = call_refuse_operation(call);
+        good = refuse_change(call, &changes);
     if (!good) {
         operations_roll_back(operations);
         return false;
@@ -234,7 +248,15 @@ bool handle_edit(struct admin_call *call)
                                          : call_refuse_operation(call);
 }
 
-/* What is revoked stays to be looked at and is shown; what is deleted is gone. */
+static bool answer_nothing(struct admin_call *call)
+{
+    call->status = 204;
+    call->content_type = NULL;
+    return true;
+}
+
+/* What is revoked stays to be looked at and is shown, if the store can be asked; what is deleted is
+ * gone. */
 bool handle_delete(struct admin_call *call)
 {
     struct operation_deletion deletion = {.reason = call_query(call, "reason")};
@@ -245,10 +267,12 @@ bool handle_delete(struct admin_call *call)
     if (!operations_delete(&call->office->operations, call->route->kind, call->id, &deletion,
                            &result))
         return call_refuse_operation(call);
-    if (call->route->status == 204) {
-        call->content_type = NULL;
-        return true;
-    }
+    if (call->route->status == 204)
+        return answer_nothing(call);
+    if (!result.after.data &&
+        (!call->office->store ||
+         !operations_show(&call->office->operations, call->route->kind, call->id, &result.after)))
+        return answer_nothing(call);
     return answer_object(call, result.after);
 }
 

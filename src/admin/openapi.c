@@ -431,6 +431,11 @@ static void write_responses(struct json_writer *json, const struct route *route)
     if (*route->response)
         write_content(json, text_from(route->response));
     json_end_object(json);
+    if (route == &routes[ROUTE_KEY_REVOKE]) {
+        begin(json, "204");
+        member(json, "description", "it is revoked, and cannot be shown: the store is away");
+        json_end_object(json);
+    }
     begin(json, "default");
     reference(json, "responses", "Problem");
     json_end_object(json);

@@ -168,20 +168,14 @@ static void raise_trouble(struct alerts *alerts, enum alert_kind kind, const cha
     alerts_raise(alerts, &alert);
 }
 
-static void watch_ledger(struct alerts *alerts, uint64_t now)
+void alert_watch_ledger(struct alerts *alerts, const struct ledger_counters *counters, uint64_t now)
 {
-    struct ledger_counters counters;
-
-    if (!alerts->ledger || now < alerts->watch.ledger_at)
-        return;
-    alerts->watch.ledger_at = now + LEDGER_TURN;
-    ledger_read_counters(alerts->ledger, &counters);
     for (size_t i = 0; i < ALERT_TROUBLES; i++) {
         struct alert_trouble *trouble = &alerts->watch.troubles[i];
-        if (!troubles[i].is(&counters)) {
+        if (!troubles[i].is(counters)) {
             if (trouble->told)
                 raise_trouble(alerts, troubles[i].ends, troubles[i].end_message, trouble->began,
-                              &counters);
+                              counters);
             *trouble = (struct alert_trouble){0};
             continue;
         }
@@ -191,8 +185,19 @@ static void watch_ledger(struct alerts *alerts, uint64_t now)
             continue;
         trouble->told = true;
         raise_trouble(alerts, troubles[i].begins, troubles[i].begin_message, trouble->began,
-                      &counters);
+                      counters);
     }
+}
+
+static void watch_ledger(struct alerts *alerts, uint64_t now)
+{
+    struct ledger_counters counters;
+
+    if (!alerts->ledger || now < alerts->watch.ledger_at)
+        return;
+    alerts->watch.ledger_at = now + LEDGER_TURN;
+    ledger_read_counters(alerts->ledger, &counters);
+    alert_watch_ledger(alerts, &counters, now);
 }
 
 /* ---- the outbox ---- */

@@ -168,5 +168,8 @@ void alert_delivery_close(struct alerts *alerts);
 /* ---- alert_watch.c ---- */
 
 void alert_watch_step(struct alerts *alerts);
+/* What the ledger's counters say at `now`, monotonic. */
+void alert_watch_ledger(struct alerts *alerts, const struct ledger_counters *counters,
+                        uint64_t now);
 
 #endif

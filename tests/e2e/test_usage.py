@@ -133,3 +133,24 @@ def test_says_what_is_not_counted_yet(start_gateway, own_fake):
     gateway.start()
     agree(gateway, gateway.records())
     assert not said()
+
+
+def test_an_old_store_is_counted_beside_the_imports(start_gateway, own_fake):
+    """What a Turnpike without rollups has stored is counted at the next start, and new calls with it."""
+    gateway = start_gateway(plain_config(own_fake.url))
+    for _ in range(20):
+        assert call_once(gateway.port, gateway.key, "fast").status == 200
+    agree(gateway, gateway.records())
+    gateway.stop()
+    with sqlite3.connect(gateway.data / "turnpike.db") as store:
+        for table in ("usage_series", "usage_quarters", "usage_days"):
+            store.execute(f"DELETE FROM {table}")
+        store.execute("UPDATE exchanges SET series = NULL")
+        store.execute("UPDATE usage_backfill SET next = 1, last = (SELECT max(number) FROM exchanges)")
+    store.close()
+    before = gateway.run("usage", "--data", str(gateway.data), "--since", "all")
+    assert "still being counted (0 of" in before.stderr
+    gateway.start()
+    assert call_once(gateway.port, gateway.key, "fast").status == 200
+    agree(gateway, gateway.records())
+    assert gateway.run("usage", "--data", str(gateway.data)).stderr.count("older Turnpike") == 0

@@ -1,6 +1,7 @@
 #include "app/version.h"
 
 #include <ares.h>
+#include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
 #include <uv.h>
@@ -32,7 +33,7 @@ struct library {
     const char *version; /* of the one loaded now, not of the one compiled against */
 };
 
-#define LIBRARIES 7u
+#define LIBRARIES 8u
 
 static void read_libraries(struct library out[LIBRARIES])
 {
@@ -42,6 +43,7 @@ static void read_libraries(struct library out[LIBRARIES])
                    number & 0xff);
     const struct library libraries[] = {
         {"c-ares", ares_version(NULL)},
+        {"curl", curl_version_info(CURLVERSION_NOW)->version},
         {"libuv", uv_version_string()},
         {"libyaml", yaml_get_version_string()},
         {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},

@@ -51,7 +51,7 @@ enum money_problem money_parse(struct text text, money *out)
             return MONEY_TOO_LARGE;
     }
     for (size_t i = 0; i < MONEY_DECIMALS; i++)
-        amount = amount * 10 + (i < fraction.length ? fraction.data[i] - '0' : 0);
+        amount = amount * 10 + (has_point && i < fraction.length ? fraction.data[i] - '0' : 0);
     if (amount > MONEY_PARSE_MAX)
         return MONEY_TOO_LARGE;
     *out = amount;

@@ -151,7 +151,7 @@ int64_t quantities_seconds(struct quantities *quantities, yyjson_val *object, co
     if (value == NULL || yyjson_is_null(value))
         return -1;
     double seconds = yyjson_get_num(value);
-    if (!yyjson_is_num(value) || !(seconds >= 0) || seconds > (double)(QUANTITY_MAX / 1000)) {
+    if (!yyjson_is_num(value) || !(seconds >= 0) || seconds * 1000 > (double)QUANTITY_MAX) {
         quantities_refuse(quantities, "a duration is negative, absurd or no number");
         return -1;
     }

@@ -25,7 +25,8 @@
 #define PATH_SIZE     4096u
 #define PATIENCE      100u /* milliseconds that a step waits for another process's lock */
 #define RULES_SIZE    (1024ull << 20) /* bytes of a definition: a million rules of some 500 each */
-#define STEPS_SKIPPED 4u              /* after a failure the store is tried once a second */
+#define LATE_PAUSE    20u             /* times as long as it took is nothing asked for again */
+#define STEPS_SKIPPED 4u /* after a failure the store is tried once a second */
 
 struct policy_refresher {
     struct policy *policy;
@@ -36,6 +37,8 @@ struct policy_refresher {
     bool stale;         /* the rules in force are not those of the store */
     int64_t seen;
     unsigned steps_to_skip;
+    uint64_t late;       /* calls that began then and later were recorded; UINT64_MAX: none */
+    uint64_t late_again; /* monotonic: no earlier is the past asked for again */
     pthread_mutex_t lock;
     struct policy_refresher_state state; /* under the lock */
 };
@@ -369,6 +372,32 @@ static enum error load(struct policy_refresher *refresher, char *problem)
     return error;
 }
 
+/* A call may be recorded after a budget was made that it counts in, and have begun before: calls
+ * under way, and those that waited in a journal. With many budgets that takes a while; what is
+ * asked for again takes a small part of this thread. */
+static void tell_late(struct policy_refresher *refresher)
+{
+    uint64_t began = clock_monotonic();
+
+    if (refresher->late == UINT64_MAX || began < refresher->late_again)
+        return;
+    policy_refresh(refresher->policy, refresher->late);
+    refresher->late = UINT64_MAX;
+    uint64_t now = clock_monotonic();
+    refresher->late_again = now + (now - began) * LATE_PAUSE;
+}
+
+/* Before the rules are loaded: of calls recorded from now on, later steps will hear. */
+static enum error note_recorded(struct policy_refresher *refresher)
+{
+    uint64_t earliest;
+    enum error error = changes_reader_recorded(refresher->reader, &earliest);
+
+    if (!error && earliest < refresher->late)
+        refresher->late = earliest;
+    return error;
+}
+
 static enum error refresh(struct policy_refresher *refresher, char *problem)
 {
     bool changed = false;
@@ -376,6 +405,8 @@ static enum error refresh(struct policy_refresher *refresher, char *problem)
 
     if (!error)
         error = changes_reader_poll(refresher->reader, &changed);
+    if (!error && changed)
+        error = note_recorded(refresher);
     if (!error && (changed || refresher->stale))
         error = load(refresher, problem);
     if (error && !problem[0])
@@ -412,6 +443,8 @@ void policy_refresher_step(struct policy_refresher *refresher)
         if (error && error != ERROR_BUSY)
             refresher->steps_to_skip = STEPS_SKIPPED;
         note_outcome(refresher, error, problem);
+        if (!error)
+            tell_late(refresher);
     }
     policy_tick(refresher->policy, clock_wall());
 }
@@ -435,6 +468,7 @@ enum error policy_refresher_create(const char *data, struct policy_refresher **o
     }
     pthread_mutex_init(&refresher->lock, NULL);
     refresher->state.working = true;
+    refresher->late = UINT64_MAX;
     policy_refresher_step(refresher);
     *out = refresher;
     return ERROR_OK;

@@ -60,6 +60,17 @@ static void change_used(struct account *account, struct account_period *period, 
         wide_add(&account->window, difference);
 }
 
+/* Calls that had begun when the period was made may hold in it all the same, and their rows come
+ * later: what they have spent is counted once. */
+static money take_early(struct account_period *period, money found)
+{
+    money early = wide_read(&period->early);
+    money taken = early < found ? early : found;
+    if (taken > 0)
+        wide_add(&period->early, -taken); /* others only add to it */
+    return taken > 0 ? taken : 0;
+}
+
 /* Asks what was spent before the period was made. */
 static void ask_base(struct account *account, struct account_period *period,
                      const struct account_source *source)
@@ -71,6 +82,7 @@ static void ask_base(struct account *account, struct account_period *period,
     money difference = spent - period->base;
     period->base = spent;
     period->base_known = true;
+    difference -= take_early(period, difference);
     if (difference != 0) {
         wide_add(&period->spent, difference);
         change_used(account, period, difference);
@@ -280,10 +292,10 @@ bool account_is_complete(const struct account *account)
     return true;
 }
 
-bool account_refresh(struct account *account, const struct account_source *source)
+bool account_refresh(struct account *account, const struct account_source *source, uint64_t since)
 {
     for (struct account_period *period = newest_of(account); period; period = next_of(period)) {
-        if (period->start < period->made_at)
+        if (period->start < period->made_at && period->made_at > since)
             ask_base(account, period, source);
     }
     return account_is_complete(account);
@@ -373,11 +385,13 @@ bool account_hold(struct account *account, struct account_period **period, money
     return true;
 }
 
-void account_settle(struct account *account, struct account_period *period, money held,
-                    money actual)
+void account_settle(struct account *account, struct account_period *period, uint64_t wall,
+                    money held, money actual)
 {
     if (actual != 0)
         wide_add(&period->spent, actual);
+    if (actual > 0 && wall < period->made_at && wall >= period->start)
+        wide_add(&period->early, actual);
     if (actual != held)
         change_used(account, period, actual - held);
 }

@@ -32,14 +32,16 @@ struct account_told {
 struct account_period {
     struct wide used; /* spent and held, doubled; the low bit: closed, it counts no more */
     struct wide spent;
+    struct wide early; /* of what is spent: by calls admitted before `made_at`, whose rows the
+                          source has not told of yet */
     struct account_period *_Atomic older;
     uint64_t start, end;
+    uint64_t made_at;            /* wall time */
     atomic_uint_least32_t holds; /* calls that point here */
 
     atomic_bool base_known; /* what was spent before it was made is in it */
 
     /* The control thread's: */
-    uint64_t made_at; /* wall time */
     struct account_told told;
     money base; /* that amount */
     struct account *account;
@@ -84,8 +86,9 @@ must_check struct account *account_create(enum period_kind kind, uint64_t rollin
  * again. */
 must_check bool account_roll(struct account *account, uint64_t wall,
                              const struct account_source *source, struct account_leavers *leavers);
-/* Asks the source again for every period made after its start. True: all is known. */
-bool account_refresh(struct account *account, const struct account_source *source);
+/* Asks the source again for every period made after its start and after `since`. True: all is
+ * known. */
+bool account_refresh(struct account *account, const struct account_source *source, uint64_t since);
 /* Whether every period knows what was spent before it was made. Any thread that may read it. */
 bool account_is_complete(const struct account *account);
 /* Takes every period out. */
@@ -113,9 +116,9 @@ money account_spent(const struct account *account, const struct account_period *
  * now. The caller has one of the period's `holds`. */
 must_check bool account_hold(struct account *account, struct account_period **period, money amount,
                              money cap, bool bind);
-/* What was held becomes `actual`, and that is spent. */
-void account_settle(struct account *account, struct account_period *period, money held,
-                    money actual);
+/* What was held by a call that was admitted at `wall` becomes `actual`, and that is spent. */
+void account_settle(struct account *account, struct account_period *period, uint64_t wall,
+                    money held, money actual);
 /* What was held goes back, as if it had never been. */
 void account_give_back(struct account *account, struct account_period *period, money held);
 

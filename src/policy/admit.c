@@ -399,7 +399,7 @@ static void settle_budgets(struct policy_hold *hold, const struct policy_actual 
             cost = actual->cost < 0 ? 0 : actual->cost;
         else if (actual->state == POLICY_COST_UNKNOWN)
             cost = entry->held;
-        account_settle(entry->account, entry->period, entry->held, cost);
+        account_settle(entry->account, entry->period, hold->call.wall, entry->held, cost);
         atomic_fetch_sub_explicit(&entry->period->holds, 1, memory_order_release);
     }
 }

@@ -22,6 +22,7 @@ struct policy {
     struct loaded_zone *zones;              /* kept until the end: accounts point to them */
     uint64_t calm_from, calm_until;         /* between them a tick has nothing to roll */
     bool bases_known;                       /* every period knows what was spent before it */
+    uint64_t made_at;                       /* wall time at which the last periods were made */
     struct account_period *leaving_periods; /* out of sight of every reader, some still held */
     struct limit *leaving_limits;
     struct account *leaving_accounts;

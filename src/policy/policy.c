@@ -252,6 +252,7 @@ enum error policy_replace(struct policy *policy, const struct policy_definition 
     retire_old(&replacing);
     policy->calm_from = policy->calm_until = 0;
     policy->bases_known = false;
+    policy->made_at = wall > policy->made_at ? wall : policy->made_at;
     policy_tick(policy, wall);
     return ERROR_OK;
 }
@@ -264,6 +265,7 @@ static bool roll_all(struct policy *policy, struct snapshot *snapshot, uint64_t 
     bool done = true;
     policy->calm_from = 0;
     policy->calm_until = UINT64_MAX;
+    policy->made_at = wall > policy->made_at ? wall : policy->made_at;
     for (size_t i = 0; i < snapshot->budget_count; i++) {
         struct account *account = snapshot->budgets[i].account;
         struct asking asking = {policy, &snapshot->budgets[i].budget};
@@ -279,16 +281,19 @@ static bool roll_all(struct policy *policy, struct snapshot *snapshot, uint64_t 
     return done;
 }
 
-/* Asks again where what was spent before is not known yet. */
-static void learn_bases(struct policy *policy, struct snapshot *snapshot, bool all)
+/* Asks again where what was spent before is not known yet; of what was made after `since` anyway.
+ */
+static void learn_bases(struct policy *policy, struct snapshot *snapshot, uint64_t since)
 {
     bool known = true;
     for (size_t i = 0; i < snapshot->budget_count; i++) {
         struct asking asking = {policy, &snapshot->budgets[i].budget};
         struct account_source source = source_of(&asking);
         struct account *account = snapshot->budgets[i].account;
-        if (all || !account_is_complete(account))
-            known = account_refresh(account, &source) && known;
+        if (!account_is_complete(account))
+            known = account_refresh(account, &source, 0) && known;
+        else
+            known = account_refresh(account, &source, since) && known;
     }
     policy->bases_known = known;
 }
@@ -306,14 +311,15 @@ void policy_tick(struct policy *policy, uint64_t wall)
         }
     }
     if (!policy->bases_known)
-        learn_bases(policy, snapshot, false);
+        learn_bases(policy, snapshot, UINT64_MAX);
     sweep_periods(policy);
     sweep_limits(policy);
 }
 
-void policy_refresh(struct policy *policy)
+void policy_refresh(struct policy *policy, uint64_t since)
 {
-    learn_bases(policy, atomic_load_explicit(&policy->snapshot, memory_order_relaxed), true);
+    if (since < policy->made_at)
+        learn_bases(policy, atomic_load_explicit(&policy->snapshot, memory_order_relaxed), since);
 }
 
 /* ------------------------------------------------------------------ beginning and end */

@@ -62,9 +62,9 @@ must_handle enum error policy_replace(struct policy *policy,
 /* Makes coming periods ready, lets go of old ones. Each POLICY_TICK, and at once after the clock
  * jumped. The calling thread must hold nothing of a table. */
 void policy_tick(struct policy *policy, uint64_t wall);
-/* Asks `history` again about every period that began before its account did: for after an import
- * that brought late rows. */
-void policy_refresh(struct policy *policy);
+/* Calls admitted at `since` and later were recorded by now: `history` is asked again about the
+ * periods that began before they were made, if they were made after that. */
+void policy_refresh(struct policy *policy, uint64_t since);
 
 struct policy_budget_state;
 /* Calls `crossed` for each alert percentage that what was spent has reached and that has not been

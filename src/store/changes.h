@@ -20,6 +20,9 @@ must_handle enum error changes_reader_create(struct store *store, struct changes
 void changes_reader_destroy(struct changes_reader *reader); /* before store_close; NULL is fine */
 /* Whether another connection may have changed the file since the last call; true the first time. */
 must_handle enum error changes_reader_poll(struct changes_reader *reader, bool *changed);
+/* When the earliest of the calls began that were recorded since the last time this was asked (or
+ * since the reader was made); UINT64_MAX: none was. */
+must_handle enum error changes_reader_recorded(struct changes_reader *reader, uint64_t *earliest);
 /* The highest number given so far; 0 when nothing was ever changed. */
 must_handle enum error changes_reader_latest(struct changes_reader *reader, int64_t *latest);
 

@@ -59,7 +59,7 @@ static struct account_period *hold(struct account *account, uint64_t wall, money
 
 static void settle(struct account_period *period, money held, money actual)
 {
-    account_settle(period->account, period, held, actual);
+    account_settle(period->account, period, period->made_at, held, actual);
     period->holds--;
 }
 
@@ -127,10 +127,33 @@ static void test_the_past_is_asked_for(void **state)
     assert_money_equal(account_spent(account, account_find(account, NOW)), before);
     settle(hold(account, NOW, 50, 1000), 50, 40);
     past_per_quarter = 4; /* late rows came */
-    assert_true(account_refresh(account, &past));
+    assert_true(account_refresh(account, &past, 0));
     assert_money_equal(account_spent(account, account_find(account, NOW)), before / 3 * 4 + 40);
     assert_true(account_roll(account, NOW + DAY, &past, &leavers));
     assert_money_equal(account_used(account, account_find(account, NOW + DAY)), 0);
+    drop(account);
+}
+
+/* A call admitted before the account was made may hold in it; its row comes with the past. */
+static void test_what_began_earlier_counts_once(void **state)
+{
+    past_per_quarter = 0;
+    struct account *account = account_create(PERIOD_DAY, 0, NULL, NOW, &past);
+    struct account_period *held = hold(account, NOW, 50, 1000);
+    account_settle(account, held, NOW - SECOND, 50, 40);
+    held->holds--;
+    assert_money_equal(account_spent(account, held), 40);
+    money quarters = (money)(NOW % DAY / PERIOD_QUARTER);
+    past_per_quarter = 1; /* its row, and others */
+    assert_true(account_refresh(account, &past, NOW - 1));
+    assert_money_equal(account_spent(account, held), quarters > 40 ? quarters : 40);
+    past_per_quarter = 2;
+    assert_true(account_refresh(account, &past, NOW));
+    assert_money_equal(account_spent(account, held),
+                       quarters > 40 ? quarters : 40); /* nothing is as late as that */
+    assert_true(account_refresh(account, &past, NOW - 1));
+    assert_money_equal(account_spent(account, held), 2 * quarters);
+    assert_money_equal(account_used(account, held), 2 * quarters);
     drop(account);
 }
 
@@ -141,9 +164,9 @@ static void test_an_unknown_past_is_asked_for_again(void **state)
     struct account *account = account_create(PERIOD_LIFETIME, 0, NULL, NOW, &past);
     assert_false(account_is_complete(account));
     assert_money_equal(account_used(account, account_find(account, NOW)), 0);
-    assert_false(account_refresh(account, &past));
+    assert_false(account_refresh(account, &past, 0));
     past_is_known = true;
-    assert_true(account_refresh(account, &past));
+    assert_true(account_refresh(account, &past, 0));
     assert_true(account_used(account, account_find(account, NOW)) > 0);
     drop(account);
 }
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup(test_clock_jumps, set_up),
         cmocka_unit_test_setup(test_old_periods_are_let_go, set_up),
         cmocka_unit_test_setup(test_the_past_is_asked_for, set_up),
+        cmocka_unit_test_setup(test_what_began_earlier_counts_once, set_up),
         cmocka_unit_test_setup(test_an_unknown_past_is_asked_for_again, set_up),
         cmocka_unit_test_setup(test_rolling, set_up),
         cmocka_unit_test_setup(test_rolling_past, set_up),

@@ -444,7 +444,7 @@ static void test_history(void **state)
     policy_tick(policy, NOW + SECOND);
     assert_true(look("b").complete);
     assert_money_equal(look("b").spent, 900);
-    policy_refresh(policy);
+    policy_refresh(policy, 0);
     assert_money_equal(look("b").spent, 900);
 }
 

@@ -325,6 +325,7 @@ static bool check(struct operations *operations, const struct object_change *cha
 
 /* ------------------------------------------------------------------ another like it */
 
+/* Among those of the same scope. */
 struct twin {
     const struct stored_budget *budget;
     char id[BUDGETS_ID_LENGTH + 1];
@@ -335,8 +336,6 @@ static void compare_twin(void *context, const struct stored_budget *other)
     struct twin *twin = context;
     const struct stored_budget *budget = twin->budget;
     if (text_empty(other->name) && !text_equal(other->id, budget->id) &&
-        text_equal(other->scope_kind, budget->scope_kind) &&
-        text_equal(other->scope_value, budget->scope_value) &&
         text_equal(other->period, budget->period) && other->length == budget->length)
         (void)text_copy_to(other->id, twin->id, sizeof twin->id);
 }
@@ -348,7 +347,8 @@ static bool check_twin(struct operations *operations, const struct stored_budget
     struct operations_scope scope = scope_of(budget);
     if (!text_empty(budget->name))
         return true;
-    enum error error = budgets_list(operations->store, compare_twin, &twin);
+    enum error error = budgets_list_scope(operations->store, budget->scope_kind,
+                                          budget->scope_value, compare_twin, &twin);
     if (error)
         return operations_store_answer(operations, error);
     if (twin.id[0] == '\0')
@@ -464,15 +464,13 @@ static bool delete_budget(struct operations *operations, struct text id,
 
 struct ids {
     struct operations *operations;
-    const struct operations_scope *scope;
     struct text first;
 };
 
 static void take_first(void *context, const struct stored_budget *budget)
 {
     struct ids *ids = context;
-    if (ids->first.data == NULL && text_equal(budget->scope_kind, ids->scope->kind) &&
-        text_equal(budget->scope_value, ids->scope->value))
+    if (ids->first.data == NULL)
         ids->first = arena_copy(ids->operations->arena, budget->id);
 }
 
@@ -481,9 +479,10 @@ bool operations_delete_budgets_of(struct operations *operations,
 {
     const struct operation_deletion deletion = {0};
     while (true) {
-        struct ids ids = {operations, scope, text_of(NULL, 0)};
+        struct ids ids = {operations, text_of(NULL, 0)};
         struct operation_result result;
-        enum error error = budgets_list(operations->store, take_first, &ids);
+        enum error error =
+            budgets_list_scope(operations->store, scope->kind, scope->value, take_first, &ids);
         if (error)
             return operations_store_answer(operations, error);
         if (ids.first.data == NULL)
@@ -547,9 +546,7 @@ static void compare_match(void *context, const struct stored_budget *other)
 {
     struct matching *matching = context;
     const struct stored_budget *wanted = matching->wanted;
-    if (!text_equal(other->scope_kind, wanted->scope_kind) ||
-        !text_equal(other->scope_value, wanted->scope_value) ||
-        !text_equal(other->name, wanted->name))
+    if (!text_equal(other->name, wanted->name))
         return;
     if (!text_empty(wanted->name) ||
         (text_equal(other->period, wanted->period) && other->length == wanted->length))
@@ -567,7 +564,8 @@ static bool match(struct operations *operations, const struct object_change *cha
     wanted.scope_kind = scope.kind;
     wanted.scope_value = scope.value;
     struct matching matching = {operations, &wanted, TEXT("")};
-    enum error error = budgets_list(operations->store, compare_match, &matching);
+    enum error error =
+        budgets_list_scope(operations->store, scope.kind, scope.value, compare_match, &matching);
     *id = matching.id;
     return operations_store_answer(operations, error);
 }

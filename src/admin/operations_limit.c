@@ -178,6 +178,7 @@ static bool check(struct operations *operations, const struct object_change *cha
 
 /* ------------------------------------------------------------------ another like it */
 
+/* Among those of the same scope. */
 struct twin {
     const struct stored_limit *limit;
     char id[LIMITS_ID_LENGTH + 1];
@@ -188,8 +189,6 @@ static void compare_twin(void *context, const struct stored_limit *other)
     struct twin *twin = context;
     const struct stored_limit *limit = twin->limit;
     if (text_empty(other->name) && !text_equal(other->id, limit->id) &&
-        text_equal(other->scope_kind, limit->scope_kind) &&
-        text_equal(other->scope_value, limit->scope_value) &&
         text_equal(other->metric, limit->metric) && other->window == limit->window)
         (void)text_copy_to(other->id, twin->id, sizeof twin->id);
 }
@@ -201,7 +200,8 @@ static bool check_twin(struct operations *operations, const struct stored_limit 
     struct operations_scope scope = scope_of(limit);
     if (!text_empty(limit->name))
         return true;
-    enum error error = limits_list(operations->store, compare_twin, &twin);
+    enum error error = limits_list_scope(operations->store, limit->scope_kind, limit->scope_value,
+                                         compare_twin, &twin);
     if (error)
         return operations_store_answer(operations, error);
     if (twin.id[0] == '\0')
@@ -274,15 +274,13 @@ static bool delete_limit(struct operations *operations, struct text id,
 
 struct ids {
     struct operations *operations;
-    const struct operations_scope *scope;
     struct text first;
 };
 
 static void take_first(void *context, const struct stored_limit *limit)
 {
     struct ids *ids = context;
-    if (ids->first.data == NULL && text_equal(limit->scope_kind, ids->scope->kind) &&
-        text_equal(limit->scope_value, ids->scope->value))
+    if (ids->first.data == NULL)
         ids->first = arena_copy(ids->operations->arena, limit->id);
 }
 
@@ -291,9 +289,10 @@ bool operations_delete_limits_of(struct operations *operations,
 {
     const struct operation_deletion deletion = {0};
     while (true) {
-        struct ids ids = {operations, scope, text_of(NULL, 0)};
+        struct ids ids = {operations, text_of(NULL, 0)};
         struct operation_result result;
-        enum error error = limits_list(operations->store, take_first, &ids);
+        enum error error =
+            limits_list_scope(operations->store, scope->kind, scope->value, take_first, &ids);
         if (error)
             return operations_store_answer(operations, error);
         if (ids.first.data == NULL)
@@ -350,9 +349,7 @@ static void compare_match(void *context, const struct stored_limit *other)
 {
     struct matching *matching = context;
     const struct stored_limit *wanted = matching->wanted;
-    if (!text_equal(other->scope_kind, wanted->scope_kind) ||
-        !text_equal(other->scope_value, wanted->scope_value) ||
-        !text_equal(other->name, wanted->name))
+    if (!text_equal(other->name, wanted->name))
         return;
     if (!text_empty(wanted->name) ||
         (text_equal(other->metric, wanted->metric) && other->window == wanted->window))
@@ -371,7 +368,8 @@ static bool match(struct operations *operations, const struct object_change *cha
     wanted.scope_kind = scope.kind;
     wanted.scope_value = scope.value;
     struct matching matching = {operations, &wanted, TEXT("")};
-    enum error error = limits_list(operations->store, compare_match, &matching);
+    enum error error =
+        limits_list_scope(operations->store, scope.kind, scope.value, compare_match, &matching);
     *id = matching.id;
     return operations_store_answer(operations, error);
 }

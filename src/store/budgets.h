@@ -48,6 +48,9 @@ must_handle enum error budgets_find(struct store *store, struct text id_or_name,
                                     budgets_found found, void *context);
 /* All that are not deleted, by scope, then by id. */
 must_handle enum error budgets_list(struct store *store, budgets_found found, void *context);
+/* Those of one scope that are not deleted, by id. */
+must_handle enum error budgets_list_scope(struct store *store, struct text kind, struct text value,
+                                          budgets_found found, void *context);
 /* Everything but id and times becomes that of `budget` (raise_until too). ERROR_NOT_FOUND;
  * ERROR_EXISTS when the name is taken. */
 must_handle enum error budgets_update(struct store *store, const struct stored_budget *budget);

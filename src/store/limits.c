@@ -83,6 +83,21 @@ enum error limits_list(struct store *store, limits_found found, void *context)
                        NULL, NULL, take_row, &reading, NULL);
 }
 
+static void bind_scope(const void *context, struct store_statement *statement)
+{
+    table_bind_texts(statement, context, 2);
+}
+
+enum error limits_list_scope(struct store *store, struct text kind, struct text value,
+                             limits_found found, void *context)
+{
+    const struct text scope[] = {kind, value};
+    struct reading reading = {found, context};
+    return table_query(
+        store, SELECT " WHERE scope_kind = ? AND scope_value = ? AND deleted_at = 0 ORDER BY id",
+        bind_scope, scope, take_row, &reading, NULL);
+}
+
 enum error limits_update(struct store *store, const struct stored_limit *limit)
 {
     struct store_statement *statement;

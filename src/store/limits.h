@@ -42,6 +42,9 @@ must_handle enum error limits_find(struct store *store, struct text id_or_name, 
                                    void *context);
 /* All that are not deleted, by scope, then by id. */
 must_handle enum error limits_list(struct store *store, limits_found found, void *context);
+/* Those of one scope that are not deleted, by id. */
+must_handle enum error limits_list_scope(struct store *store, struct text kind, struct text value,
+                                         limits_found found, void *context);
 /* Everything but id and times becomes that of `limit`. ERROR_NOT_FOUND; ERROR_EXISTS when the name
  * is taken. */
 must_handle enum error limits_update(struct store *store, const struct stored_limit *limit);

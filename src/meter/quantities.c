@@ -308,14 +308,11 @@ static bool names(struct text raw, struct text word)
 }
 
 /* Whether the raw object has counters that struct usage does not: Mistral's and Moonshot's
- * spellings of the cached part, Mistral's seconds of audio, the cached part by modality, and the
- * text beside generated images. A search is made only where what was read leaves the question open.
- */
+ * spellings of the cached part, the cached part by modality, and the text beside generated images.
+ * A search is made only where what was read leaves the question open. */
 static bool says_more(const struct usage *usage, struct text raw)
 {
     if (usage->cached_input < 0 && names(raw, TEXT("cached")))
-        return true;
-    if (usage->milliseconds < 0 && names(raw, TEXT("_seconds")))
         return true;
     if (usage->cached_input > 0 && (usage->audio_input > 0 || usage->image_input > 0) &&
         names(raw, TEXT("cached_tokens_details")))

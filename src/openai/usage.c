@@ -156,7 +156,8 @@ void usage_read(struct usage *usage, struct text raw)
     while (members_next(&members, &member)) {
         if (member_take(usage, &member, plain, ARRAY_LENGTH(plain)))
             continue;
-        if (text_equal(member.key, TEXT("seconds")))
+        if (text_equal(member.key, TEXT("seconds")) ||
+            text_equal(member.key, TEXT("prompt_audio_seconds"))) /* Mistral */
             seconds_take(usage, &member);
         else
             details_take(usage, &member);

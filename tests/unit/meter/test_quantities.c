@@ -28,6 +28,7 @@ static void both_ways_agree(void **state)
         "\"output_tokens\":3}",
         "{\"prompt_tokens\":100,\"num_cached_tokens\":60,\"completion_tokens\":1}",
         "{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":11}}",
+        "{\"prompt_tokens\":100,\"prompt_audio_seconds\":12,\"completion_tokens\":1}",
         "{\"prompt_tokens\":-1,\"completion_tokens\":3}",
         "{\"prompt_tokens\":0,\"completion_tokens\":0}",
         "{\"prompt_tokens\":null}",

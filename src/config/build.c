@@ -206,32 +206,6 @@ static void build_access_log(const struct settings_value *value, struct config *
         config->access_log_path = value->text;
 }
 
-static void build_webhooks(struct settings_reader *reader, const struct settings *settings,
-                           struct config *config)
-{
-    struct config_webhook *webhooks =
-        build_array(reader, settings->webhook_count, sizeof(*webhooks));
-    if (!webhooks)
-        return;
-    size_t top = report_enter(reader->report, TEXT("webhooks"));
-    for (size_t i = 0; i < settings->webhook_count; i++) {
-        const struct settings_webhook *from = &settings->webhooks[i];
-        size_t mark = report_enter(reader->report, from->entry.name);
-        webhooks[i].name = arena_copy(&reader->memory->arena, from->entry.name);
-        webhooks[i].url = from->url.text;
-        webhooks[i].url_secret = from->url.secret;
-        webhooks[i].secret = from->secret.secret;
-        if (!text_empty(from->url.text) && !text_starts_with(from->url.text, TEXT("https://")) &&
-            !text_starts_with(from->url.text, TEXT("http://")))
-            report_error(reader->report, settings_place(&from->url, NULL),
-                         "a URL that begins with https:// or http:// is wanted");
-        report_leave(reader->report, mark);
-    }
-    report_leave(reader->report, top);
-    config->webhooks = webhooks;
-    config->webhook_count = settings->webhook_count;
-}
-
 void build_snapshot(struct settings_reader *reader, const struct settings *settings,
                     const struct document_node *root, struct config *config)
 {

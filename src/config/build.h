@@ -18,6 +18,9 @@ void build_models(struct settings_reader *reader, const struct settings *setting
 /* build_pricing.c: the provider's endpoint is built. */
 void build_pricing(struct settings_reader *reader, const struct settings_pricing *from,
                    struct config_provider *provider);
+/* build_webhooks.c */
+void build_webhooks(struct settings_reader *reader, const struct settings *settings,
+                    struct config *config);
 /* The provider with that name; NULL after reporting that there is none, with the nearest. */
 const struct config_provider *build_find_provider(struct settings_reader *reader,
                                                   const struct config *config,

@@ -219,6 +219,8 @@ static bool set_options(struct flight *flight)
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, flight->error);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    /* Else the end of a request waits for a name server that does not answer. */
+    (void)curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)WEBHOOK_TIMEOUT_SECONDS);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)WEBHOOK_CONNECT_TIMEOUT_SECONDS);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);

@@ -441,6 +441,28 @@ static void test_binary(void **state)
     buffer_close(&lines);
 }
 
+/* What would otherwise be known only when the first alert cannot be sent. */
+static void test_webhooks(void **state)
+{
+    struct buffer lines;
+
+    setenv("BAD_URL", "hooks.example.com/the-secret-path", 1);
+    setenv("BAD_SECRET", "whsec_not-base64-at-all", 1);
+    refuse(TEXT("providers: {up: {type: demo}}\nmodels: {a: {targets: [{provider: up}]}}\n"
+                "webhooks:\n  one: {url: \"ftp://x\"}\n  two: {url: \"env:BAD_URL\"}\n"
+                "  three: {url: \"https://x\", secret: \"env:BAD_SECRET\"}\n"),
+           &lines);
+    assert_true(says(&lines, "webhooks.one: a URL"));
+    assert_true(says(&lines, "webhooks.two: a URL"));
+    assert_true(says(&lines, "webhooks.three: the secret"));
+    assert_true(says(&lines, "base64 is to follow"));
+    assert_false(says(&lines, "the-secret-path"));
+    assert_false(says(&lines, "at-all"));
+    buffer_close(&lines);
+    unsetenv("BAD_URL");
+    unsetenv("BAD_SECRET");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_difference),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_ten_thousand_models),
+        cmocka_unit_test(test_webhooks),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_binary),
     };

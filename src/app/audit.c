@@ -96,12 +96,17 @@ static void add_cells(struct output_table *table, const struct audit_entry *entr
     output_table_cell(table, STYLE_DIM, text_of(time, 19));
     output_table_cell(table, STYLE_PLAIN, entry->who);
     output_table_cell(table, deleted ? STYLE_BAD : STYLE_PLAIN, entry->action);
-    difference_write_label(kind, deleted ? entry->before : entry->after, &cell);
+    if (text_equal(entry->object_kind, TEXT("ledger"))) /* no object: an act of its own */
+        buffer_append(&cell, TEXT("the ledger"));
+    else
+        difference_write_label(kind, deleted ? entry->before : entry->after, &cell);
     output_table_cell(table, STYLE_PLAIN, buffer_text(&cell));
     buffer_clear(&cell);
-    if (!deleted)
-        (void)difference_write(kind, entry->before, entry->after, TEXT(""), TEXT("; "), &cell);
-    if (cell.length > 2)
+    if (text_equal(entry->object_kind, TEXT("ledger")))
+        buffer_append(&cell, entry->after);
+    else if (!deleted &&
+             difference_write(kind, entry->before, entry->after, TEXT(""), TEXT("; "), &cell) &&
+             cell.length > 2)
         cell.length -= 2;
     output_table_cell(table, STYLE_PLAIN, buffer_text(&cell));
     buffer_close(&cell);

@@ -24,15 +24,20 @@ struct catalog *prices_open(const struct verb_call *call);
 /* From a file, telling its problems on stderr when there are any; NULL then. */
 struct catalog *prices_load(const char *path);
 
-/* Decimal of picodollars for a price, "0.0625". */
-void prices_write_amount(struct json_writer *writer, const char *key, int64_t picodollars);
-/* {"service": …, "above_input_tokens": …, "from": …}, without prices; members only, no braces. */
-void prices_write_card(struct json_writer *writer, const struct catalog_card *card);
 /* "input 2.00, output 8.00" of a card's own prices; `without`: units to leave out. */
 void prices_append(struct buffer *out, const int64_t prices[UNIT_COUNT], uint64_t without);
 /* Writes the buffer, a JSON object or a text, on stdout as a line. */
 void prices_print(const struct buffer *out);
 
-extern const struct verb prices_diff, prices_cost;
+/* Exact dollars, "0.000759600000". */
+void prices_write_exact(struct json_writer *writer, const char *key, money amount);
+/* null when unpriced. */
+void prices_write_cost(struct json_writer *writer, const char *key, const struct price *price);
+/* Members `lines`, `basis` and what explains it. */
+void prices_write_lines(struct json_writer *writer, const struct price *price);
+/* The lines as a table on stdout; nothing without any. */
+void prices_print_lines(const struct price *price);
+
+extern const struct verb prices_diff, prices_cost, prices_explain;
 
 #endif

@@ -192,43 +192,6 @@ static bool read_call(struct costing *costing, yyjson_val *object, struct descri
 
 /* ------------------------------------------------------------------ writing one */
 
-/* "37" or "12.345". */
-static struct text quantity_text(const struct price_line *line, char out[MONEY_TEXT_SIZE])
-{
-    int64_t scale = unit_rows[line->unit].scale;
-    struct ratio ratio = {line->quantity, scale};
-    return text_of(out, ratio_format(ratio, out));
-}
-
-_Static_assert(RATIO_TEXT_SIZE <= MONEY_TEXT_SIZE, "one place for both");
-
-static void write_exact(struct json_writer *writer, const char *key, money amount)
-{
-    char text[MONEY_TEXT_SIZE];
-    json_member_text(writer, key, text_of(text, money_format_exact(amount, text)));
-}
-
-static void write_line(struct json_writer *writer, const struct price_line *line)
-{
-    char text[MONEY_TEXT_SIZE];
-    json_begin_object(writer);
-    json_member_text(writer, "class", unit_rows[line->unit].name);
-    json_key(writer, TEXT("quantity"));
-    json_raw(writer, quantity_text(line, text));
-    prices_write_amount(writer, "price", line->price);
-    json_member_signed(writer, "per", unit_rows[line->unit].per);
-    json_member_text(writer, "factor", text_of(text, ratio_format(line->factor, text)));
-    write_exact(writer, "cost", line->cost);
-    json_end_object(writer);
-}
-
-static void write_reason(struct json_writer *writer, const struct price *price)
-{
-    json_member_text(writer, "reason", text_from(price->reason));
-    if (price->unit != UNIT_NONE)
-        json_member_text(writer, "class", unit_rows[price->unit].name);
-}
-
 static void print_json(const struct costing *costing, const struct described_call *described,
                        const struct price *price)
 {
@@ -240,22 +203,8 @@ static void print_json(const struct costing *costing, const struct described_cal
     json_begin_object(&writer);
     if (described->id.data != NULL)
         json_member_text(&writer, "id", described->id);
-    if (price->basis == PRICE_UNPRICED) {
-        json_key(&writer, TEXT("cost_usd"));
-        json_null(&writer);
-    } else {
-        write_exact(&writer, "cost_usd", price->cost);
-    }
-    json_key(&writer, TEXT("lines"));
-    json_begin_array(&writer);
-    for (size_t i = 0; i < price->line_count; i++)
-        write_line(&writer, &price->lines[i]);
-    json_end_array(&writer);
-    json_member_text(&writer, "basis", price_basis_name(price->basis));
-    if (price->basis == PRICE_UNPRICED)
-        write_reason(&writer, price);
-    if (price->basis == PRICE_PROVIDER_COST && price->computed >= 0)
-        write_exact(&writer, "computed_usd", price->computed);
+    prices_write_cost(&writer, "cost_usd", price);
+    prices_write_lines(&writer, price);
     json_member_text(&writer, "service", price_service_name(price->service));
     json_member_signed(&writer, "tier_basis_tokens", described->quantities.prompt_tokens);
     if (price_rule_write(described->priced, price, rule) > 0)
@@ -268,32 +217,13 @@ static void print_json(const struct costing *costing, const struct described_cal
 
 static void print_text(const struct described_call *described, const struct price *price)
 {
-    static const struct output_column columns[] = {
-        {"CLASS", false, false}, {"QUANTITY", true, false}, {"PRICE", true, false},
-        {"PER", true, false},    {"FACTOR", true, false},   {"COST", true, false},
-    };
     char text[MONEY_TEXT_SIZE], rule[PRICE_RULE_SIZE];
     printf("%s%.*s/%.*s%s", output_style_begin(STYLE_BOLD), TEXT_ARG(described->provider),
            TEXT_ARG(described->model), output_style_end(STYLE_BOLD));
     if (price_rule_write(described->priced, price, rule) > 0)
         printf(" by %s", rule);
     putchar('\n');
-    if (price->line_count > 0) {
-        struct output_table *table = output_table_create(columns, ARRAY_LENGTH(columns));
-        for (size_t i = 0; i < price->line_count; i++) {
-            const struct price_line *line = &price->lines[i];
-            output_table_cell(table, STYLE_PLAIN, unit_rows[line->unit].name);
-            output_table_cell(table, STYLE_PLAIN, quantity_text(line, text));
-            output_table_cell(table, STYLE_PLAIN,
-                              text_of(text, money_format_price(line->price, text)));
-            (void)snprintf(text, sizeof text, "%lld", (long long)unit_rows[line->unit].per);
-            output_table_cell(table, STYLE_PLAIN, text_from(text));
-            output_table_cell(table, STYLE_PLAIN, text_of(text, ratio_format(line->factor, text)));
-            output_table_cell(table, STYLE_PLAIN,
-                              text_of(text, money_format_exact(line->cost, text)));
-        }
-        output_table_print(table);
-    }
+    prices_print_lines(price);
     if (price->basis == PRICE_UNPRICED) {
         printf("unpriced: %s%s%s\n", price->reason, price->unit != UNIT_NONE ? ": " : "",
                price->unit != UNIT_NONE ? unit_rows[price->unit].name.data : "");

@@ -2,6 +2,7 @@
 #include "app/output.h"
 #include "app/prices.h"
 #include "base/ensure.h"
+#include "meter/catalog_json.h"
 #include "meter/instant.h"
 
 #define JSON_MAX (1u << 20) /* one line */
@@ -52,15 +53,15 @@ static void print_json(const struct change *change)
     if (change->card != NULL) {
         json_key(&writer, TEXT("card"));
         json_begin_object(&writer);
-        prices_write_card(&writer, change->card);
+        catalog_json_card(&writer, change->card);
         json_end_object(&writer);
     }
     if (change->unit != UNIT_NONE) {
         json_member_text(&writer, "class", unit_rows[change->unit].name);
         if (change->before >= 0)
-            prices_write_amount(&writer, "before", change->before);
+            catalog_json_amount(&writer, "before", change->before);
         if (change->after >= 0)
-            prices_write_amount(&writer, "after", change->after);
+            catalog_json_amount(&writer, "after", change->after);
     }
     json_end_object(&writer);
     prices_print(&out);

@@ -81,32 +81,63 @@ static void estimate(struct exchange *exchange, struct quantities *quantities)
     quantities_take(quantities, DIALECT_OPENAI, &usage, text_of(NULL, 0), NULL);
 }
 
-/* {"input":176,"output":345}: the counts of what was billed, those that are not zero. */
-static struct text write_units(struct exchange *exchange, const struct quantities *quantities)
-{
-    char memory[512]; /* the field's limit */
-    size_t length = 0;
+#define UNITS_SIZE    512u /* the field's limit */
+#define FACT_SIZE_MAX 64u  /* "1024x1536", "high"; longer ones are nothing that a price goes by */
 
+/* What was billed, as JSON that is being written. */
+struct units_text {
+    char memory[UNITS_SIZE];
+    size_t length;
+    bool full;
+};
+
+/* A member; `value` is JSON. */
+static void add_member(struct units_text *units, struct text name, struct text value)
+{
+    size_t room = sizeof(units->memory) - units->length;
+    char *out = units->memory + units->length;
+
+    if (name.length + value.length + 5 > room) { /* with the closing bracket */
+        units->full = true;
+        return;
+    }
+    *out++ = units->length == 0 ? '{' : ',';
+    *out++ = '"';
+    out = (char *)mempcpy(out, name.data, name.length);
+    *out++ = '"';
+    *out++ = ':';
+    out = (char *)mempcpy(out, value.data, value.length);
+    units->length = (size_t)(out - units->memory);
+}
+
+/* A text of the body, as it stands there between its quotes. */
+static void add_fact(struct units_text *units, enum fact fact, struct text value)
+{
+    if (value.length > 0 && value.length <= FACT_SIZE_MAX)
+        add_member(units, fact_name(fact), text_of(value.data - 1, value.length + 2));
+}
+
+/* {"input":176,"output":345}: the counts that are not zero, and what else the price goes by: so the
+ * call can be priced again. */
+static struct text write_units(struct exchange *exchange, const struct quantities *quantities,
+                               const struct facts *facts)
+{
+    struct units_text units;
+
+    units.length = 0;
+    units.full = false;
     for (uint64_t set = quantities->set; set != 0; set &= set - 1) {
         enum unit unit = (enum unit)__builtin_ctzll(set);
-        struct text name = unit_rows[unit].name;
         char digits[NUMBER_DIGITS_MAX];
         size_t count = number_format_unsigned((uint64_t)quantities->counts[unit], digits);
-        if (length + name.length + count + 5 > sizeof(memory))
-            return text_of(NULL, 0);
-        memory[length] = length == 0 ? '{' : ',';
-        memory[length + 1] = '"';
-        memcpy(memory + length + 2, name.data, name.length);
-        length += 2 + name.length;
-        memory[length++] = '"';
-        memory[length++] = ':';
-        memcpy(memory + length, digits, count);
-        length += count;
+        add_member(&units, unit_rows[unit].name, text_of(digits, count));
     }
-    if (length == 0)
+    add_fact(&units, FACT_SIZE, facts->values[FACT_SIZE]);
+    add_fact(&units, FACT_QUALITY, facts->values[FACT_QUALITY]);
+    if (units.length == 0 || units.full)
         return text_of(NULL, 0);
-    memory[length++] = '}';
-    return arena_copy(&exchange->arena, text_of(memory, length));
+    units.memory[units.length++] = '}';
+    return arena_copy(&exchange->arena, text_of(units.memory, units.length));
 }
 
 static const struct text state_names[] = {
@@ -118,13 +149,14 @@ static const struct text state_names[] = {
 };
 
 static void note_price(struct exchange *exchange, const struct priced_model *model,
-                       const struct quantities *quantities, const struct price *price)
+                       const struct quantities *quantities, const struct facts *facts,
+                       const struct price *price)
 {
     struct record *record = &exchange->record;
     char rule[PRICE_RULE_SIZE];
 
     record->cost_state = state_names[price->basis];
-    record->units = write_units(exchange, quantities);
+    record->units = write_units(exchange, quantities, facts);
     if (price->basis == PRICE_NONE) {
         record->cost = 0;
         return;
@@ -136,6 +168,10 @@ static void note_price(struct exchange *exchange, const struct priced_model *mod
         return;
     }
     record->cost = price->cost;
+    if (price->basis == PRICE_PROVIDER_COST) {
+        record->price_rule = TEXT(PRICE_RULE_PROVIDER);
+        return;
+    }
     record->price_rule =
         arena_copy(&exchange->arena, text_of(rule, price_rule_write(model, price, rule)));
 }
@@ -165,7 +201,7 @@ static enum price_basis price_attempt(struct exchange *exchange, struct attempt 
         .facts = &facts,
     };
     price_call(model, &call, &price);
-    note_price(exchange, model, &quantities, &price);
+    note_price(exchange, model, &quantities, &facts, &price);
     return price.basis;
 }
 

@@ -100,6 +100,8 @@ size_t ratio_format(struct ratio ratio, char out[RATIO_TEXT_SIZE]);
 
 /* "gpt-5.5 standard>272000 residency=1.1 discount=0.9": what priced the call, for its record. */
 #define PRICE_RULE_SIZE 320u
+/* In the place of a rule where the provider said what it bills. */
+#define PRICE_RULE_PROVIDER "as the provider bills it"
 size_t price_rule_write(const struct priced_model *model, const struct price *price,
                         char out[PRICE_RULE_SIZE]);
 

@@ -352,6 +352,8 @@ static enum error add_cut_day(struct reading *reading, uint64_t day, size_t next
     return error;
 }
 
+/* The first and the last quarter; those of the first and the last day where quarters of old days
+ * have been deleted. */
 static enum error read_bounds(struct store *store, int64_t *first, int64_t *last)
 {
     struct store_statement *select;
@@ -359,15 +361,23 @@ static enum error read_bounds(struct store *store, int64_t *first, int64_t *last
     *first = 0;
     *last = -1;
     enum error error = store_prepare(store,
-                                     "SELECT (SELECT min(bucket) FROM usage_quarters),"
+                                     "SELECT (SELECT min(bucket) FROM usage_days),"
+                                     " (SELECT max(bucket) FROM usage_days),"
+                                     " (SELECT min(bucket) FROM usage_quarters),"
                                      " (SELECT max(bucket) FROM usage_quarters)",
                                      &select);
     if (error)
         return error;
     error = store_step(select, &row);
     if (!error && row && !store_column_is_null(select, 0)) {
-        *first = store_column_integer(select, 0);
-        *last = store_column_integer(select, 1);
+        int64_t first_day = store_column_integer(select, 0);
+        int64_t last_day = store_column_integer(select, 1);
+        *first = store_column_integer(select, 2);
+        *last = store_column_integer(select, 3);
+        if (*first / ROLLUP_QUARTERS_PER_DAY != first_day)
+            *first = first_day * ROLLUP_QUARTERS_PER_DAY;
+        if (*last / ROLLUP_QUARTERS_PER_DAY != last_day)
+            *last = (last_day + 1) * ROLLUP_QUARTERS_PER_DAY - 1;
     }
     store_finish(select);
     return error;

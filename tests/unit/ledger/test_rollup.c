@@ -343,6 +343,23 @@ static void test_bounds_and_wrong_edges(void **state)
     assert_true(end <= START + 5 * ROLLUP_DAY && end > START + 5 * ROLLUP_DAY - HOUR);
 }
 
+/* As docs/operations.md says: without the quarters of old days, whole days are right. */
+static void test_without_old_quarters(void **state)
+{
+    const uint64_t edges[] = {0, START + ROLLUP_DAY, START + 3 * ROLLUP_DAY,
+                              START + 4 * ROLLUP_DAY + HOUR, UINT64_MAX};
+    const struct usage_group group = {.dimension = USAGE_BY_MODEL};
+    const struct usage_request request = {
+        .edges = edges, .edge_count = ARRAY_LENGTH(edges), .groups = &group, .group_count = 1};
+    uint64_t first, end;
+    fill_store();
+    assert_int_equal(store_execute(store, "DELETE FROM usage_quarters WHERE bucket / 96 < 20003"),
+                     ERROR_OK);
+    check(&request);
+    assert_int_equal(usage_bounds(store, &first, &end), ERROR_OK);
+    assert_true(first == START);
+}
+
 /* ---- Scopes ---- */
 
 static __int128 slow_sum(const struct usage_scope *scope)
@@ -623,6 +640,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_equals_a_recount),
         TEST(test_bounds_and_wrong_edges),
+        TEST(test_without_old_quarters),
         TEST(test_scopes),
         TEST(test_an_old_store_is_counted_once),
         TEST(test_callers_cannot_fill_the_table),

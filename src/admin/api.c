@@ -178,6 +178,7 @@ void api_discard(struct api_plan *plan)
 struct change {
     struct api *api;
     struct config *config;
+    struct price_book *book;
     struct api_plan plan;
 };
 
@@ -187,8 +188,9 @@ static void take_change(void *owner)
     struct api *api = change->api;
     struct api_plan *plan = &change->plan;
 
-    office_set_config(&api->desk.office, change->config);
+    office_set_config(&api->desk.office, change->config, change->book);
     config_release(change->config);
+    price_book_release(change->book);
     if (plan->descriptor >= 0 || plan->address.length == 0)
         close_door(api);
     if (plan->descriptor >= 0) {
@@ -206,7 +208,8 @@ static void take_change(void *owner)
     free(change);
 }
 
-void api_apply(struct api *api, struct config *config, struct api_plan *plan)
+void api_apply(struct api *api, struct config *config, struct price_book *book,
+               struct api_plan *plan)
 {
     struct change *change = ensure_memory(malloc(sizeof(*change)));
 
@@ -215,7 +218,7 @@ void api_apply(struct api *api, struct config *config, struct api_plan *plan)
     tls_context_release(api->tls);
     api->tls = plan->tls ? tls_context_hold(plan->tls) : NULL;
     api->address = plan->address;
-    *change = (struct change){api, config_hold(config), *plan};
+    *change = (struct change){api, config_hold(config), price_book_acquire(book), *plan};
     *plan = (struct api_plan){.descriptor = -1};
     loop_post(api->desk.loop, take_change, change);
 }

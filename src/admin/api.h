@@ -36,7 +36,8 @@ struct api_plan {
 must_handle enum error api_prepare(struct api *api, const struct config *config,
                                    struct api_plan *plan, char problem[API_PROBLEM_SIZE]);
 /* Takes the plan over. */
-void api_apply(struct api *api, struct config *config, struct api_plan *plan);
+void api_apply(struct api *api, struct config *config, struct price_book *book,
+               struct api_plan *plan);
 void api_discard(struct api_plan *plan);
 
 #endif

@@ -53,6 +53,15 @@ static void write_ledger(struct admin_call *call)
     json_end_object(json);
 }
 
+static void write_prices(struct admin_call *call)
+{
+    json_key(&call->json, TEXT("prices"));
+    json_begin_object(&call->json);
+    json_member_text(&call->json, "catalog",
+                     catalog_version(price_book_catalog(call->office->book)));
+    json_end_object(&call->json);
+}
+
 static void write_keys(struct admin_call *call)
 {
     struct key_refresher_state state;
@@ -77,6 +86,7 @@ bool handle_status(struct admin_call *call)
     json_member_unsigned(json, "workers", call->office->config->workers);
     write_config(call);
     write_ledger(call);
+    write_prices(call);
     write_keys(call);
     json_end_object(json);
     return true;

@@ -25,6 +25,10 @@ bool handle_audit(struct admin_call *call);
 /* handle_usage.c */
 bool handle_usage(struct admin_call *call);
 
+/* handle_prices.c */
+bool handle_prices(struct admin_call *call);
+bool handle_price(struct admin_call *call);
+
 /* handle_status.c */
 bool handle_me(struct admin_call *call);
 bool handle_status(struct admin_call *call);

@@ -21,12 +21,15 @@ void office_close(struct office *office)
     credentials_close(&office->credentials);
     store_close(office->store);
     config_release(office->config);
+    price_book_release(office->book);
 }
 
-void office_set_config(struct office *office, struct config *config)
+void office_set_config(struct office *office, struct config *config, struct price_book *book)
 {
     config_release(office->config);
+    price_book_release(office->book);
     office->config = config_hold(config);
+    office->book = price_book_acquire(book);
     office->config_loaded_at = clock_wall();
 }
 

@@ -8,6 +8,7 @@
 #include "config/snapshot.h"
 #include "control/key_refresher.h"
 #include "ledger/ledger.h"
+#include "meter/price_book.h"
 #include "observe/metrics.h"
 
 /* Milliseconds to wait for another process's lock: the importer's batches take some tens. */
@@ -28,7 +29,8 @@ struct office {
     struct credentials credentials;
     uint64_t started_at; /* wall-clock nanoseconds */
     uint64_t config_loaded_at;
-    struct config *config;            /* in force; NULL in tests */
+    struct config *config;            /* in force; NULL until the first is */
+    struct price_book *book;          /* its */
     char problem[STORE_PROBLEM_SIZE]; /* why the store cannot be opened */
     char path[OFFICE_PATH_SIZE];      /* of the store */
 };
@@ -36,8 +38,8 @@ struct office {
 /* ERROR_ARGUMENT for a path that is too long. The store is opened when it is needed. */
 must_handle enum error office_open(struct office *office, const struct office_settings *settings);
 void office_close(struct office *office);
-/* The configuration in force from now on; held. */
-void office_set_config(struct office *office, struct config *config);
+/* The configuration in force from now on, and what calls cost under it; held. */
+void office_set_config(struct office *office, struct config *config, struct price_book *book);
 /* Opens the store if it is not open. False: `problem` says why not; what needs none still works. */
 bool office_enter(struct office *office);
 

@@ -311,6 +311,36 @@ static void write_exchange(struct json_writer *json)
     json_end_object(json);
 }
 
+/* ---- prices ---- */
+
+/* A model has what its price list says of it; the parts that every one has are named. */
+static void write_price(struct json_writer *json)
+{
+    static const struct {
+        const char *name, *type, *description;
+    } parts[] = {
+        {"provider", "string", "as the price list calls it"},
+        {"model", "string", "as the provider calls it"},
+        {"prices", "object", "USD by unit, today, for a short call; tokens: for 1,000,000"},
+        {"cards", "array", "all prices: by service, size of the prompt and time"},
+    };
+
+    begin(json, "Price");
+    member(json, "type", "object");
+    member(json, "title", "A model and what it costs");
+    begin(json, "properties");
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        begin(json, parts[i].name);
+        member(json, "type", parts[i].type);
+        member(json, "description", parts[i].description);
+        json_end_object(json);
+    }
+    json_end_object(json);
+    json_key(json, TEXT("required"));
+    json_raw(json, TEXT("[\"provider\",\"model\"]"));
+    json_end_object(json);
+}
+
 /* ---- sums ---- */
 
 struct sum_row {
@@ -523,6 +553,7 @@ static void write_schemas(struct json_writer *json)
     for (enum shape_name shape = 0; shape < SHAPE_COUNT; shape++)
         write_shape(json, shape);
     write_exchange(json);
+    write_price(json);
     write_sums(json, "UsageSums", false);
     write_sums(json, "UsageRow", true);
     json_end_object(json);

@@ -303,10 +303,10 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     free(gateway->door_tls);
     gateway->door_tls = preparation->door_tls;
     preparation->door_tls = NULL;
-    api_apply(gateway->api, config, &preparation->admin);
     note_price_list(gateway->book, preparation->book);
     price_book_release(gateway->book);
     gateway->book = preparation->book;
+    api_apply(gateway->api, config, gateway->book, &preparation->admin);
     preparation->book = NULL;
     config_release(gateway->config);
     gateway->config = config_hold(config);

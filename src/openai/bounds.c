@@ -2,6 +2,9 @@
 
 #include "openai/members.h"
 
+/* More than any answer has; small enough to be multiplied by a few. */
+#define CHOICES_MAX (INT64_C(1) << 53)
+
 /* The members that limit what one choice may have, by endpoint, the one to put in first. */
 struct limit_members {
     enum envelope_field fields[2];
@@ -46,6 +49,7 @@ static const struct reference references[] = {
     {TEXT_INIT("image"), TEXT_INIT("url")},    {TEXT_INIT("input"), TEXT_INIT("image")},
     {TEXT_INIT("input"), TEXT_INIT("audio")},  {TEXT_INIT("file"), TEXT_INIT("id")},
     {TEXT_INIT("file"), TEXT_INIT("url")},     {TEXT_INIT("file"), TEXT_INIT("search")},
+    {TEXT_INIT("file"), TEXT_INIT("data")}, /* compressed */
     {TEXT_INIT("vector"), TEXT_INIT("store")}, {TEXT_INIT("web"), TEXT_INIT("search")},
     {TEXT_INIT("code"), TEXT_INIT("inter")},   {TEXT_INIT("computer"), TEXT_INIT("use")},
     {TEXT_INIT("server"), TEXT_INIT("label")}, {TEXT_INIT("pmpt"), TEXT_INIT("")},
@@ -74,20 +78,65 @@ static bool refers(struct text body)
     return false;
 }
 
-/* `best_of` has the model write that many and hand out `n` of them (completions). */
-static int64_t best_of(struct text body)
+/* Whether a letter or `_` is written as an escape, which only somebody does who hides it. */
+static bool hides_letters(struct text body)
+{
+    struct text rest = body;
+
+    for (ptrdiff_t at; (at = text_find_char(rest, '\\')) >= 0;) {
+        rest = text_from_index(rest, (size_t)at + 1);
+        if (text_starts_with(rest, TEXT("u00")) && rest.length > 3 && rest.data[3] >= '4' &&
+            rest.data[3] <= '7')
+            return true;
+    }
+    return false;
+}
+
+/* An array of texts, or of arrays of tokens, is as many prompts; one of tokens is a single one. */
+static int64_t count_prompts(struct text array)
+{
+    int64_t count = 1, depth = 0;
+    bool in_string = false, one = true;
+
+    for (size_t i = 0; i < array.length; i++) {
+        char c = array.data[i];
+        if (in_string) {
+            i += c == '\\';
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+            one = false;
+        } else if (c == '[' || c == '{') {
+            one = one && depth == 0;
+            depth++;
+        } else if (c == ']' || c == '}') {
+            depth--;
+        } else if (c == ',' && depth == 1) {
+            count++;
+        }
+    }
+    return one ? 1 : count;
+}
+
+/* How many answers the model writes (completions): for each prompt, `best_of` of which `n` are
+ * handed out. A key that is spelled with escapes may be any. */
+static int64_t count_written(struct text body, int64_t choices)
 {
     struct members members;
     struct member member;
-    int64_t count = 1;
+    int64_t prompts = 1, value;
 
     members_open(&members, body);
     while (members_next(&members, &member)) {
-        if (text_equal(member.key, TEXT("best_of")) && member.kind == SCAN_NUMBER &&
-            !scan_whole_number(member.raw, &count))
-            count = 1; /* the provider takes it no more than we do */
+        bool hidden = text_find_char(member.key, '\\') >= 0;
+        if ((hidden || text_equal(member.key, TEXT("best_of"))) && member.kind == SCAN_NUMBER &&
+            scan_whole_number(member.raw, &value) && value > choices)
+            choices = value; /* what is no whole number the provider takes no more than we do */
+        if ((hidden || text_equal(member.key, TEXT("prompt"))) && member.kind == SCAN_ARRAY &&
+            (value = count_prompts(member.raw)) > prompts)
+            prompts = value;
     }
-    return count;
+    return choices > CHOICES_MAX / prompts ? CHOICES_MAX : choices * prompts;
 }
 
 void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struct text body,
@@ -110,9 +159,9 @@ void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struc
     }
     if (members && !stated)
         bounds->output = BOUNDS_UNKNOWN;
-    if (kind == ENDPOINT_COMPLETIONS && best_of(body) > bounds->choices)
-        bounds->choices = best_of(body);
-    if (envelope->reference.length > 0 || refers(body))
+    if (kind == ENDPOINT_COMPLETIONS)
+        bounds->choices = count_written(body, bounds->choices);
+    if (envelope->reference.length > 0 || refers(body) || hides_letters(body))
         bounds->input = BOUNDS_UNKNOWN;
 }
 

@@ -74,6 +74,21 @@ static const struct row rows[] = {
     {ENDPOINT_CHAT, "{\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}],\"max_tokens\":1}",
      BOUNDS_UNKNOWN, 1, 1,
      "{\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}],\"max_tokens\":1}"},
+    {ENDPOINT_CHAT, "{\"messages\":[{\"file\":{\"file_data\":\"\"}}],\"max_tokens\":1}",
+     BOUNDS_UNKNOWN, 1, 1, "{\"messages\":[{\"file\":{\"file_data\":\"\"}}],\"max_tokens\":1}"},
+    {ENDPOINT_CHAT, "{\"type\":\"image\\u005furl\",\"max_tokens\":1}", BOUNDS_UNKNOWN, 1, 1,
+     "{\"type\":\"image\\u005furl\",\"max_tokens\":1}"},
+    {ENDPOINT_CHAT, "{\"user\":\"\\u003cb\\n\",\"max_tokens\":1}", 0, 1, 1,
+     "{\"user\":\"\\u003cb\\n\",\"max_tokens\":1}"},
+    /* many prompts in one call */
+    {ENDPOINT_COMPLETIONS, "{\"prompt\":[\"a,[\\\"\",\"b\"],\"max_tokens\":3,\"n\":2}", 0, 3, 4,
+     "{\"prompt\":[\"a,[\\\"\",\"b\"],\"max_tokens\":3,\"n\":2}"},
+    {ENDPOINT_COMPLETIONS, "{\"prompt\":[[1,2],[3],[4,5]],\"max_tokens\":3}", 0, 3, 3,
+     "{\"prompt\":[[1,2],[3],[4,5]],\"max_tokens\":3}"},
+    {ENDPOINT_COMPLETIONS, "{\"prompt\":[1,2,3],\"max_tokens\":3}", 0, 3, 1,
+     "{\"prompt\":[1,2,3],\"max_tokens\":3}"},
+    {ENDPOINT_COMPLETIONS, "{\"prompt\":\"a,b\",\"max_tokens\":3,\"best\\u005fof\":5}",
+     BOUNDS_UNKNOWN, 3, 5, "{\"prompt\":\"a,b\",\"max_tokens\":3,\"best\\u005fof\":5}"},
     {ENDPOINT_EMBEDDINGS, "{\"input\":\"a\",\"max_tokens\":3}", 0, 0, 1, NULL},
 };
 

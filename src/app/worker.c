@@ -38,6 +38,7 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     worker->metrics = settings->metrics;
     worker->services = settings->services;
     thread->on_drained = settings->on_drained;
+    worker->key_memory = key_memory_create();
     worker->loop = loop_create();
     arena_pool_open(&worker->arena_pool, ARENA_BLOCKS_KEPT);
     buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
@@ -45,7 +46,8 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     if (worker->loop)
         worker->resolver =
             resolver_create(worker->loop, settings->dns_servers, settings->dns_timeout);
-    if (worker->resolver && buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM) &&
+    if (worker->key_memory && worker->resolver &&
+        buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM) &&
         demo_service_create(worker->loop, &thread->demo) == ERROR_OK)
         return thread;
     worker_free(thread);
@@ -65,6 +67,7 @@ void worker_free(struct worker_thread *thread)
     buffer_close(&worker->lines);
     buffer_close(&worker->scratch);
     arena_pool_close(&worker->arena_pool);
+    key_memory_destroy(worker->key_memory);
     free(thread);
 }
 

@@ -66,11 +66,12 @@ static enum step_result refuse_key(struct exchange *exchange, enum refusal refus
 
 enum step_result identify_step(struct exchange *exchange)
 {
+    const struct worker *worker = exchange->worker;
     const struct http1_head *head = http_request_head(exchange->request);
     struct text sent = key_from_authorization(http1_head_value(head, HEADER_AUTHORIZATION));
     const struct key *key = NULL;
     enum refusal refusal =
-        key_table_identify(exchange->worker->keys, sent, loop_wall(exchange->worker->loop), &key);
+        key_table_identify(worker->keys, worker->key_memory, sent, loop_wall(worker->loop), &key);
 
     if (refusal != REFUSAL_NONE)
         return refuse_key(exchange, refusal, sent, key);

@@ -64,6 +64,7 @@ struct worker {
     struct upstreams *upstreams; /* of the configuration in force */
     struct journal *journal;
     struct key_table *keys;
+    struct key_memory *key_memory;
     struct policy *policy;
     struct metrics_worker *metrics;
     struct worker_services services;

@@ -1,6 +1,5 @@
 #include "identity/key.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <zlib.h>
@@ -105,11 +104,17 @@ enum error key_make_admin(struct text id, struct secret **key)
     return make(admin_prefix, id, key);
 }
 
+struct text key_id(struct text key)
+{
+    ensure(key.length == KEY_TEXT_LENGTH);
+    return text_of(key.data + KEY_PREFIX_LENGTH, KEY_ID_LENGTH);
+}
+
 /* What follows the prefix. */
 static enum key_syntax parse_rest(struct text key, struct text *id)
 {
     if (key.length != KEY_TEXT_LENGTH || key.data[SECRET_START - 1] != '_' ||
-        !key_id_is_valid(text_of(key.data + KEY_PREFIX_LENGTH, KEY_ID_LENGTH)))
+        !key_id_is_valid(key_id(key)))
         return KEY_SYNTAX_MALFORMED;
     for (size_t i = SECRET_START; i < KEY_TEXT_LENGTH; i++) {
         if (!is_base62(key.data[i]))
@@ -120,7 +125,7 @@ static enum key_syntax parse_rest(struct text key, struct text *id)
     /* Not secret: anybody can compute it. */
     if (memcmp(checksum, key.data + HASHED_LENGTH, sizeof checksum) != 0)
         return KEY_SYNTAX_CHECKSUM;
-    *id = text_of(key.data + KEY_PREFIX_LENGTH, KEY_ID_LENGTH);
+    *id = key_id(key);
     return KEY_SYNTAX_OK;
 }
 
@@ -153,7 +158,14 @@ void key_compute_hash(struct text key, struct key_hash *out)
 
 bool key_hash_equal(const struct key_hash *a, const struct key_hash *b)
 {
-    return CRYPTO_memcmp(a->bytes, b->bytes, KEY_HASH_SIZE) == 0;
+    uint64_t differences = 0;
+    for (size_t i = 0; i < KEY_HASH_SIZE; i += sizeof(uint64_t)) {
+        uint64_t left, right;
+        memcpy(&left, a->bytes + i, sizeof left);
+        memcpy(&right, b->bytes + i, sizeof right);
+        differences |= left ^ right;
+    }
+    return differences == 0;
 }
 
 struct text key_from_authorization(struct text value)

@@ -63,6 +63,8 @@ bool key_id_is_valid(struct text id);
 /* Sets `id` (pointing into `key`) only with KEY_SYNTAX_OK. */
 must_check enum key_syntax key_parse(struct text key, struct text *id);
 must_check enum key_syntax key_parse_admin(struct text key, struct text *id);
+/* The public id in a key that key_parse or key_parse_admin found OK. Points into `key`. */
+struct text key_id(struct text key);
 /* Of a key that key_parse or key_parse_admin found OK. */
 void key_compute_hash(struct text key, struct key_hash *out);
 /* Takes the same time wherever the two differ. */

@@ -96,8 +96,24 @@ const struct key *key_table_find(struct key_table *table, struct text id)
     return entry == NULL ? NULL : &entry->key;
 }
 
-enum refusal key_table_identify(struct key_table *table, struct text key, uint64_t wall,
-                                const struct key **out)
+/* KEY_SYNTAX_OK with the key's public id and hash: a key that was let in before had the form. */
+static enum key_syntax read_key(const struct key_memory *memory, const struct siphash_code *code,
+                                struct text key, struct text *id, struct key_hash *hash)
+{
+    const struct key_hash *remembered = key_memory_find(memory, code);
+    if (remembered != NULL) {
+        *id = key_id(key);
+        *hash = *remembered;
+        return KEY_SYNTAX_OK;
+    }
+    enum key_syntax syntax = key_parse(key, id);
+    if (syntax == KEY_SYNTAX_OK)
+        key_compute_hash(key, hash);
+    return syntax;
+}
+
+enum refusal key_table_identify(struct key_table *table, struct key_memory *memory, struct text key,
+                                uint64_t wall, const struct key **out)
 {
     static const enum refusal refusals[] = {
         [KEY_VERDICT_OK] = REFUSAL_NONE,
@@ -105,17 +121,19 @@ enum refusal key_table_identify(struct key_table *table, struct text key, uint64
         [KEY_VERDICT_REVOKED] = REFUSAL_KEY_REVOKED,
         [KEY_VERDICT_EXPIRED] = REFUSAL_KEY_EXPIRED,
     };
+    const struct siphash_code code = key_memory_code(memory, key);
     struct text id;
+    struct key_hash hash;
     *out = NULL;
-    enum key_syntax syntax = key_parse(key, &id);
+    enum key_syntax syntax = read_key(memory, &code, key, &id, &hash);
     if (syntax != KEY_SYNTAX_OK)
         return key_syntax_refusal(syntax);
-    struct key_hash hash;
-    key_compute_hash(key, &hash);
     const struct key *found = key_table_find(table, id);
     enum key_verdict verdict = key_check(found, &hash, wall);
     if (verdict != KEY_VERDICT_UNKNOWN)
         *out = found;
+    if (verdict == KEY_VERDICT_OK)
+        key_memory_keep(memory, &code, &hash);
     return refusals[verdict];
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "identity/key.h"
+#include "identity/key_memory.h"
 #include "identity/model_rules.h"
 #include "tables/error.h"
 
@@ -44,9 +45,10 @@ const struct key *key_table_find(struct key_table *table, struct text id);
 /* Whether a caller who sent `key` (the whole text) is let in: REFUSAL_NONE and the key in `out`,
  * else KEY_MISSING, KEY_MALFORMED, KEY_MISTYPED, KEY_UNKNOWN, KEY_REVOKED or KEY_EXPIRED. The last
  * two are said only to who has the secret, and set `out` too (it is that key's refusal); else `out`
- * is NULL. `wall` is now in nanoseconds. Registered reader threads only. */
-must_check enum refusal key_table_identify(struct key_table *table, struct text key, uint64_t wall,
-                                           const struct key **out);
+ * is NULL. `wall` is now in nanoseconds, `memory` the calling thread's own. Registered reader
+ * threads only. */
+must_check enum refusal key_table_identify(struct key_table *table, struct key_memory *memory,
+                                           struct text key, uint64_t wall, const struct key **out);
 /* Any thread. */
 size_t key_table_count(const struct key_table *table);
 

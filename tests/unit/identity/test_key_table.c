@@ -17,18 +17,21 @@
 #define NOW    (1800000000ull * SECOND)
 
 static struct key_table *table;
+static struct key_memory *memory;
 
 static int set_up(void **state)
 {
     table = key_table_create();
+    memory = key_memory_create();
     reader_register();
-    return table == NULL;
+    return table == NULL || memory == NULL;
 }
 
 static int tear_down(void **state)
 {
     reader_unregister();
     key_table_destroy(table);
+    key_memory_destroy(memory);
     return 0;
 }
 
@@ -154,28 +157,70 @@ static void test_identify(void **state)
     assert_int_equal(key_make(TEXT("abcdefghijkl"), &secret), ERROR_OK);
     assert_int_equal(key_make(TEXT("abcdefghijkl"), &foreign), ERROR_OK);
     struct text text = secret_expose(secret);
-    assert_int_equal(key_table_identify(table, text, NOW, &found), REFUSAL_KEY_UNKNOWN);
+    assert_int_equal(key_table_identify(table, memory, text, NOW, &found), REFUSAL_KEY_UNKNOWN);
     struct key key = {.id = TEXT("abcdefghijkl")};
     key_compute_hash(text, &key.hash);
     put(&key);
-    assert_int_equal(key_table_identify(table, text, NOW, &found), REFUSAL_NONE);
+    assert_int_equal(key_table_identify(table, memory, text, NOW, &found), REFUSAL_NONE);
     assert_ptr_equal(found, key_table_find(table, key.id));
-    assert_int_equal(key_table_identify(table, secret_expose(foreign), NOW, &found),
+    assert_int_equal(key_table_identify(table, memory, secret_expose(foreign), NOW, &found),
                      REFUSAL_KEY_UNKNOWN);
     assert_null(found);
-    assert_int_equal(key_table_identify(table, TEXT(""), NOW, &found), REFUSAL_KEY_MISSING);
-    assert_int_equal(key_table_identify(table, text_first(text, 54), NOW, &found),
+    assert_int_equal(key_table_identify(table, memory, TEXT(""), NOW, &found), REFUSAL_KEY_MISSING);
+    assert_int_equal(key_table_identify(table, memory, text_first(text, 54), NOW, &found),
                      REFUSAL_KEY_MISTYPED);
     key.revoked = true;
     put(&key);
-    assert_int_equal(key_table_identify(table, text, NOW, &found), REFUSAL_KEY_REVOKED);
+    assert_int_equal(key_table_identify(table, memory, text, NOW, &found), REFUSAL_KEY_REVOKED);
     assert_non_null(found);
     key.revoked = false;
     key.expires_at = 1;
     put(&key);
-    assert_int_equal(key_table_identify(table, text, NOW, &found), REFUSAL_KEY_EXPIRED);
+    assert_int_equal(key_table_identify(table, memory, text, NOW, &found), REFUSAL_KEY_EXPIRED);
     secret_free(secret);
     secret_free(foreign);
+}
+
+/* What was let in before is judged by the table as it is now. */
+static void test_remembered(void **state)
+{
+    struct secret *old = NULL, *new = NULL;
+    const struct key *found;
+    assert_int_equal(key_make(TEXT("abcdefghijkl"), &old), ERROR_OK);
+    assert_int_equal(key_make(TEXT("abcdefghijkl"), &new), ERROR_OK);
+    struct key key = {.id = TEXT("abcdefghijkl")};
+    key_compute_hash(secret_expose(old), &key.hash);
+    put(&key);
+    const struct siphash_code code = key_memory_code(memory, secret_expose(old));
+    assert_null(key_memory_find(memory, &code));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(key_table_identify(table, memory, secret_expose(old), NOW, &found),
+                         REFUSAL_NONE);
+        assert_ptr_equal(found, key_table_find(table, key.id));
+        assert_true(key_hash_equal(key_memory_find(memory, &code), &key.hash));
+    }
+    assert_int_equal(key_table_identify(table, memory, secret_expose(new), NOW, &found),
+                     REFUSAL_KEY_UNKNOWN);
+    const struct siphash_code other = key_memory_code(memory, secret_expose(new));
+    assert_null(key_memory_find(memory, &other)); /* was not let in */
+    key.revoked = true;
+    put(&key);
+    assert_int_equal(key_table_identify(table, memory, secret_expose(old), NOW, &found),
+                     REFUSAL_KEY_REVOKED);
+    key = (struct key){.id = key.id, .previous_hash = key.hash, .previous_until = NOW + 5};
+    key_compute_hash(secret_expose(new), &key.hash);
+    put(&key);
+    assert_int_equal(key_table_identify(table, memory, secret_expose(old), NOW + 4, &found),
+                     REFUSAL_NONE);
+    assert_int_equal(key_table_identify(table, memory, secret_expose(old), NOW + 5, &found),
+                     REFUSAL_KEY_EXPIRED);
+    key_table_begin(table);
+    key_table_remove(table, key.id);
+    key_table_end(table);
+    assert_int_equal(key_table_identify(table, memory, secret_expose(old), NOW, &found),
+                     REFUSAL_KEY_UNKNOWN);
+    secret_free(old);
+    secret_free(new);
 }
 
 /* Half a microsecond is promised; forty times that is left for a busy machine and sanitizers, which
@@ -191,7 +236,7 @@ static void test_is_fast(void **state)
     put(&key);
     uint64_t start = clock_monotonic();
     for (unsigned i = 0; i < ROUNDS; i++)
-        assert_int_equal(key_table_identify(table, secret_expose(secret), NOW, &found),
+        assert_int_equal(key_table_identify(table, memory, secret_expose(secret), NOW, &found),
                          REFUSAL_NONE);
     uint64_t each = (clock_monotonic() - start) / ROUNDS;
     print_message("one check: %llu ns\n", (unsigned long long)each);
@@ -293,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_identify, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_is_fast, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers_beside_a_writer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writer_without_registration, set_up, tear_down),

@@ -25,21 +25,38 @@ static bool find_period(const char *zones, const struct stored_budget *budget, u
     return true;
 }
 
-bool budget_use_find(struct store *store, const char *zones, const struct stored_budget *budget,
-                     uint64_t now, struct budget_use *out)
+static bool find_cap(const struct stored_budget *budget, uint64_t now, money *cap)
 {
-    *out = (struct budget_use){0};
-    if (!find_period(zones, budget, now, out) ||
-        money_parse(budget->amount, &out->cap) != MONEY_GOOD)
-        return false;
-    if (budget->raise_until > now) {
-        out->raised = true;
-        if (money_parse(budget->raise_amount, &out->cap) != MONEY_GOOD)
-            return false;
+    struct text amount = budget->raise_until > now ? budget->raise_amount : budget->amount;
+    return money_parse(amount, cap) == MONEY_GOOD;
+}
+
+enum error budget_use_find(struct store *store, const char *zones,
+                           const struct stored_budget *budgets, size_t count, uint64_t now,
+                           struct budget_use *uses)
+{
+    size_t asked = 0, at = 0;
+    struct usage_scope *scopes = calloc(count ? count : 1, sizeof *scopes);
+    if (scopes == NULL)
+        return ERROR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        uses[i] = (struct budget_use){0};
+        uses[i].known = find_period(zones, &budgets[i], now, &uses[i]) &&
+                        find_cap(&budgets[i], now, &uses[i].cap);
+        if (uses[i].known)
+            scopes[asked++] = (struct usage_scope){.kind = budgets[i].scope_kind,
+                                                   .value = budgets[i].scope_value,
+                                                   .from = uses[i].start,
+                                                   .to = UINT64_MAX};
     }
-    if (usage_sum(store, budget->scope_kind, budget->scope_value, out->start, UINT64_MAX,
-                  &out->spent) != ERROR_OK)
-        return false;
-    out->left = out->cap - out->spent;
-    return true;
+    enum error error = usage_sum_scopes(store, scopes, asked);
+    for (size_t i = 0; !error && i < count; i++) {
+        if (!uses[i].known)
+            continue;
+        uses[i].spent = scopes[at].sums.cost + scopes[at].sums.adjusted;
+        uses[i].left = uses[i].cap - uses[i].spent;
+        at++;
+    }
+    free(scopes);
+    return error;
 }

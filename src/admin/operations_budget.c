@@ -3,6 +3,7 @@
 #include "admin/operations_parts.h"
 #include "admin/zones.h"
 #include "base/clock.h"
+#include "base/ensure.h"
 #include "base/number.h"
 #include "meter/money.h"
 #include "policy/rules.h"
@@ -114,20 +115,17 @@ static void write_money(struct json_writer *writer, const char *name, money amou
 }
 
 /* What was used of the current period; null where it cannot be said. */
-static void write_use(struct operations *operations, struct json_writer *writer,
-                      const struct stored_budget *budget)
+static void write_use(struct json_writer *writer, const struct budget_use *use)
 {
-    struct budget_use use;
-    if (!budget_use_find(operations->store, operations->zones, budget, operations_now(operations),
-                         &use)) {
+    operations_write_moment(writer, "period_start", use->start);
+    operations_write_moment(writer, "resets_at", use->resets_at);
+    if (use->known) {
+        write_money(writer, "spent", use->spent);
+        write_money(writer, "left", use->left);
+    } else {
         json_member_text(writer, "spent", text_of(NULL, 0));
         json_member_text(writer, "left", text_of(NULL, 0));
-        return;
     }
-    operations_write_moment(writer, "period_start", use.start);
-    operations_write_moment(writer, "resets_at", use.resets_at);
-    write_money(writer, "spent", use.spent);
-    write_money(writer, "left", use.left);
 }
 
 /* ------------------------------------------------------------------ what is said */
@@ -494,43 +492,80 @@ bool operations_delete_budgets_of(struct operations *operations,
 
 /* ------------------------------------------------------------------ reading */
 
+static bool find_use(struct operations *operations, const struct stored_budget *budgets,
+                     size_t count, struct budget_use *uses)
+{
+    return operations_store_answer(operations,
+                                   budget_use_find(operations->store, operations->zones, budgets,
+                                                   count, operations_now(operations), uses));
+}
+
 static bool show(struct operations *operations, struct text id, struct text *json)
 {
     struct stored_budget budget;
+    struct budget_use use;
     struct operations_writer writer;
-    if (!find(operations, id, &budget))
+    if (!find(operations, id, &budget) || !find_use(operations, &budget, 1, &use))
         return false;
     operations_write_begin(&writer);
     write_members(operations, &writer.json, &budget);
-    write_use(operations, &writer.json, &budget);
+    write_use(&writer.json, &use);
     return operations_write_end(operations, &writer, json);
 }
 
+/* Budgets that pass the filter. */
 struct listing {
     struct operations *operations;
     const struct operations_filter *filter;
-    void (*found)(void *context, struct text json);
-    void *context;
+    struct stored_budget *budgets;
+    size_t count, room;
+    bool failed;
 };
 
-static void list_one(void *context, const struct stored_budget *budget)
+static void collect(void *context, const struct stored_budget *budget)
 {
     struct listing *listing = context;
-    struct operations_writer writer;
     struct operations_scope scope = scope_of(budget);
     if (!operations_scope_passes(listing->operations, &scope, listing->filter))
         return;
-    operations_write_begin(&writer);
-    write_members(listing->operations, &writer.json, budget);
-    write_use(listing->operations, &writer.json, budget);
-    operations_write_hand(&writer, listing->found, listing->context);
+    if (listing->count == listing->room) {
+        listing->room = listing->room ? listing->room * 2 : 64;
+        listing->budgets =
+            ensure_memory(reallocarray(listing->budgets, listing->room, sizeof *budget));
+    }
+    listing->budgets[listing->count] = *budget;
+    listing->failed |= !keep(listing->operations, &listing->budgets[listing->count++]);
+}
+
+static void hand_out(const struct listing *listing, const struct budget_use *uses,
+                     void (*found)(void *context, struct text json), void *context)
+{
+    for (size_t i = 0; i < listing->count; i++) {
+        struct operations_writer writer;
+        operations_write_begin(&writer);
+        write_members(listing->operations, &writer.json, &listing->budgets[i]);
+        write_use(&writer.json, &uses[i]);
+        operations_write_hand(&writer, found, context);
+    }
 }
 
 static bool list(struct operations *operations, const struct operations_filter *filter,
                  void (*found)(void *context, struct text json), void *context)
 {
-    struct listing listing = {operations, filter, found, context};
-    return operations_store_answer(operations, budgets_list(operations->store, list_one, &listing));
+    struct listing listing = {.operations = operations, .filter = filter};
+    struct budget_use *uses = NULL;
+    bool good =
+        operations_store_answer(operations, budgets_list(operations->store, collect, &listing)) &&
+        !listing.failed;
+    if (good) {
+        uses = ensure_memory(calloc(listing.count + 1, sizeof *uses));
+        good = find_use(operations, listing.budgets, listing.count, uses);
+    }
+    if (good)
+        hand_out(&listing, uses, found, context);
+    free(uses);
+    free(listing.budgets);
+    return good;
 }
 
 /* ------------------------------------------------------------------ for apply */

@@ -320,8 +320,11 @@ static int read_and_ask(struct question *question, struct usage_answer *answer)
         return exit_code;
     if (!data_path(data, STORE_FILE, path))
         return VERB_FAILED;
-    if (store_open(path, STORE_READ, PATIENCE, &store, problem) != ERROR_OK)
-        return verb_fail("%s; --data names the server's data directory", problem);
+    enum error error = store_open(path, STORE_READ, PATIENCE, &store, problem);
+    if (error)
+        return verb_fail("%s%s", problem[0] ? problem : error_meaning(error),
+                         error == ERROR_NOT_FOUND ? "; --data names the server's data directory"
+                                                  : "");
     exit_code = ask(question, answer, store, data);
     store_close(store);
     return exit_code;

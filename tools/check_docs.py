@@ -21,7 +21,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 IN_TREE = re.compile(r"^(?:(?:src|tests|tools|docs|packaging|bench|\.ci)/[\w./*{},-]*|README\.md|meson\.build)(?::\w+)?$")
 TO_COME = re.compile(r"NAME|ROOM|MODULE")
-GENERATORS = ["tools/make_errors_page.py", "tools/make_endpoints_page.py", "tools/make_units_page.py"]
+GENERATORS = ["tools/make_errors_page.py", "tools/make_endpoints_page.py", "tools/make_units_page.py", "tools/make_admin_page.py"]
 
 
 def anchors_of(page):

@@ -94,6 +94,21 @@ static void describe_body(struct attempt *attempt, struct http_call_request *req
     }
 }
 
+/* What the provider runs for the model is billed by the call, and told by the answer alone. Without
+ * memory for counting the call is not made: it would cost more than is seen. */
+static bool open_tools(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+
+    if (exchange->match.endpoint->kind != ENDPOINT_RESPONSES ||
+        exchange->bounds.input != BOUNDS_UNKNOWN)
+        return true;
+    attempt->tools = arena_take(&exchange->arena, sizeof(*attempt->tools));
+    if (attempt->tools)
+        tool_calls_open(attempt->tools);
+    return attempt->tools != NULL;
+}
+
 enum error attempt_start(struct exchange *exchange, const struct config_target *target)
 {
     struct attempt *attempt = arena_take_zeroed(&exchange->arena, sizeof(*attempt));
@@ -117,6 +132,8 @@ enum error attempt_start(struct exchange *exchange, const struct config_target *
         .own_rates = exchange->hold.limit_count > 0,
         .arena = &exchange->arena,
     };
+    if (!open_tools(attempt))
+        return ERROR_MEMORY;
     enum error error = write_lines(attempt, &request.headers);
     if (error != ERROR_OK)
         return error;

@@ -7,6 +7,7 @@
 
 #include "exchange/exchange.h"
 #include "http/client.h"
+#include "openai/tool_calls.h"
 #include "provider/provider.h"
 
 enum attempt_state {
@@ -29,6 +30,7 @@ struct attempt {
     struct provider_sink sink;
     struct provider_answer *answer;
     struct provider_answer_out out;
+    struct tool_calls *tools; /* counted where the call may use the provider's own; else NULL */
     enum attempt_state state;
     enum error error;
     struct text detail; /* of the error, for the caller and the record */

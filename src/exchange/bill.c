@@ -61,6 +61,23 @@ static void add_asked(const struct exchange *exchange, struct quantities *quanti
         quantities->state = QUANTITIES_REPORTED;
 }
 
+/* The provider's own tools, of which its usage says nothing. */
+static void add_tools(const struct attempt *attempt, struct quantities *quantities)
+{
+    static const enum unit units[TOOL_CALL_COUNT] = {
+        [TOOL_CALL_WEB_SEARCH] = UNIT_WEB_SEARCH,
+        [TOOL_CALL_FILE_SEARCH] = UNIT_FILE_SEARCH,
+        [TOOL_CALL_CONTAINER] = UNIT_CODE_SESSION,
+    };
+
+    for (size_t i = 0; attempt->tools && i < TOOL_CALL_COUNT; i++) {
+        if (attempt->tools->counts[i] > 0 && quantities->counts[units[i]] == 0)
+            quantities_add(quantities, units[i], attempt->tools->counts[i]);
+    }
+    if (attempt->tools && attempt->tools->full) /* there were more than could be counted */
+        quantities->state = QUANTITIES_ESTIMATED;
+}
+
 static bool was_sent(const struct attempt *attempt)
 {
     return attempt && attempt->times.sent > 0;
@@ -194,6 +211,7 @@ static enum price_basis price_attempt(struct exchange *exchange, struct attempt 
     if (quantities.state == QUANTITIES_NONE && was_sent(attempt) && !attempt->status &&
         exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS)
         estimate(exchange, &quantities);
+    add_tools(attempt, &quantities);
     const struct price_call call = {
         .at = (int64_t)(exchange->record.started_at / NANOSECONDS_PER_SECOND),
         .service = price_service_reported(answer->service_tier),

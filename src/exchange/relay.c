@@ -278,6 +278,8 @@ void relay_bytes(struct attempt *attempt, struct text bytes, bool last)
 {
     if (attempt->state != ATTEMPT_ANSWERING)
         return;
+    if (attempt->tools)
+        tool_calls_feed(attempt->tools, bytes);
     enum error error = bytes.length > 0 ? provider_answer_bytes(attempt->answer, bytes) : ERROR_OK;
     if (has_left(attempt->exchange))
         leave(attempt);

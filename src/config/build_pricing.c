@@ -7,7 +7,7 @@ struct catalog_row {
     const char *catalog;
 };
 
-/* The price list's name of who answers at a host. A server of one's own has none. */
+/* The price list's name of who answers at a host. */
 static const struct catalog_row catalog_rows[] = {
     {"api.openai.com", "openai"},
     {"openai.azure.com", "azure"},
@@ -48,7 +48,9 @@ static struct text find_catalog(const struct config_provider *provider)
         if (is_within(host, text_from(catalog_rows[i].domain)))
             return text_from(catalog_rows[i].catalog);
     }
-    return text_of(NULL, 0);
+    /* A gateway or proxy in front of OpenAI, or a server of one's own: that has models of other
+     * names, which have no price there. */
+    return TEXT("openai");
 }
 
 /* Digits, at most one dot with digits on both sides. */

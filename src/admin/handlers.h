@@ -25,6 +25,9 @@ bool handle_audit(struct admin_call *call);
 /* handle_usage.c */
 bool handle_usage(struct admin_call *call);
 
+/* handle_live.c */
+bool handle_live(struct admin_call *call);
+
 /* handle_prices.c */
 bool handle_prices(struct admin_call *call);
 bool handle_price(struct admin_call *call);

@@ -10,6 +10,7 @@
 #include "ledger/ledger.h"
 #include "meter/price_book.h"
 #include "observe/metrics.h"
+#include "policy/policy.h"
 
 /* Milliseconds to wait for another process's lock: the importer's batches take some tens. */
 #define OFFICE_STORE_PATIENCE 5000u
@@ -20,6 +21,7 @@ struct office_settings {
     const char *data;           /* the data directory */
     struct ledger *ledger;      /* NULL: none is running, as in tests */
     struct key_refresher *keys; /* NULL likewise */
+    struct policy *policy;      /* NULL likewise */
 };
 
 struct office {

@@ -436,7 +436,8 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
     const struct api_settings admin = {
         .office = {.data = gateway->settings.data,
                    .ledger = gateway->ledger,
-                   .keys = gateway->key_refresher},
+                   .keys = gateway->key_refresher,
+                   .policy = policy_refresher_policy(gateway->policy_refresher)},
         .metrics = gateway->metrics,
     };
     if (error == ERROR_OK)

@@ -75,6 +75,10 @@ def test_every_documented_route(admin):
     assert admin.patch(f"/limits/{limit['id']}", {"requests": 900})["requests"] == 900
     assert admin.get(f"/limits/{limit['id']}")["requests"] == 900
 
+    def live(kind, id):
+        return next((row for row in admin.get("/live")[kind] if row["id"] == id), None)
+
+    wait_until(lambda: (live("limits", limit["id"]) or {}).get("amount") == 900, what="the limit is in force")
     status, request_id = chat(admin.gateway, key["key"])
     assert status == 200
     admin.gateway.wait_record(request_id)
@@ -85,6 +89,10 @@ def test_every_documented_route(admin):
 
     for name in ("teams", "keys", "budgets", "limits", "audit"):
         assert admin.get(f"/{name}")["data"], name
+
+    assert live("limits", limit["id"])["used"] == 1
+    counted = live("budgets", budget["id"])
+    assert (counted["cap"], counted["held"], counted["complete"]) == ("600.50", "0.00", True)
 
     rotated = admin.call("POST", f"/keys/{key['id']}/rotate", {"grace": "1h"}).json
     assert rotated["id"] == key["id"] and rotated["key"] != key["key"]

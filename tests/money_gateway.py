@@ -46,7 +46,8 @@ class MoneyGateway:
         """The id of a budget of `amount` picodollars, once it is in force for `key`."""
         id = self.told("budget", "create", *scope, "--amount", "0")["id"]
         wait_until(lambda: id in self.probe(key), 5, "the budget is in force")
-        self.edit_budget(key, id, amount)
+        if amount > 0:
+            self.edit_budget(key, id, amount)
         return id
 
     def edit_budget(self, key, id, amount):

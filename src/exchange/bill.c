@@ -29,14 +29,28 @@ static struct text member_of(const struct exchange *exchange, struct text name)
     return text_of(NULL, 0);
 }
 
-static void read_facts(const struct exchange *exchange, struct facts *facts)
+/* What images are made like when nobody says, where the price goes by it; as OpenAI's reference of
+ * images/generations has it. `usual` is in quotes, as what a body states is. */
+static struct text stated_or(const struct exchange *exchange, const struct priced_model *model,
+                             struct text name, struct text usual)
+{
+    struct text stated = member_of(exchange, name);
+
+    if (!model || model->variant_count == 0 ||
+        (stated.length > 0 && !text_equal(stated, TEXT("auto"))))
+        return stated;
+    return text_of(usual.data + 1, usual.length - 2);
+}
+
+static void read_facts(const struct exchange *exchange, const struct priced_model *model,
+                       struct facts *facts)
 {
     *facts = (struct facts){0};
     if (exchange->match.endpoint->bills != ENDPOINT_BILLS_IMAGES)
         return;
     facts->values[FACT_ENDPOINT] = TEXT("images");
-    facts->values[FACT_SIZE] = member_of(exchange, TEXT("size"));
-    facts->values[FACT_QUALITY] = member_of(exchange, TEXT("quality"));
+    facts->values[FACT_SIZE] = stated_or(exchange, model, TEXT("size"), TEXT("\"1024x1024\""));
+    facts->values[FACT_QUALITY] = stated_or(exchange, model, TEXT("quality"), TEXT("\"standard\""));
 }
 
 /* What a usage object does not say, where there is none. */
@@ -202,7 +216,7 @@ static enum price_basis price_attempt(struct exchange *exchange, struct attempt 
     struct facts facts;
     struct price price;
 
-    read_facts(exchange, &facts);
+    read_facts(exchange, model, &facts);
     quantities_clear(&quantities);
     quantities_take(&quantities, model ? model->dialect : DIALECT_OPENAI, &answer->usage,
                     answer->usage_raw, &facts);
@@ -223,12 +237,14 @@ static enum price_basis price_attempt(struct exchange *exchange, struct attempt 
     return price.basis;
 }
 
-/* Served, of a kind that costs, and nothing tells how much. */
+/* Served, of a kind that costs, and nothing tells how much. An error in the place of an answer, as
+ * the first event of a stream, is none; what comes before an error was estimated. */
 static bool is_unaccounted(const struct exchange *exchange, enum price_basis basis)
 {
     const enum endpoint_bills bills = exchange->match.endpoint->bills;
 
     return basis == PRICE_NONE && was_served(exchange->attempt) &&
+           !provider_answer_facts(exchange->attempt->answer)->is_error &&
            bills != ENDPOINT_BILLS_NOTHING && bills != ENDPOINT_BILLS_REPORTED;
 }
 

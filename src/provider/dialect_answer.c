@@ -238,7 +238,8 @@ static bool stream_end(struct dialect_answer *answer, enum error error, struct t
         }
     }
     const struct envelope *envelope = answer->base.call->envelope;
-    if (is_text_stream(stream) && !stream->error_seen)
+    /* An error instead of an answer is worth nothing; one in the middle comes after what was. */
+    if (is_text_stream(stream) && (!stream->error_seen || answer->base.has_content))
         stream_tap_estimate(stream, envelope != NULL ? (int64_t)envelope->body_length : -1);
     return stream_is_whole(stream, error) || stream_break(answer, in_frame, code, message);
 }

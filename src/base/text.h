@@ -97,7 +97,8 @@ bool text_copy_to(struct text t, char *out, size_t size);
 size_t text_edit_distance(struct text a, struct text b, size_t limit);
 /* A `*` in the pattern matches any run of bytes, everything else itself. Linear, no recursion. */
 bool text_matches_pattern(struct text t, struct text pattern);
-/* FNV-1a, 64 bit: for private maps keyed by configuration, not for hostile input. */
+/* 64 bits that depend on every byte: for private maps keyed by configuration, not for hostile
+ * input. Of this process only, never stored. */
 unsigned long long text_hash(struct text t);
 
 #endif

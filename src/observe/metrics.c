@@ -15,6 +15,8 @@
 #define OTHER_SLOTS 2u    /* the process, the admin API */
 #define HASH_SIZE   4096u /* heads: twice the series there may be; a power of two */
 
+#define RECENT 8u /* of a metric: more than the kinds of tokens that a call has */
+
 enum metric_kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM };
 enum metric_unit { UNIT_ONE, UNIT_NANOSECONDS, UNIT_NANODOLLARS };
 
@@ -94,6 +96,8 @@ struct metrics_worker {
     struct metric_series *single[METRIC_COUNT];   /* of metrics without labels */
     struct metric_series *overflow[METRIC_COUNT]; /* of labelled ones: every label "other" */
     struct metric_series *hash[HASH_SIZE];
+    /* The last one found, by the length of its last label: most sets come again soon. */
+    struct metric_series *recent[METRIC_COUNT][RECENT];
 };
 
 struct metrics {
@@ -205,10 +209,13 @@ struct metric_series *metrics_series(struct metrics_worker *worker, enum metric 
     if (worker->single[metric] != NULL)
         return worker->single[metric];
     size_t count = worker->overflow[metric]->label_count;
+    struct metric_series **recent = &worker->recent[metric][values[count - 1].length % RECENT];
+    if (*recent != NULL && has_labels(*recent, metric, values))
+        return *recent;
     struct metric_series **head = &worker->hash[hash_labels(metric, values, count)];
     for (struct metric_series *series = *head; series != NULL; series = series->same_hash) {
         if (has_labels(series, metric, values))
-            return series;
+            return *recent = series;
     }
     /* The few series that tell of overflows come on top. */
     if (worker->series_count >= METRICS_SERIES_MAX && metric != METRIC_SERIES_OVERFLOWS)

@@ -44,30 +44,40 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-#define REPEATED(byte) ((byte)*0x0101010101010101ull)
+typedef uint8_t block __attribute__((vector_size(16)));
 
-/* Whether one of the eight bytes is zero: subtracting one borrows into its high bit. */
-static uint64_t has_zero(uint64_t word)
+/* is_plain for sixteen bytes at once. */
+static bool are_plain(block bytes)
 {
-    return (word - REPEATED(1)) & ~word & REPEATED(0x80);
+    typedef uint64_t halves __attribute__((vector_size(16)));
+    halves special = (halves)((bytes - 0x20 >= 0x7f - 0x20) | (bytes == '"') | (bytes == '\\'));
+    return (special[0] | special[1]) == 0;
 }
 
-/* is_plain for eight bytes at once. */
-static bool are_plain(uint64_t word)
+/* Whether it is plain to its end. The last block may overlap the one before it; of a shorter text
+ * the rest is filled with spaces. */
+static bool is_plain_text(struct text t)
 {
-    uint64_t control = (word - REPEATED(0x20)) & ~word;
-    return ((control | word) & REPEATED(0x80)) == 0 && !has_zero(word ^ REPEATED('"')) &&
-           !has_zero(word ^ REPEATED('\\')) && !has_zero(word ^ REPEATED(0x7f));
+    block bytes;
+    if (t.length < sizeof(bytes)) {
+        bytes = (block){0} + ' ';
+        memcpy(&bytes, t.data, t.length);
+        return are_plain(bytes);
+    }
+    for (size_t at = 0; at + sizeof(bytes) < t.length; at += sizeof(bytes)) {
+        memcpy(&bytes, t.data + at, sizeof(bytes));
+        if (!are_plain(bytes))
+            return false;
+    }
+    memcpy(&bytes, t.data + t.length - sizeof(bytes), sizeof(bytes));
+    return are_plain(bytes);
 }
 
 static size_t plain_length(struct text t)
 {
     size_t length = 0;
-    for (uint64_t word; length + sizeof(word) <= t.length; length += sizeof(word)) {
-        memcpy(&word, t.data + length, sizeof(word));
-        if (!are_plain(word))
-            break;
-    }
+    if (is_plain_text(t)) /* most are */
+        return t.length;
     while (length < t.length && is_plain((uint8_t)t.data[length]))
         length++;
     return length;

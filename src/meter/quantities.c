@@ -302,22 +302,12 @@ static void take_counts(struct quantities *quantities, const struct usage *usage
     counts_settle(quantities, &counts);
 }
 
-static bool names(struct text raw, struct text word)
-{
-    return memmem(raw.data, raw.length, word.data, word.length) != NULL;
-}
-
 /* Whether the raw object has counters that struct usage does not: Mistral's and Moonshot's
  * spellings of the cached part, the cached part by modality, and the text beside generated images.
- * A search is made only where what was read leaves the question open. */
-static bool says_more(const struct usage *usage, struct text raw)
+ */
+static bool says_more(const struct usage *usage)
 {
-    if (usage->cached_input < 0 && names(raw, TEXT("cached")))
-        return true;
-    if (usage->cached_input > 0 && (usage->audio_input > 0 || usage->image_input > 0) &&
-        names(raw, TEXT("cached_tokens_details")))
-        return true;
-    return usage->output > 0 && usage->image_output < 0 && usage->image_input >= 0;
+    return usage->more || (usage->output > 0 && usage->image_output < 0 && usage->image_input >= 0);
 }
 
 void quantities_take(struct quantities *quantities, enum usage_dialect dialect,
@@ -329,7 +319,7 @@ void quantities_take(struct quantities *quantities, enum usage_dialect dialect,
         if (quantities->state == QUANTITIES_REPORTED)
             quantities->state = QUANTITIES_ESTIMATED;
     } else if (!text_empty(raw) && (dialect != DIALECT_OPENAI || usage->suspicious ||
-                                    usage->source == USAGE_NONE || says_more(usage, raw))) {
+                                    usage->source == USAGE_NONE || says_more(usage))) {
         quantities_read_text(quantities, dialect, raw, facts);
     } else if (usage->suspicious) {
         quantities_refuse(quantities, NOT_WHOLE);

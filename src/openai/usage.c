@@ -103,6 +103,12 @@ static bool member_take(struct usage *usage, const struct member *member,
     return false;
 }
 
+/* Some spell the cached part of the prompt in a way of their own, or divide it further. */
+static void note_unread(struct usage *usage, struct text key)
+{
+    usage->more |= text_find(key, TEXT("cached")) >= 0;
+}
+
 static void details_take(struct usage *usage, const struct member *member)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(details); i++) {
@@ -113,9 +119,11 @@ static void details_take(struct usage *usage, const struct member *member)
         struct member detail;
         members_open(&inner, member->raw);
         while (members_next(&inner, &detail))
-            (void)member_take(usage, &detail, details[i].members, details[i].count);
+            if (!member_take(usage, &detail, details[i].members, details[i].count))
+                note_unread(usage, detail.key);
         return;
     }
+    note_unread(usage, member->key);
 }
 
 /* "12.5" to 12500; false when it is negative, absurd (over 2^40 seconds) or written with an

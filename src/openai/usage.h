@@ -18,6 +18,7 @@ enum usage_source {
 struct usage {
     enum usage_source source;
     bool suspicious; /* a count was negative, fractional, above 2^53 or no number: left at -1 */
+    bool more;       /* the object has other counters of cached tokens, which are not here */
     int64_t input;
     int64_t cached_input;
     int64_t cache_write;

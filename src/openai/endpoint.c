@@ -62,7 +62,23 @@ __attribute__((constructor)) static void prepare_routes(void)
 struct path {
     struct text segments[PATH_SEGMENT_MAX];
     size_t count;
+    bool canonical; /* every segment is plain */
 };
+
+/* Characters that an id may hold as they are (RFC 3986 unreserved, and ':' as in "ft:gpt-4o:org").
+ */
+static const bool plain_bytes[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true,
+    ['.'] = true,         ['_'] = true,         ['~'] = true,         [':'] = true,
+};
+
+static bool is_plain(struct text segment)
+{
+    for (size_t i = 0; i < segment.length; i++)
+        if (!plain_bytes[(unsigned char)segment.data[i]])
+            return false;
+    return true;
+}
 
 static int hex_value(char c)
 {
@@ -106,9 +122,14 @@ static const char *segment_problem(struct text segment)
 static const char *path_split(struct text path, struct path *out)
 {
     out->count = 0;
+    out->canonical = true;
     while (path.data != NULL) {
         struct text segment = text_split(&path, '/');
-        const char *problem = segment_problem(segment);
+        bool plain = is_plain(segment);
+        bool dotted = text_starts_with(segment, TEXT("."));
+        const char *problem =
+            plain && !dotted && segment.length > 0 ? NULL : segment_problem(segment);
+        out->canonical &= plain;
         /* One slash at the very end is a common slip and means another path: not found. */
         if (problem != NULL && !(segment.length == 0 && path.data == NULL))
             return problem;
@@ -142,15 +163,6 @@ static bool route_matches(const struct route *route, const struct path *path)
     return !text_empty(path->segments[path->count - 1]);
 }
 
-/* Characters that an id may hold as they are (RFC 3986 unreserved, and ':' as in "ft:gpt-4o:org").
- */
-static bool is_plain(int byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-           byte == '~' || byte == ':';
-}
-
 /* Decodes one segment to `decoded` (at most its length) and encodes it anew to `encoded` (at most
  * three times its length). */
 static void segment_rewrite(struct text segment, struct text *decoded, struct text *encoded)
@@ -162,7 +174,7 @@ static void segment_rewrite(struct text segment, struct text *decoded, struct te
         int byte = byte_at(segment, i, &size);
         ensure(byte >= 0); /* every escape was checked before */
         plain[decoded->length++] = (char)byte;
-        if (is_plain(byte)) {
+        if (plain_bytes[byte]) {
             canonical[encoded->length++] = (char)byte;
             continue;
         }
@@ -170,15 +182,6 @@ static void segment_rewrite(struct text segment, struct text *decoded, struct te
         canonical[encoded->length++] = digits[byte >> 4];
         canonical[encoded->length++] = digits[byte & 15];
     }
-}
-
-static bool is_canonical(const struct path *path)
-{
-    for (size_t i = 0; i < path->count; i++)
-        for (size_t j = 0; j < path->segments[i].length; j++)
-            if (!is_plain((unsigned char)path->segments[i].data[j]))
-                return false;
-    return true;
 }
 
 /* The whole rest of a path that ends in {model}, from segment `i`, else that segment alone. */
@@ -196,7 +199,7 @@ static struct text id_span(const struct route *route, const struct path *path, s
 static enum refusal match_fill(const struct route *route, const struct path *path, struct text raw,
                                struct arena *arena, struct endpoint_match *match)
 {
-    if (is_canonical(path) && path->count == route->count) {
+    if (path->canonical && path->count == route->count) {
         match->path = raw;
         for (size_t i = 0; i < route->count && text_empty(match->object); i++)
             if (is_id(route->segments[i]))

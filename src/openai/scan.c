@@ -202,6 +202,18 @@ static bool key_is_foldable(struct text key)
     return false;
 }
 
+/* A key that is no known one, and foldable. */
+static const char *key_judge(struct scan *scan, const char *p, struct text key)
+{
+    char folded[SCAN_KEY_MAX];
+    if (!scan_is_utf8(key))
+        return fail(scan, p, ERROR_SYNTAX, "a member's name is not UTF-8");
+    if (watch_find(scan, key_folded(scan, folded)) >= 0)
+        return fail(scan, p, ERROR_UNSUPPORTED,
+                    "a member's name differs from a known one only in upper and lower case");
+    return p;
+}
+
 /* The closing quote of a top-level key was read. */
 static const char *key_finish(struct scan *scan, const char *p)
 {
@@ -210,17 +222,9 @@ static const char *key_finish(struct scan *scan, const char *p)
     if (scan->key_too_long)
         return p;
     struct text key = {scan->key, scan->key_length};
-    bool foldable = scan->mode == SCAN_STRICT && key_is_foldable(key);
-    if (foldable && !scan_is_utf8(key))
-        return fail(scan, p, ERROR_SYNTAX, "a member's name is not UTF-8");
     int16_t watched = watch_find(scan, key);
-    if (watched < 0) {
-        char folded[SCAN_KEY_MAX];
-        if (foldable && watch_find(scan, key_folded(scan, folded)) >= 0)
-            return fail(scan, p, ERROR_UNSUPPORTED,
-                        "a member's name differs from a known one only in upper and lower case");
-        return p;
-    }
+    if (watched < 0)
+        return scan->mode == SCAN_STRICT && key_is_foldable(key) ? key_judge(scan, p, key) : p;
     struct scan_value *value = &scan->values[watched];
     if (value->kind != SCAN_ABSENT && scan->mode == SCAN_STRICT)
         return fail(scan, p, ERROR_UNSUPPORTED, "a member is there twice");

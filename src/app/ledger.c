@@ -427,5 +427,8 @@ static const struct verb *const ledger_verbs[] = {&ledger_reprice, NULL};
 const struct verb verb_ledger = {
     .name = "ledger",
     .summary = "Correct what recorded calls cost",
+    .description =
+        "Records are never changed: a correction stands beside its record, with who made "
+        "it and by which price list.",
     .verbs = ledger_verbs,
 };

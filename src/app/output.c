@@ -83,11 +83,13 @@ void output_paragraphs(struct text text, unsigned indent)
         width = PARAGRAPH_MAX;
     struct paragraph paragraph = {
         .room = width > indent + PARAGRAPH_MIN ? width - indent : PARAGRAPH_MIN, .indent = indent};
+    bool after_verbatim = false;
     while (!text_empty(text)) {
         struct text line = text_split(&text, '\n');
         bool verbatim = text_starts_with(line, TEXT(" "));
-        if (verbatim || text_empty(line))
+        if (verbatim || after_verbatim || text_empty(line))
             end_line(&paragraph);
+        after_verbatim = verbatim;
         if (text_empty(line))
             end_line(&paragraph);
         else if (verbatim)

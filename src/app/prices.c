@@ -186,7 +186,7 @@ static const struct option list_options[] = {
     OPTION_TEXT_ROW("provider", struct prices_options, provider, "NAME", "only of this provider",
                     OPTION_ANY),
     OPTION_TEXT_ROW("mode", struct prices_options, mode, "MODE",
-                    "only chat, embedding, image, transcription, …", OPTION_ANY),
+                    "only this kind: chat, embedding, image, transcription", OPTION_ANY),
     OPTION_FLAG_ROW("retired", struct prices_options, retired, "retired models too"),
     PRICES_JSON_ROW,
     OPTION_END,
@@ -394,7 +394,8 @@ static const struct verb prices_show = {
     .options = show_options,
     .options_size = sizeof(struct prices_options),
     .description = "MODEL is a name as a provider knows it; the same name at several providers is "
-                   "shown for each.",
+                   "shown for each. A price is US dollars for 1,000,000 tokens, or for as many as "
+                   "docs/reference/units.md says of its unit.",
     .examples = "turnpike prices show gpt-5.5\n"
                 "turnpike prices show us.anthropic.claude-opus-4-8 --json",
     .run = show_run,
@@ -498,6 +499,7 @@ const struct verb verb_prices = {
     .name = "prices",
     .summary = "Show, check and compare price lists, and price calls",
     .description = "The price list is part of the program; --catalog FILE reads another one in the "
-                   "same form.",
+                   "same form. What a server goes by is in its configuration: prices.catalog, and "
+                   "providers.NAME.pricing for discounts and prices of your own.",
     .verbs = prices_verbs,
 };

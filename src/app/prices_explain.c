@@ -246,9 +246,11 @@ const struct verb prices_explain = {
     .operands_max = 1,
     .options = explain_options,
     .options_size = sizeof(struct explain_options),
-    .description = "The id is what the answer's x-request-id said. The record keeps what was "
-                   "billed; here it is "
-                   "multiplied again by the prices at hand, and compared with what was recorded.",
+    .description =
+        "The id is what the answer's x-request-id said. The record keeps what was "
+        "billed; here it is "
+        "multiplied again by the prices at hand, and compared with what was recorded. Later "
+        "corrections (`turnpike ledger reprice`) are shown beside it.",
     .examples =
         "turnpike prices explain req_01a205500dc2d91cc7460d2d001b4f35\n"
         "turnpike prices explain req_01a205500dc2d91cc7460d2d001b4f35 --config turnpike.yaml\n",

@@ -34,7 +34,7 @@ static const struct option usage_option_rows[] = {
              "2026-11-22T18:00:00Z, or all [30 days, from midnight]"),
     TEXT_ROW("until", until, "WHEN", "calls that started before WHEN"),
     TEXT_ROW("timezone", timezone, "ZONE",
-             "whose days, weeks and months: UTC, Europe/Berlin, … [UTC]"),
+             "whose days, weeks and months: a name such as Europe/Berlin [UTC]"),
     OPTION_LIST_ROW("team", struct usage_options, teams, "TEAM", "calls of this team"),
     OPTION_LIST_ROW("key", struct usage_options, keys, "KEY", "calls with this key, by id or name"),
     OPTION_LIST_ROW("model", struct usage_options, models, "MODEL",

@@ -8,8 +8,20 @@ import pytest
 
 from command import BINARY, turnpike
 
-VERBS = ["serve", "init", "check", "schema", "key", "log", "completion", "version", "help"]
-CHILDREN = ["create", "list", "show", "rotate", "expire", "revoke"]
+VERBS = ["serve", "init", "check", "schema", "team", "key", "budget", "limit", "organisation", "apply", "export", "audit", "log", "usage", "prices",
+         "ledger", "admin", "completion", "version", "help"]
+CHILDREN = {
+    "team": ["create", "list", "show", "edit", "delete"],
+    "key": ["create", "list", "show", "edit", "rotate", "expire", "revoke"],
+    "budget": ["create", "list", "show", "edit", "raise", "delete"],
+    "limit": ["create", "list", "show", "edit", "delete"],
+    "organisation": ["show", "edit"],
+    "prices": ["list", "show", "check", "diff", "cost", "explain"],
+    "ledger": ["reprice"],
+    "admin": ["key"],
+    "admin key": ["create", "list", "revoke"],
+}
+PATHS = [[verb] for verb in VERBS] + [[*parent.split(), child] for parent, children in CHILDREN.items() for child in children]
 
 
 def test_overview():
@@ -18,11 +30,18 @@ def test_overview():
         assert all(f"\n  {verb} " in said for verb in VERBS)
 
 
-@pytest.mark.parametrize("path", [[verb] for verb in VERBS] + [["key", child] for child in CHILDREN])
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
 def test_help_of_each_verb(path):
     said = turnpike(*path, "--help").stdout
     assert said.startswith(f"turnpike {' '.join(path)}: ") and f"usage: turnpike {' '.join(path)}" in said
     assert turnpike("help", *path).stdout == said
+    for child in CHILDREN.get(" ".join(path), []):
+        assert f"\n  {child} " in said
+
+
+def test_lines_of_a_description_that_stand_as_they_are():
+    said = turnpike("prices", "check", "--help").stdout
+    assert "\n  models[17] openai/gpt-5: cards[2].prices.input: '1e3' has an exponent\nExits with 0" in said
 
 
 def test_suggestions_and_usage_errors():

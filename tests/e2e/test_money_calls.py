@@ -99,7 +99,7 @@ CLAMPS = {
         "/v1/chat/completions", b'{"model":"gpt-4o-mini","user":"%s","messages":[],"n":3,"max_completion_tokens":9e4}\r\n',
         b"9e4", b"%d", 3),
     "an unlimited -1": (
-        "/v1/chat/completions", b'{"model":"gpt-4o-mini","user":"%s","messages":[],"max_tokens":-1}', b"-1", b"%d", 1),
+        "/v1/chat/completions", b'{"model":"gpt-4o-mini","user":"%s","messages":[],"max_tokens":-1}', b"-1}", b"%d}", 1),
     "a key in escapes": (
         "/v1/chat/completions", b'{"model":"gpt-4o-mini","user":"%s","messages":[],"max_\\u0074okens":90000}', b"90000", b"%d", 1),
     "null": (

@@ -295,14 +295,30 @@ static bool output_is_known(const struct exchange *exchange)
     return true;
 }
 
+/* Where nobody knows how much the model writes, it is all of what it might or a clamp that every
+ * model takes: what lies between would be held for nothing, or refused by the provider. */
+static enum policy_verdict reserve(struct exchange *exchange, const struct policy_ask *ask,
+                                   struct policy_why *why)
+{
+    struct policy_ask one = *ask;
+
+    if (!can_clamp(exchange))
+        one.useful_minimum = ask->output_tokens;
+    if (!can_clamp(exchange) || output_is_known(exchange))
+        return policy_reserve(&exchange->hold, &one, &exchange->grant, why);
+    one.useful_minimum = ask->output_tokens;
+    enum policy_verdict verdict = policy_reserve(&exchange->hold, &one, &exchange->grant, why);
+    if (verdict != POLICY_REFUSED)
+        return verdict;
+    one.output_tokens = CLAMP_UNKNOWN * exchange->bounds.choices;
+    one.useful_minimum = ask->useful_minimum;
+    return policy_reserve(&exchange->hold, &one, &exchange->grant, why);
+}
+
 static void clamp(struct exchange *exchange)
 {
-    int64_t limit = exchange->grant.output_tokens / exchange->bounds.choices;
-
-    if (!output_is_known(exchange) && limit > CLAMP_UNKNOWN)
-        limit = CLAMP_UNKNOWN;
-    exchange->output_limit = limit;
-    exchange->record.output_clamp = limit;
+    exchange->output_limit = exchange->grant.output_tokens / exchange->bounds.choices;
+    exchange->record.output_clamp = exchange->output_limit;
 }
 
 static struct text describe_budget(struct exchange *exchange, const struct policy_why *why)
@@ -349,13 +365,13 @@ enum step_result hold_step(struct exchange *exchange)
     struct policy_ask ask;
     struct policy_why why;
 
-    if (bills == ENDPOINT_BILLS_NOTHING || bills == ENDPOINT_BILLS_REPORTED)
+    if (bills == ENDPOINT_BILLS_NOTHING || bills == ENDPOINT_BILLS_REPORTED) {
+        exchange->record.cost_reserved = 0;
         return STEP_NEXT;
+    }
     if (!find_worst(exchange, &ask))
         return may_go_unpriced(exchange) ? STEP_NEXT : refuse_unpriced(exchange);
-    if (!can_clamp(exchange))
-        ask.useful_minimum = ask.output_tokens;
-    switch (policy_reserve(&exchange->hold, &ask, &exchange->grant, &why)) {
+    switch (reserve(exchange, &ask, &why)) {
     case POLICY_ALLOWED: break;
     case POLICY_REFUSED:
         return exchange_refuse(exchange, REFUSAL_BUDGET_EXHAUSTED,

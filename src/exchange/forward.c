@@ -108,6 +108,10 @@ enum step_result forward_step(struct exchange *exchange)
     case ATTEMPT_COMPLETE: return STEP_NEXT;
     case ATTEMPT_FAILED: break;
     }
+    if (exchange->abandoned) { /* nobody waits for another target's answer, or for a refusal */
+        exchange->ending = ENDING_NONE;
+        return STEP_END;
+    }
     if (!may_try_next(exchange))
         return refuse_failure(exchange, attempt);
     attempt_close(attempt);

@@ -258,6 +258,15 @@ static void leave(struct attempt *attempt)
     exchange_resume(exchange);
 }
 
+/* A call whose caller has left stays one that he cancelled. */
+static void note_failed(struct exchange *exchange, struct text refusal)
+{
+    if (exchange->abandoned)
+        return;
+    exchange->record.refusal = refusal;
+    exchange->record.outcome = RECORD_OUTCOME_FAILED;
+}
+
 static void complete(struct attempt *attempt)
 {
     bool whole = provider_answer_end(attempt->answer, ERROR_OK, TEXT("upstream_broke_off"),
@@ -268,8 +277,7 @@ static void complete(struct attempt *attempt)
     if (provider_answer_facts(attempt->answer)->broken) {
         attempt->error = ERROR_HTTP_TRUNCATED;
         attempt->exchange->record.error = text_from(error_name(attempt->error));
-        attempt->exchange->record.refusal = refusal_row(REFUSAL_UPSTREAM_BROKE_OFF)->code;
-        attempt->exchange->record.outcome = RECORD_OUTCOME_FAILED;
+        note_failed(attempt->exchange, refusal_row(REFUSAL_UPSTREAM_BROKE_OFF)->code);
     }
     exchange_resume(attempt->exchange);
 }
@@ -338,8 +346,7 @@ void relay_failed(struct attempt *attempt)
                                     text_from(error_meaning(attempt->error)));
     attempt->state = ATTEMPT_FAILED;
     exchange->record.error = text_from(error_name(attempt->error));
-    exchange->record.refusal = row->code;
-    exchange->record.outcome = RECORD_OUTCOME_FAILED;
+    note_failed(exchange, row->code);
     exchange->ending = told ? ENDING_RELAY : ENDING_CUT;
     exchange_resume(exchange);
 }
@@ -357,6 +364,10 @@ enum step_result relay_step(struct exchange *exchange)
             return STEP_END;
         /* Its head was here but nothing of it had been sent on: the caller has seen nothing. */
         exchange->record.error = text_from(error_name(attempt->error));
+        if (exchange->abandoned) {
+            exchange->ending = ENDING_NONE;
+            return STEP_END;
+        }
         exchange->record.outcome = RECORD_OUTCOME_FAILED;
         return exchange_refuse(exchange, forward_refusal(attempt),
                                (struct refusal_context){.detail = attempt->detail});

@@ -34,6 +34,8 @@ void loop_stop(struct loop *loop); /* from the loop's own thread; others post a 
 /* A virtual loop's loop_run also returns when nothing is left that could ever happen. */
 /* Virtual clock only: runs everything due within the next `nanoseconds`, moving the clock. */
 void loop_advance(struct loop *loop, uint64_t nanoseconds);
+/* Virtual clock only: the wall clock is set, as an administrator or a time server does. */
+void loop_set_wall(struct loop *loop, uint64_t wall);
 
 /* Monotonic and wall nanoseconds, read once a turn: equal within a callback. */
 uint64_t loop_now(const struct loop *loop);

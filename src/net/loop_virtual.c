@@ -26,6 +26,8 @@ struct virtual_loop {
     bool stopped;
 };
 
+static const struct loop_backend virtual_backend;
+
 static struct virtual_loop *loop_of(struct loop *loop)
 {
     return CONTAINER_OF(loop, struct virtual_loop, common);
@@ -145,6 +147,14 @@ static void virtual_advance(struct loop *common, uint64_t nanoseconds)
     loop->clock = end;
     common->now = end;
     common->wall = loop->wall_start + (end - VIRTUAL_START);
+}
+
+void loop_set_wall(struct loop *common, uint64_t wall)
+{
+    struct virtual_loop *loop = loop_of(common);
+    ensure(common->backend == &virtual_backend);
+    loop->wall_start = wall - (loop->clock - VIRTUAL_START);
+    common->wall = wall;
 }
 
 static void virtual_stop(struct loop *common)

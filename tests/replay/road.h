@@ -12,6 +12,7 @@
 #include "config/load.h"
 #include "control/price_list.h"
 #include "exchange/exchange.h"
+#include "identity/key_memory.h"
 #include "identity/reader.h"
 #include "ledger/journal_supply.h"
 
@@ -242,6 +243,8 @@ static inline void road_open(struct road *road, const char *yaml)
     road->book = make_book(road->config);
     worker->policy = policy_create(NULL, NULL);
     assert_non_null(worker->policy);
+    worker->key_memory = key_memory_create();
+    assert_non_null(worker->key_memory);
     worker->journal = &road->journal;
     worker->metrics = metrics_worker(road->metrics, 0);
     worker->services =
@@ -277,6 +280,7 @@ static inline void road_close(struct road *road)
     loop_destroy(worker->loop);
     price_book_release(road->book);
     policy_destroy(worker->policy);
+    key_memory_destroy(worker->key_memory);
     config_release(road->config);
     key_table_destroy(worker->keys);
     secret_free(road->key);

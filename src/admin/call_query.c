@@ -75,7 +75,7 @@ static bool refuse_unknown(struct admin_call *call, struct text name)
 
 static bool take_parameter(struct admin_call *call, struct text pair)
 {
-    struct text rest = pair, name, value;
+    struct text rest = pair, name = {0}, value = {0};
     struct text encoded = text_split(&rest, '=');
     size_t index;
 

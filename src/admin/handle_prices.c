@@ -28,7 +28,7 @@ bool handle_prices(struct admin_call *call)
 {
     const struct catalog *catalog = list_in_force(call);
     struct text provider = call_query(call, "provider"), model = call_query(call, "model");
-    size_t limit, place, shown = 0, count = catalog_model_count(catalog);
+    size_t limit = 0, place = 0, shown = 0, count = catalog_model_count(catalog);
     char digits[NUMBER_DIGITS_MAX];
 
     if (!call_query_limit(call, &limit) || !read_place(call, &place))

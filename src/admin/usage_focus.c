@@ -113,9 +113,9 @@ static struct text description(struct charge *charge)
     int length = snprintf(charge->room, sizeof charge->room, "%lld calls of %.*s",
                           (long long)counters->calls, TEXT_ARG(text_first(model_of(charge), 256)));
     if (counters->unpriced > 0 && length > 0 && (size_t)length < sizeof charge->room)
-        length += snprintf(charge->room + length, sizeof charge->room - (size_t)length,
-                           "; the cost of %lld calls is not known: they have no price",
-                           (long long)counters->unpriced);
+        (void)snprintf(charge->room + length, sizeof charge->room - (size_t)length,
+                       "; the cost of %lld calls is not known: they have no price",
+                       (long long)counters->unpriced);
     return text_from(charge->room);
 }
 

@@ -16,8 +16,7 @@ static void visit_below(const struct place *parent, void (*visit)(const struct p
 {
     for (const struct verb *const *child = parent->verb->verbs; child && *child; child++) {
         struct place place = {.verb = *child};
-        int length =
-            snprintf(place.path, sizeof place.path, "%s %s", parent->path, (*child)->name);
+        int length = snprintf(place.path, sizeof place.path, "%s %s", parent->path, (*child)->name);
         ensure((size_t)length < sizeof place.path);
         visit(&place);
         visit_below(&place, visit);

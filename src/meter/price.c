@@ -351,15 +351,14 @@ static void rule_append(char *out, size_t *length, struct text name, struct rati
 size_t price_rule_write(const struct priced_model *model, const struct price *price,
                         char out[PRICE_RULE_SIZE])
 {
-    char key[CATALOG_CARD_KEY_SIZE];
     size_t length = 0;
     out[0] = '\0';
     if (model == NULL || price->card == NULL)
         return 0;
-    (void)catalog_card_key(&price->card->card, key);
-    length =
-        (size_t)snprintf(out, PRICE_RULE_SIZE, "%.*s %.*s", TEXT_ARG(text_first(model->name, 100)),
-                         TEXT_ARG(text_first(text_from(key), 120)));
+    length = price->card->rule.length;
+    ensure(length < PRICE_RULE_SIZE);
+    memcpy(out, price->card->rule.data, length);
+    out[length] = '\0';
     for (size_t i = 0; i < model->multiplier_count; i++)
         if (price->multipliers >> i & 1)
             rule_append(out, &length, model->multipliers[i].multiplier->name,

@@ -30,6 +30,7 @@ struct text price_basis_name(enum price_basis basis); /* "reported" */
 /* A card with own prices laid over, ready to multiply. Made by price_book.c. */
 struct priced_card {
     struct catalog_card card;      /* prices with the provider's for tools filled in */
+    struct text rule;              /* "gpt-5.5 standard>272000": a rule's begin, and mostly all */
     uint8_t billed_as[UNIT_COUNT]; /* the unit whose price counts; UNIT_NONE: unpriced */
     uint64_t own;                  /* units whose price is the operator's own */
     /* The dearest prices of tokens, picodollars for 1,000,000: the list's, which factors apply to,

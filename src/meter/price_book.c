@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/ensure.h"
 
-#define MEMORY_MAX (1u << 30) /* a card takes 600 bytes; the shipped catalog has 750 of them */
+#define MEMORY_MAX (1u << 30) /* a card takes 700 bytes; the shipped catalog has 750 of them */
 
 struct book_provider {
     struct text name;
@@ -128,6 +128,17 @@ static void lay_over(struct priced_card *card, const struct price_book_provider 
     }
 }
 
+/* The model's name and the card's key, each cut where it is absurdly long. */
+static bool write_rule(struct arena *arena, struct priced_card *card, struct text name)
+{
+    char key[CATALOG_CARD_KEY_SIZE];
+    struct text key_text = text_of(key, catalog_card_key(&card->card, key));
+
+    card->rule = arena_format(arena, "%.*s %.*s", TEXT_ARG(text_first(name, 100)),
+                              TEXT_ARG(text_first(key_text, 120)));
+    return card->rule.data != NULL;
+}
+
 static bool take_cards(struct arena *arena, struct priced_model *model, const struct tools *tools,
                        const struct price_book_provider *provider, struct text own_name)
 {
@@ -148,6 +159,8 @@ static bool take_cards(struct arena *arena, struct priced_model *model, const st
                 cards[i].card.prices[k] = tools->prices[k];
         lay_over(&cards[i], provider, own_name);
         finish_card(&cards[i], model);
+        if (!write_rule(arena, &cards[i], own_name))
+            return false;
     }
     model->cards = cards;
     model->card_count = count;
@@ -166,7 +179,7 @@ static enum usage_dialect dialect_of(const struct catalog_model *entry, const st
     return provider->dialect;
 }
 
-/* `own_name` is the name that own prices are looked up by. */
+/* `own_name` is the name that own prices are looked up by, and the model's. */
 static bool make_model(struct price_book *book, const struct book_provider *holder,
                        const struct price_book_provider *provider,
                        const struct catalog_model *entry, struct text own_name,
@@ -174,7 +187,7 @@ static bool make_model(struct price_book *book, const struct book_provider *hold
 {
     struct tools tools;
     *model = (struct priced_model){.provider = holder->name,
-                                   .name = entry != NULL ? entry->name : own_name,
+                                   .name = own_name,
                                    .entry = entry,
                                    .dialect = DIALECT_OPENAI,
                                    .discount = holder->discount,
@@ -257,7 +270,6 @@ static bool make_own(struct price_book *book, struct book_provider *holder,
         if (!keep(book, provider->own[i].model, &name) ||
             !make_model(book, holder, provider, entry, name, model))
             return false;
-        model->name = name;
         holder->own_count++;
     }
     return true;

@@ -11,8 +11,8 @@ PATIENCE = 60  # seconds
 class Told:
     """What one call's caller saw."""
 
-    def __init__(self, user, request, patience):
-        self.user, self.request, self.patience = user, request, patience
+    def __init__(self, user, request, patience, pause):
+        self.user, self.request, self.patience, self.pause = user, request, patience, pause
         self.stays = patience == PATIENCE  # he does not mean to leave
         self.answer = None
         self.whole = False                 # the answer came to its end
@@ -46,26 +46,31 @@ def draw_request(chance, model, user):
     request = {"model": model, "user": user, "messages": [{"role": "user", "content": "w " * chance.randint(10, 200)}]}
     if chance.random() < 0.5:
         request["stream"] = True
-    if chance.random() < 0.98:  # one without a limit takes all that is left
+    if chance.random() < 0.98:
         request[chance.choice(["max_tokens", "max_completion_tokens"])] = chance.randint(20, 900)
+    else:
+        request["metadata"] = {"completion": "40"}  # or a few of them would spend all there is
     if chance.random() < 0.2:
         request["n"] = chance.randint(2, 3)
     return request
 
 
 def run_callers(port, key, model, prefix, callers, rounds, seed, leaving=0.0):
-    """What became of each call, by user. `callers` at a time make `rounds` calls each, one after the other; of the calls
+    """What became of each call, by user. `callers` at a time make `rounds` calls each, the first all at once; of the calls
     `leaving` (a fraction) are not waited for to the end."""
     chance = random.Random(seed)
 
     def draw(user):
-        return Told(user, draw_request(chance, model, user), chance.uniform(0, 0.3) if chance.random() < leaving else PATIENCE)
+        return Told(user, draw_request(chance, model, user), chance.uniform(0, 0.3) if chance.random() < leaving else PATIENCE,
+                    chance.uniform(0, 0.5))
 
     calls = [[draw(f"{prefix} {number} {round}") for round in range(rounds)] for number in range(callers)]
 
     async def caller(number):
         try:
-            for told in calls[number]:
+            for round, told in enumerate(calls[number]):
+                if round > 0:
+                    await asyncio.sleep(told.pause)
                 await call(port, key, told)
         except (OSError, EOFError):
             pass  # the gateway is gone

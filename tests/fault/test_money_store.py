@@ -1,7 +1,6 @@
 """The store is locked, gone or full while calls cost money: budgets go on binding, and know all of it afterwards."""
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import threading
@@ -9,9 +8,10 @@ import time
 
 import pytest
 
-from gateway import wait_until
-from money_gateway import TINY, MoneyGateway, cost, expect_refusal
+from gateway import memory_is_measurable, wait_until
+from money_gateway import TINY, MoneyGateway, cost
 from money_upstream import INPUT, OUTPUT
+from wire_client import Wire
 
 CAP = 20 * 10**9
 
@@ -85,6 +85,88 @@ def test_a_locked_store_lets_no_budget_go(money, kind):
     rows = money.rows(set(books))
     assert {user: cost(row) for user, row in rows.items()} == {user: entry.cost for user, entry in books.items()}
     wait_until(lambda: money.spent(budget) == sum(entry.cost for entry in books.values()), 5)
+
+
+def test_a_full_disk_forgets_no_money(tmp_path):
+    """With no room for a record, calls are refused before anything is held for them; what was served is in the books; with
+    room again, budgets are as they should be."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"mount: {done.stderr.strip()}")
+    try:
+        money = MoneyGateway(disk, "disk", ledger={"segment_size": "1MiB"})
+        try:
+            fill_and_mend(money, disk / "filler")
+        finally:
+            money.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill_and_mend(money, filler):
+    key = money.key("a")
+    budget = money.budget(key, 1000 * CAP, "--key", key["id"])
+    with open(filler, "wb") as file:
+        try:
+            while True:
+                file.write(bytes(64 << 10))
+                file.flush()
+        except OSError:
+            pass
+    served, memory = [], money.gateway.resident_kib()
+    padding = "p" * 200  # in the record: journals fill the sooner
+    with Wire(money.gateway.port, key=key["key"]) as wire:
+        for number in range(20_000):
+            wire.request("POST", "/v1/chat/completions",
+                         {"model": money.upstream.model, "user": f"full {number} {padding}"[:120], "max_tokens": 100,
+                          "metadata": {**TINY, "padding": padding}, "messages": []}, [("User-Agent", padding)])
+            answer = wire.answer()
+            if answer.status != 200:
+                break
+            served.append(f"full {number} {padding}"[:120])
+        for _ in range(20):
+            assert answer.status == 503 and answer.error["code"] == "ledger_unavailable"
+            wire.request("POST", "/v1/chat/completions", {"model": money.upstream.model, "user": "refused", "messages": []})
+            answer = wire.answer()
+    assert "refused" not in money.upstream.books()
+    if memory_is_measurable():
+        assert money.gateway.resident_kib() - memory < 100 << 10
+    filler.unlink()
+    wait_until(lambda: money.call(key, {"user": "again", "metadata": TINY}).status == 200, 20, "it serves again")
+    rows = money.rows({*served, "again"})
+    spent = sum(cost(row) for row in rows.values())
+    assert spent == (len(served) + 1) * (INPUT + OUTPUT)
+    wait_until(lambda: money.spent(budget) == spent, 10)
+    money.edit_budget(key, budget, spent + CAP)
+    money.expect_left(key, CAP, "the rest")
+
+
+def test_a_missing_store_lets_no_budget_go(money):
+    """The file is gone: budgets in force stay in force, and count."""
+    key = money.key("a")
+    budget = money.budget(key, CAP, "--key", key["id"])
+    hidden = money.gateway.data / "hidden"
+    hidden.mkdir()
+    for name in ("turnpike.db", "turnpike.db-wal", "turnpike.db-shm"):
+        if (money.gateway.data / name).exists():
+            (money.gateway.data / name).rename(hidden / name)
+    spent = spend(money, key, "gone", 10)
+    time.sleep(1)
+    money.expect_left(key, CAP - spent, "while gone")
+    spent += INPUT + OUTPUT
+    for path in money.gateway.data.glob("turnpike.db*"):
+        path.unlink()
+    for path in hidden.iterdir():
+        path.rename(money.gateway.data / path.name)
+    money.gateway.kill()
+    money.gateway.start()
+    money.rows({f"gone {number}" for number in range(10)} | {"while gone"})
+    wait_until(lambda: money.spent(budget) == spent, 10)
+    wait_known(money, key, CAP - spent)
 
 
 def test_a_start_with_a_locked_store_learns_later(money):

@@ -55,6 +55,8 @@ static bool is_blank(char c)
 
 struct text text_trim(struct text t)
 {
+    if (t.length > 0 && (unsigned char)t.data[0] > ' ' && (unsigned char)t.data[t.length - 1] > ' ')
+        return t; /* most need none */
     size_t start = 0;
     size_t end = t.length;
     while (start < end && is_blank(t.data[start]))

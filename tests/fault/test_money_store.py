@@ -87,6 +87,36 @@ def test_a_locked_store_lets_no_budget_go(money, kind):
     wait_until(lambda: money.spent(budget) == sum(entry.cost for entry in books.values()), 5)
 
 
+def test_a_slow_store_slows_no_call(money):
+    """Its lock is taken again and again: import comes in gaps, calls do not notice."""
+    key = money.key("a")
+    budget = money.budget(key, CAP, "--key", key["id"])
+    ended = threading.Event()
+
+    def hinder():
+        while not ended.is_set():
+            try:
+                lock = Lock(money)
+            except sqlite3.OperationalError:
+                continue
+            time.sleep(0.3)
+            lock.let_go()
+            time.sleep(0.01)
+
+    hinderer = threading.Thread(target=hinder)
+    hinderer.start()
+    try:
+        started = time.monotonic()
+        spent = spend(money, key, "slow", 20)
+        assert time.monotonic() - started < 10
+        money.expect_left(key, CAP - spent, "while slow")
+    finally:
+        ended.set()
+        hinderer.join()
+    money.rows({f"slow {number}" for number in range(20)} | {"while slow"})
+    wait_until(lambda: money.spent(budget) == spent + INPUT + OUTPUT, 10)
+
+
 def test_a_full_disk_forgets_no_money(tmp_path):
     """With no room for a record, calls are refused before anything is held for them; what was served is in the books; with
     room again, budgets are as they should be."""

@@ -340,6 +340,9 @@ void rollup_count(const struct rollup_call *call, struct usage_counters *out)
         if (text_equal(rows[i].word, rows[i].said))
             *rows[i].counter = calls;
     }
+    /* Of a Turnpike that knew no prices yet: it used something, and nobody said what that costs. */
+    if (text_empty(call->cost_state) && (call->input_tokens > 0 || call->output_tokens > 0))
+        out->unpriced = calls;
     out->duration_us = call->duration < 0 ? 0 : cut(call->duration / 1000);
 }
 

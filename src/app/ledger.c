@@ -78,7 +78,7 @@ static struct group *find_group(struct repricing_run *run, const struct record *
         struct group *group = &run->groups[i];
         if (text_equal(text_from(group->provider), record->provider) &&
             text_equal(text_from(group->model), record->target_model) &&
-            strcmp(group->rule, rule) == 0)
+            text_equal(text_from(group->rule), text_from(rule)))
             return group;
     }
     if (run->group_count == GROUPS_MAX) {

@@ -80,7 +80,8 @@ static void on_body(void *owner, struct text bytes)
     struct call *call = owner;
     note(call->front, 'B');
     assert_true(bytes.length > 0);
-    if (call->front->gives_room && bytes.data == call->body.data + call->body.length) {
+    if (call->front->gives_room && call->body.data &&
+        bytes.data == call->body.data + call->body.length) {
         call->body.length += bytes.length;
         call->front->in_place += bytes.length;
     } else {

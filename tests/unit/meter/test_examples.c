@@ -59,6 +59,8 @@ static void add_extra(yyjson_val *extra, struct quantities *quantities)
 {
     size_t index, count;
     yyjson_val *key, *value;
+    if (extra == NULL)
+        return;
     yyjson_obj_foreach(extra, index, count, key, value)
     {
         enum unit unit = unit_find(text_from(yyjson_get_str(key)));

@@ -269,6 +269,24 @@ static void test_organisation(void **state)
     assert_int_equal(seen.changed, 1);
 }
 
+static void test_calls_recorded(void **state)
+{
+    struct changes_reader *reader = NULL;
+    uint64_t earliest;
+    const char *insert = "INSERT INTO exchanges (id, started_at) VALUES (x'01', 70), (x'02', 50)";
+    assert_int_equal(store_execute(store, insert), ERROR_OK);
+    assert_int_equal(changes_reader_create(store, &reader), ERROR_OK);
+    assert_int_equal(changes_reader_recorded(reader, &earliest), ERROR_OK);
+    assert_true(earliest == UINT64_MAX);
+    insert = "INSERT INTO exchanges (id, started_at) VALUES (x'03', 90), (x'04', 80)";
+    assert_int_equal(store_execute(store, insert), ERROR_OK);
+    assert_int_equal(changes_reader_recorded(reader, &earliest), ERROR_OK);
+    assert_int_equal(earliest, 80);
+    assert_int_equal(changes_reader_recorded(reader, &earliest), ERROR_OK);
+    assert_true(earliest == UINT64_MAX);
+    changes_reader_destroy(reader);
+}
+
 /* Numbers never come to a reader out of order, whichever table they belong to. */
 static void test_one_sequence(void **state)
 {
@@ -457,10 +475,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_teams),      TEST(test_budgets),      TEST(test_limits),
-        TEST(test_admin_keys), TEST(test_organisation), TEST(test_one_sequence),
-        TEST(test_keys_lists), TEST(test_audit),        TEST(test_outbox),
-        TEST(test_old_store),
+        TEST(test_teams),          TEST(test_budgets),    TEST(test_limits),
+        TEST(test_calls_recorded), TEST(test_admin_keys), TEST(test_organisation),
+        TEST(test_one_sequence),   TEST(test_keys_lists), TEST(test_audit),
+        TEST(test_outbox),         TEST(test_old_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

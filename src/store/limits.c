@@ -70,9 +70,12 @@ enum error limits_find(struct store *store, struct text id_or_name, limits_found
     size_t count = 0;
     if (text_empty(id_or_name))
         return ERROR_NOT_FOUND;
-    enum error error = table_query(
-        store, SELECT " WHERE (id = ?1 OR name = ?1) AND deleted_at = 0 ORDER BY id <> ?1 LIMIT 1",
-        bind_name, &id_or_name, take_row, &reading, &count);
+    enum error error =
+        table_query(store,
+                    /* The second half says what the index of names says, or all rows are read. */
+                    SELECT " WHERE (id = ?1 OR (name = ?1 AND name <> '' AND deleted_at = 0))"
+                           " AND deleted_at = 0 ORDER BY id <> ?1 LIMIT 1",
+                    bind_name, &id_or_name, take_row, &reading, &count);
     return !error && count == 0 ? ERROR_NOT_FOUND : error;
 }
 

@@ -232,6 +232,47 @@ static void test_limits(void **state)
     assert_int_equal(seen.count, 0);
 }
 
+static size_t scanned; /* rows that were read one after the other */
+
+static int count_scanned(unsigned event, void *context, void *statement, void *nanoseconds)
+{
+    scanned += (size_t)sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0);
+    return 0;
+}
+
+static int watch_scans(sqlite3 *database, char **problem, const struct sqlite3_api_routines *api)
+{
+    return sqlite3_trace_v2(database, SQLITE_TRACE_PROFILE, count_scanned, NULL);
+}
+
+/* However many there are, one is found without reading the others: `apply` looks up each in a file
+ * of ten thousand, while nobody else can write. */
+static void test_found_by_index(void **state)
+{
+    struct seen seen = {0};
+    for (size_t i = 0; i < 3; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "id_%zu", i);
+        struct stored_budget budget = make_budget(id, i == 0 ? "main" : "");
+        struct stored_limit limit = {
+            .id = text_from(id), .scope_kind = TEXT("key"), .window = 60, .amount = 200};
+        assert_int_equal(budgets_insert(store, &budget), ERROR_OK);
+        assert_int_equal(limits_insert(store, &limit), ERROR_OK);
+    }
+    assert_int_equal(sqlite3_auto_extension((void (*)(void))watch_scans), SQLITE_OK);
+    struct store *watched = open_store();
+    scanned = 0;
+    assert_int_equal(budgets_find(watched, TEXT("main"), see_budget, &seen), ERROR_OK);
+    assert_int_equal(budgets_find(watched, TEXT("id_1"), see_budget, &seen), ERROR_OK);
+    assert_int_equal(limits_find(watched, TEXT("id_2"), see_limit, &seen), ERROR_OK);
+    assert_int_equal(limits_find(watched, TEXT("none"), see_limit, &seen), ERROR_NOT_FOUND);
+    assert_int_equal(scanned, 0);
+    assert_int_equal(budgets_list(watched, see_budget, &seen), ERROR_OK);
+    assert_true(scanned > 0); /* it does count */
+    store_close(watched);
+    sqlite3_reset_auto_extension();
+}
+
 static void test_admin_keys(void **state)
 {
     struct seen seen = {0};
@@ -475,10 +516,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_teams),          TEST(test_budgets),    TEST(test_limits),
-        TEST(test_calls_recorded), TEST(test_admin_keys), TEST(test_organisation),
-        TEST(test_one_sequence),   TEST(test_keys_lists), TEST(test_audit),
-        TEST(test_outbox),         TEST(test_old_store),
+        TEST(test_teams),          TEST(test_budgets),        TEST(test_limits),
+        TEST(test_found_by_index), TEST(test_calls_recorded), TEST(test_admin_keys),
+        TEST(test_organisation),   TEST(test_one_sequence),   TEST(test_keys_lists),
+        TEST(test_audit),          TEST(test_outbox),         TEST(test_old_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,13 +120,12 @@ def test_a_full_disk_refuses_and_never_forgets(small_disk, own_fake):
         key = gateway.key
         served = [call_once(gateway.port, key, "fast").request_id for _ in range(20)]
         filler = small_disk / "filler"
-        with open(filler, "wb") as file:
-            try:
+        try:
+            with open(filler, "wb", buffering=0) as file:
                 while True:
                     file.write(bytes(64 << 10))
-                    file.flush()
-            except OSError:
-                pass
+        except OSError:
+            pass
         statuses = []
         with Wire(gateway.port, key=key) as wire:
             for _ in range(20_000):  # far more than what is preallocated can take

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "meter/money.h"
+#include "policy/period.h"
 
 enum { GROUP_TEAM, GROUP_KEY, GROUP_TARGET, GROUP_PROVIDER, GROUP_SERVICE, GROUP_TAGS };
 
@@ -60,9 +61,17 @@ static struct text format_time(struct charge *charge, time_t seconds)
                    strftime(charge->room, sizeof charge->room, "%Y-%m-%dT%H:%M:%SZ", &fields));
 }
 
+/* The day of the row, or the part of it that was asked for. The answer itself begins with the first
+ * call and ends with the last one; a charge that is exported again has to be the same one. */
 static time_t edge_seconds(const struct charge *charge, size_t edge)
 {
-    return (time_t)(charge->answer->edges[charge->row->interval + edge] / NANOSECONDS_PER_SECOND);
+    const struct usage_answer *answer = charge->answer;
+    const struct period_bounds day =
+        period_at(PERIOD_DAY, answer->zone, 0, answer->edges[charge->row->interval]);
+    uint64_t start = day.start > answer->since ? day.start : answer->since;
+    uint64_t end = day.end < answer->until ? day.end : answer->until;
+
+    return (time_t)((edge == 0 ? start : end) / NANOSECONDS_PER_SECOND);
 }
 
 static struct text month_edge(struct charge *charge, int months)

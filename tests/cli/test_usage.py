@@ -189,7 +189,8 @@ def test_focus(data, log):
             check_focus_value(column, row[column])
         start, end = (datetime.datetime.strptime(row[f"ChargePeriod{name}"], "%Y-%m-%dT%H:%M:%SZ") for name in ("Start", "End"))
         first, last = (datetime.datetime.strptime(row[f"BillingPeriod{name}"], "%Y-%m-%dT%H:%M:%SZ") for name in ("Start", "End"))
-        assert first <= start < end <= last and end - start <= datetime.timedelta(days=1)
+        assert first <= start < end <= last
+        assert end - start == datetime.timedelta(days=1) and start.hour == start.minute == 0  # also where the first call was at noon
         assert row["SkuPriceId"].startswith(row["SkuId"] + "/")
         assert row["BilledCost"] == row["EffectiveCost"] == row["ListCost"] == row["ContractedCost"]
     assert sum(Decimal(row["BilledCost"]) for row in rows) == sum(Decimal(r["cost_usd"] or 0) for r in log)

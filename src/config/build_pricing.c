@@ -110,6 +110,11 @@ static void build_own_prices(struct settings_reader *reader, const struct settin
     own->model = arena_copy(&reader->memory->arena, from->entry.name);
     own->prices = prices;
     own->price_count = from->price_count;
+    if (text_find_char(own->model, '*') >= 0)
+        report_error(reader->report, settings_place(NULL, &from->entry),
+                     "%s is a pattern, and own prices are for one model of the provider: write a "
+                     "row for each",
+                     report_quote(own->model));
     for (size_t i = 0; i < from->price_count; i++) {
         size_t mark = report_enter(reader->report, from->prices[i].entry.name);
         check_price(reader, &from->prices[i]);

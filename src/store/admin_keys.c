@@ -49,65 +49,37 @@ enum error admin_keys_insert(struct store *store, const struct stored_admin_key 
     return table_change(store, statement);
 }
 
-static void bind_id(const void *context, struct store_statement *statement)
-{
-    store_bind_text(statement, 1, *(const struct text *)context);
-}
-
 enum error admin_keys_find(struct store *store, struct text id, admin_keys_found found,
                            void *context)
 {
     struct reading reading = {found, context};
-    size_t count = 0;
-    enum error error =
-        table_query(store, SELECT " WHERE id = ?", bind_id, &id, take_row, &reading, &count);
-    return !error && count == 0 ? ERROR_NOT_FOUND : error;
+    return table_find(store, SELECT " WHERE id = ?", id, take_row, &reading);
 }
 
 enum error admin_keys_list(struct store *store, admin_keys_found found, void *context)
 {
     struct reading reading = {found, context};
-    return table_query(store, SELECT " ORDER BY created_at DESC, id", NULL, NULL, take_row,
-                       &reading, NULL);
+    return table_query_all(store, SELECT " ORDER BY created_at DESC, id", take_row, &reading);
 }
 
 enum error admin_keys_revoke(struct store *store, struct text id, uint64_t time)
 {
-    struct store_statement *statement;
-    enum error error =
-        store_prepare(store,
-                      "UPDATE admin_keys SET"
-                      " changed = iif(revoked_at = 0, " TABLE_NEXT_CHANGE ", changed),"
-                      " revoked_at = iif(revoked_at = 0, ?2, revoked_at) WHERE id = ?1",
-                      &statement);
-    if (error)
-        return error;
-    store_bind_text(statement, 1, id);
-    store_bind_integer(statement, 2, (int64_t)time);
-    return table_change(store, statement);
+    return table_set_time(store,
+                          "UPDATE admin_keys SET"
+                          " changed = iif(revoked_at = 0, " TABLE_NEXT_CHANGE ", changed),"
+                          " revoked_at = iif(revoked_at = 0, ?2, revoked_at) WHERE id = ?1",
+                          id, time);
 }
 
 enum error admin_keys_note_use(struct store *store, struct text id, uint64_t time)
 {
-    struct store_statement *statement;
-    enum error error =
-        store_prepare(store, "UPDATE admin_keys SET used_at = ?2 WHERE id = ?1", &statement);
-    if (error)
-        return error;
-    store_bind_text(statement, 1, id);
-    store_bind_integer(statement, 2, (int64_t)time);
-    return table_change(store, statement);
-}
-
-static void bind_after(const void *context, struct store_statement *statement)
-{
-    store_bind_integer(statement, 1, *(const int64_t *)context);
+    return table_set_time(store, "UPDATE admin_keys SET used_at = ?2 WHERE id = ?1", id, time);
 }
 
 enum error admin_keys_changed(struct store *store, int64_t after, admin_keys_found found,
                               void *context)
 {
     struct reading reading = {found, context};
-    return table_query(store, SELECT " WHERE changed > ? ORDER BY changed", bind_after, &after,
-                       take_row, &reading, NULL);
+    return table_query_number(store, SELECT " WHERE changed > ? ORDER BY changed", after, take_row,
+                              &reading);
 }

@@ -71,37 +71,25 @@ enum error budgets_insert(struct store *store, const struct stored_budget *budge
     return table_change(store, statement);
 }
 
-static void bind_name(const void *context, struct store_statement *statement)
-{
-    store_bind_text(statement, 1, *(const struct text *)context);
-}
-
 enum error budgets_find(struct store *store, struct text id_or_name, budgets_found found,
                         void *context)
 {
     struct reading reading = {found, context};
-    size_t count = 0;
     if (text_empty(id_or_name))
         return ERROR_NOT_FOUND;
-    enum error error =
-        table_query(store,
-                    /* The second half says what the index of names says, or all rows are read. */
-                    SELECT " WHERE (id = ?1 OR (name = ?1 AND name <> '' AND deleted_at = 0))"
-                           " AND deleted_at = 0 ORDER BY id <> ?1 LIMIT 1",
-                    bind_name, &id_or_name, take_row, &reading, &count);
-    return !error && count == 0 ? ERROR_NOT_FOUND : error;
+    /* The second half says what the index of names says, or all rows are read. */
+    return table_find(store,
+                      SELECT " WHERE (id = ?1 OR (name = ?1 AND name <> '' AND deleted_at = 0))"
+                             " AND deleted_at = 0 ORDER BY id <> ?1 LIMIT 1",
+                      id_or_name, take_row, &reading);
 }
 
 enum error budgets_list(struct store *store, budgets_found found, void *context)
 {
     struct reading reading = {found, context};
-    return table_query(store, SELECT " WHERE deleted_at = 0 ORDER BY scope_kind, scope_value, id",
-                       NULL, NULL, take_row, &reading, NULL);
-}
-
-static void bind_scope(const void *context, struct store_statement *statement)
-{
-    table_bind_texts(statement, context, 2);
+    return table_query_all(store,
+                           SELECT " WHERE deleted_at = 0 ORDER BY scope_kind, scope_value, id",
+                           take_row, &reading);
 }
 
 enum error budgets_list_scope(struct store *store, struct text kind, struct text value,
@@ -109,9 +97,9 @@ enum error budgets_list_scope(struct store *store, struct text kind, struct text
 {
     const struct text scope[] = {kind, value};
     struct reading reading = {found, context};
-    return table_query(
+    return table_query_pair(
         store, SELECT " WHERE scope_kind = ? AND scope_value = ? AND deleted_at = 0 ORDER BY id",
-        bind_scope, scope, take_row, &reading, NULL);
+        scope, take_row, &reading);
 }
 
 enum error budgets_update(struct store *store, const struct stored_budget *budget)
@@ -132,27 +120,15 @@ enum error budgets_update(struct store *store, const struct stored_budget *budge
 
 enum error budgets_delete(struct store *store, struct text id, uint64_t time)
 {
-    struct store_statement *statement;
-    enum error error =
-        store_prepare(store,
-                      "UPDATE budgets SET deleted_at = ?2, changed = " TABLE_NEXT_CHANGE
-                      " WHERE id = ?1 AND deleted_at = 0",
-                      &statement);
-    if (error)
-        return error;
-    store_bind_text(statement, 1, id);
-    store_bind_integer(statement, 2, (int64_t)time);
-    return table_change(store, statement);
-}
-
-static void bind_after(const void *context, struct store_statement *statement)
-{
-    store_bind_integer(statement, 1, *(const int64_t *)context);
+    return table_set_time(store,
+                          "UPDATE budgets SET deleted_at = ?2, changed = " TABLE_NEXT_CHANGE
+                          " WHERE id = ?1 AND deleted_at = 0",
+                          id, time);
 }
 
 enum error budgets_changed(struct store *store, int64_t after, budgets_found found, void *context)
 {
     struct reading reading = {found, context};
-    return table_query(store, SELECT " WHERE changed > ? ORDER BY changed", bind_after, &after,
-                       take_row, &reading, NULL);
+    return table_query_number(store, SELECT " WHERE changed > ? ORDER BY changed", after, take_row,
+                              &reading);
 }

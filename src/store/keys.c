@@ -153,15 +153,9 @@ enum error keys_revoke(struct store *store, struct text id, uint64_t time, struc
 
 enum error keys_set_expiry(struct store *store, struct text id, uint64_t expires_at)
 {
-    struct store_statement *statement;
-    enum error error = store_prepare(
-        store, "UPDATE keys SET expires_at = ?2, changed = " TABLE_NEXT_CHANGE " WHERE id = ?1",
-        &statement);
-    if (error)
-        return error;
-    store_bind_text(statement, 1, id);
-    store_bind_integer(statement, 2, (int64_t)expires_at);
-    return table_change(store, statement);
+    return table_set_time(
+        store, "UPDATE keys SET expires_at = ?2, changed = " TABLE_NEXT_CHANGE " WHERE id = ?1", id,
+        expires_at);
 }
 
 enum error keys_rotate(struct store *store, struct text id, const uint8_t hash[KEYS_HASH_SIZE],
@@ -187,9 +181,7 @@ enum error keys_rotate(struct store *store, struct text id, const uint8_t hash[K
 struct keys_reader {
     struct store_statement *changed;
     struct store_statement *latest;
-    struct store_statement *version;
-    int64_t last_version;
-    bool polled;
+    struct table_poll poll;
 };
 
 enum error keys_reader_create(struct store *store, struct keys_reader **out)
@@ -202,7 +194,7 @@ enum error keys_reader_create(struct store *store, struct keys_reader **out)
     if (!error)
         error = store_prepare(store, "SELECT coalesce(max(changed), 0) FROM keys", &reader->latest);
     if (!error)
-        error = store_prepare(store, "PRAGMA data_version", &reader->version);
+        error = table_poll_open(store, &reader->poll);
     if (error) {
         keys_reader_destroy(reader);
         return error;
@@ -217,7 +209,7 @@ void keys_reader_destroy(struct keys_reader *reader)
         return;
     store_finish(reader->changed);
     store_finish(reader->latest);
-    store_finish(reader->version);
+    table_poll_close(&reader->poll);
     free(reader);
 }
 
@@ -231,31 +223,12 @@ enum error keys_reader_changed(struct keys_reader *reader, int64_t after, keys_f
     return error;
 }
 
-static enum error read_number(struct store_statement *statement, int64_t *number)
-{
-    bool row;
-    enum error error = store_step(statement, &row);
-    if (!error) {
-        ensure(row);
-        *number = store_column_integer(statement, 0);
-    }
-    store_reset(statement);
-    return error;
-}
-
 enum error keys_reader_poll(struct keys_reader *reader, bool *changed)
 {
-    int64_t version;
-    enum error error = read_number(reader->version, &version);
-    if (error)
-        return error;
-    *changed = !reader->polled || version != reader->last_version;
-    reader->polled = true;
-    reader->last_version = version;
-    return ERROR_OK;
+    return table_poll_ask(&reader->poll, changed);
 }
 
 enum error keys_reader_latest(struct keys_reader *reader, int64_t *latest)
 {
-    return read_number(reader->latest, latest);
+    return table_read_number(reader->latest, latest);
 }

@@ -25,8 +25,8 @@ static bool take_row(void *context, struct store_statement *statement)
 enum error organisation_read(struct store *store, organisation_found found, void *context)
 {
     struct reading reading = {found, context};
-    return table_query(store, "SELECT name, contact, allow, deny, changed FROM organisation", NULL,
-                       NULL, take_row, &reading, NULL);
+    return table_query_all(store, "SELECT name, contact, allow, deny, changed FROM organisation",
+                           take_row, &reading);
 }
 
 enum error organisation_write(struct store *store, const struct stored_organisation *organisation)

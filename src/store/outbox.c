@@ -48,29 +48,23 @@ enum error outbox_add(struct store *store, const struct outbox_message *message,
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
-static void bind_number(const void *context, struct store_statement *statement)
-{
-    store_bind_integer(statement, 1, *(const int64_t *)context);
-}
-
 enum error outbox_due(struct store *store, uint64_t now, outbox_found found, void *context)
 {
     struct reading reading = {found, context};
-    const int64_t time = (int64_t)now;
     /* SQLite gives with min() the other columns of the row that has the least. */
-    return table_query(store,
-                       "SELECT id, kind, body, url, problem, attempts, created_at, min(next_at),"
-                       " delivered_at FROM outbox WHERE next_at <> 0 AND delivered_at = 0"
-                       " AND next_at <= ?1 GROUP BY url",
-                       bind_number, &time, take_row, &reading, NULL);
+    return table_query_number(
+        store,
+        "SELECT id, kind, body, url, problem, attempts, created_at, min(next_at),"
+        " delivered_at FROM outbox WHERE next_at <> 0 AND delivered_at = 0"
+        " AND next_at <= ?1 GROUP BY url",
+        (int64_t)now, take_row, &reading);
 }
 
 enum error outbox_list(struct store *store, uint64_t limit, outbox_found found, void *context)
 {
     struct reading reading = {found, context};
-    const int64_t number = (int64_t)limit;
-    return table_query(store, SELECT " ORDER BY created_at DESC, id LIMIT ?1", bind_number, &number,
-                       take_row, &reading, NULL);
+    return table_query_number(store, SELECT " ORDER BY created_at DESC, id LIMIT ?1",
+                              (int64_t)limit, take_row, &reading);
 }
 
 static bool take_count(void *context, struct store_statement *statement)
@@ -82,22 +76,17 @@ static bool take_count(void *context, struct store_statement *statement)
 enum error outbox_count_waiting(struct store *store, uint64_t *count)
 {
     *count = 0;
-    return table_query(store, "SELECT count(*) FROM outbox WHERE next_at <> 0 AND delivered_at = 0",
-                       NULL, NULL, take_count, count, NULL);
+    return table_query_all(store,
+                           "SELECT count(*) FROM outbox WHERE next_at <> 0 AND delivered_at = 0",
+                           take_count, count);
 }
 
 enum error outbox_delivered(struct store *store, struct text id, uint64_t time)
 {
-    struct store_statement *statement;
-    enum error error = store_prepare(
+    return table_set_time(
         store,
         "UPDATE outbox SET delivered_at = ?2, attempts = attempts + 1, problem = '' WHERE id = ?1",
-        &statement);
-    if (error)
-        return error;
-    store_bind_text(statement, 1, id);
-    store_bind_integer(statement, 2, (int64_t)time);
-    return table_change(store, statement);
+        id, time);
 }
 
 enum error outbox_failed(struct store *store, struct text id, struct text problem, uint64_t next_at)

@@ -29,4 +29,34 @@ must_handle enum error table_query(struct store *store, const char *sql, table_b
                                    const void *bind_context, table_row row, void *row_context,
                                    size_t *count);
 
+/* The common kinds of query. A text is ?1, several are ?1, ?2, …; a number is ?1. */
+/* ERROR_NOT_FOUND without a row. */
+must_handle enum error table_find(struct store *store, const char *sql, struct text id,
+                                  table_row row, void *row_context);
+must_handle enum error table_query_pair(struct store *store, const char *sql,
+                                        const struct text pair[2], table_row row,
+                                        void *row_context);
+must_handle enum error table_query_number(struct store *store, const char *sql, int64_t number,
+                                          table_row row, void *row_context);
+must_handle enum error table_query_all(struct store *store, const char *sql, table_row row,
+                                       void *row_context);
+
+/* A change of the row whose id is ?1, in which ?2 is a time. ERROR_NOT_FOUND. */
+must_handle enum error table_set_time(struct store *store, const char *sql, struct text id,
+                                      uint64_t time);
+
+/* Runs a statement that gives one number, again and again. */
+must_handle enum error table_read_number(struct store_statement *statement, int64_t *number);
+
+/* Whether another connection may have changed the file: one read of the WAL index. */
+struct table_poll {
+    struct store_statement *version;
+    int64_t last;
+    bool polled;
+};
+must_handle enum error table_poll_open(struct store *store, struct table_poll *poll);
+/* Since the last call; true the first time. */
+must_handle enum error table_poll_ask(struct table_poll *poll, bool *changed);
+void table_poll_close(struct table_poll *poll); /* also one of zeroes */
+
 #endif

@@ -56,25 +56,16 @@ enum error teams_insert(struct store *store, const struct stored_team *team)
     return error == ERROR_NOT_FOUND ? ERROR_EXISTS : error;
 }
 
-static void bind_name(const void *context, struct store_statement *statement)
-{
-    store_bind_text(statement, 1, *(const struct text *)context);
-}
-
 enum error teams_find(struct store *store, struct text name, teams_found found, void *context)
 {
     struct reading reading = {found, context};
-    size_t count = 0;
-    enum error error = table_query(store, SELECT " WHERE name = ? AND deleted_at = 0", bind_name,
-                                   &name, take_row, &reading, &count);
-    return !error && count == 0 ? ERROR_NOT_FOUND : error;
+    return table_find(store, SELECT " WHERE name = ? AND deleted_at = 0", name, take_row, &reading);
 }
 
 enum error teams_list(struct store *store, teams_found found, void *context)
 {
     struct reading reading = {found, context};
-    return table_query(store, SELECT " WHERE deleted_at = 0 ORDER BY name", NULL, NULL, take_row,
-                       &reading, NULL);
+    return table_query_all(store, SELECT " WHERE deleted_at = 0 ORDER BY name", take_row, &reading);
 }
 
 enum error teams_update(struct store *store, const struct stored_team *team)
@@ -93,27 +84,15 @@ enum error teams_update(struct store *store, const struct stored_team *team)
 
 enum error teams_delete(struct store *store, struct text name, uint64_t time)
 {
-    struct store_statement *statement;
-    enum error error =
-        store_prepare(store,
-                      "UPDATE teams SET deleted_at = ?2, changed = " TABLE_NEXT_CHANGE
-                      " WHERE name = ?1 AND deleted_at = 0",
-                      &statement);
-    if (error)
-        return error;
-    store_bind_text(statement, 1, name);
-    store_bind_integer(statement, 2, (int64_t)time);
-    return table_change(store, statement);
-}
-
-static void bind_after(const void *context, struct store_statement *statement)
-{
-    store_bind_integer(statement, 1, *(const int64_t *)context);
+    return table_set_time(store,
+                          "UPDATE teams SET deleted_at = ?2, changed = " TABLE_NEXT_CHANGE
+                          " WHERE name = ?1 AND deleted_at = 0",
+                          name, time);
 }
 
 enum error teams_changed(struct store *store, int64_t after, teams_found found, void *context)
 {
     struct reading reading = {found, context};
-    return table_query(store, SELECT " WHERE changed > ? ORDER BY changed", bind_after, &after,
-                       take_row, &reading, NULL);
+    return table_query_number(store, SELECT " WHERE changed > ? ORDER BY changed", after, take_row,
+                              &reading);
 }

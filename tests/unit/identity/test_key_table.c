@@ -265,7 +265,8 @@ static void *read_until_stopped(void *context)
 {
     uint64_t *found_count = context;
     reader_register();
-    for (unsigned i = 0; !atomic_load(&stop); i++) {
+    /* All keys once at least: on a busy machine the writer may be done before this begins. */
+    for (unsigned i = 0; i < KEYS || !atomic_load(&stop); i++) {
         char id[KEY_ID_LENGTH];
         number_to_id(i % KEYS, id);
         const struct key *key = key_table_find(table, text_of(id, sizeof id));

@@ -29,7 +29,10 @@ static bool parse_calendar(const char *value, const struct time_zone *zone, uint
         const char *end = strptime(value, forms[i].format, &time);
         if (!end || *end != '\0')
             continue;
+        const int written = time.tm_mday;
         int64_t seconds = timegm(&time);
+        if (time.tm_mday != written) /* 30 February, which timegm takes for 2 March */
+            return false;
         bool midnight = time.tm_hour == 0 && time.tm_min == 0 && time.tm_sec == 0;
         if (!forms[i].utc)
             seconds = midnight && seconds >= 0 ? period_day_start(zone, seconds / SECONDS_PER_DAY)

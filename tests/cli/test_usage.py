@@ -238,6 +238,8 @@ def test_nothing_found_teaches(data, tmp_path):
     (["--by", "tag:"], "--by tag:"),
     (["--by", ""], "--by"),
     (["--since", "yesterday"], "yesterday is no time"),
+    (["--since", "2026-02-30"], "2026-02-30 is no time"),
+    (["--until", "2026-04-31T10:00:00Z"], "2026-04-31T10:00:00Z is no time"),
     (["--since", "1d", "--until", "2d"], "--until is not after --since"),
     (["--timezone", "Mars/Olympus"], "no time zone Mars/Olympus"),
     (["--timezone", "../../etc/passwd"], "no time zone"),

@@ -184,7 +184,7 @@ static const struct verb budget_create = {
     .options_size = sizeof(struct budget_options),
     .description =
         "Before a call is sent, the most it can cost is held; what it did cost is settled after. "
-        "So a budget is never overspent. When what is left buys less than was asked for, the "
+        "So a budget is not overspent. When what is left buys less than was asked for, the "
         "answer is limited to what it buys; when it buys nothing useful, the call is refused.",
     .examples = "turnpike budget create --team search --amount 500 --period month "
                 "--timezone Europe/Berlin\n"

@@ -79,8 +79,9 @@ static struct text describe_limit(struct exchange *exchange, const struct policy
     char window[HOLD_SPAN_SIZE];
 
     if (why->kind == POLICY_CONCURRENT)
-        return arena_format(&exchange->arena, "%.*s may have %lld calls at a time, limit %.*s",
-                            TEXT_ARG(subject), (long long)why->amount, TEXT_ARG(why->id));
+        return arena_format(&exchange->arena, "%.*s may have %lld call%s at a time, limit %.*s",
+                            TEXT_ARG(subject), (long long)why->amount, why->amount == 1 ? "" : "s",
+                            TEXT_ARG(why->id));
     hold_write_span(why->window, window);
     return arena_format(
         &exchange->arena,
@@ -321,6 +322,20 @@ static void clamp(struct exchange *exchange)
     exchange->record.output_clamp = exchange->output_limit;
 }
 
+/* "is $5.00 …" */
+static const char *describe_period(enum period_kind period)
+{
+    switch (period) {
+    case PERIOD_DAY: return "for each day";
+    case PERIOD_WEEK: return "for each week";
+    case PERIOD_MONTH: return "for each month";
+    case PERIOD_ROLLING: return "for its rolling period";
+    case PERIOD_LIFETIME:
+    case PERIOD_KIND_COUNT: break;
+    }
+    return "for good";
+}
+
 static struct text describe_budget(struct exchange *exchange, const struct policy_why *why)
 {
     struct text subject = describe_subject(exchange, &why->subject);
@@ -333,10 +348,10 @@ static struct text describe_budget(struct exchange *exchange, const struct polic
     (void)money_format_people(why->left, left);
     (void)money_format_people(why->needed, needed);
     return arena_format(&exchange->arena,
-                        "the budget %.*s of %.*s is %s for each %s, %s is left and this call may "
+                        "the budget %.*s of %.*s is %s %s, %s is left and this call may "
                         "cost %s%s%.*s",
                         TEXT_ARG(why->name.length > 0 ? why->name : why->id), TEXT_ARG(subject),
-                        cap, period_kind_name(why->period), left, needed,
+                        cap, describe_period(why->period), left, needed,
                         length > 0 ? "; it resets at " : "", (int)length, reset);
 }
 

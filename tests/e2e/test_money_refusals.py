@@ -77,7 +77,7 @@ REFUSED = {
     # key: class, code, type, words of the message
     "revoked": (openai.AuthenticationError, "revoked_api_key", "invalid_request_error", ["was revoked", "administrator"]),
     "expired": (openai.AuthenticationError, "expired_api_key", "invalid_request_error", ["has expired", "administrator"]),
-    "poor": (openai.RateLimitError, "insufficient_quota", "insufficient_quota", ["budget", "is left", "resets at", "raise"]),
+    "poor": (openai.RateLimitError, "insufficient_quota", "insufficient_quota", ["budget", " for each month, ", "is left", "resets at", "raise"]),
     "narrow": (openai.RateLimitError, "call_exceeds_limit", "rate_limit_error", ["larger than", "shorter answer"]),
 }
 
@@ -103,6 +103,20 @@ def test_refused_once(keys, caller, name, stream):
     assert row["outcome"] == "refused" and row["refusal"] == code and row["cost_usd"] == "0.000000000000"
     if kind is openai.RateLimitError:  # who is not known yet has no body read
         assert keys.tries(user) == 1
+
+
+@pytest.mark.parametrize("span, words", [
+    (["--period", "day"], "is $0.00 for each day,"),
+    (["--rolling", "2h"], "is $0.00 for its rolling period,"),
+    (["--period", "lifetime"], "is $0.00 for good,"),
+], ids=["day", "rolling", "lifetime"])
+def test_message_says_for_how_long(keys, span, words):
+    name = "empty " + span[-1]
+    made = keys.money.key(name)
+    keys.secret[name] = made["key"]
+    keys.money.run("budget", "create", "--key", made["id"], "--amount", "0", *span)
+    wait_until(lambda: keys.call(name).status == 429, 5, "the budget is in force")
+    assert words in keys.call(name).error["message"]
 
 
 def test_over_the_limit(keys, caller):

@@ -177,10 +177,9 @@ static void open_door(struct worker *worker, const struct worker_door_plan *plan
     struct http_server_limits limits = door_limits(config);
 
     if (door)
-        door->name_buffer = strndup(plan->name.data, plan->name.length);
-    if (!door || !door->name_buffer ||
-        http_server_create(worker->loop, plan->descriptor, plan->tls, &limits,
-                           &exchange_server_events, door, &door->server) != ERROR_OK) {
+        door->name_buffer = text_duplicate(plan->name);
+    if (!door || http_server_create(worker->loop, plan->descriptor, plan->tls, &limits,
+                                    &exchange_server_events, door, &door->server) != ERROR_OK) {
         note_error("worker", "listener %.*s cannot be opened by worker %u: out of memory",
                    TEXT_ARG(plan->name), worker->index);
         close(plan->descriptor);

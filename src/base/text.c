@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/ensure.h"
 
@@ -86,6 +87,13 @@ bool text_copy_to(struct text t, char *out, size_t size)
         memcpy(out, t.data, length);
     out[length] = '\0';
     return length == t.length;
+}
+
+char *text_duplicate(struct text t)
+{
+    char *copy = ensure_memory(malloc(t.length + 1));
+    text_copy_to(t, copy, t.length + 1);
+    return copy;
 }
 
 /* Levenshtein's table, one row at a time. row[j] is the distance from the first i bytes of `a` to

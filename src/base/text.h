@@ -90,6 +90,8 @@ struct text text_split(struct text *rest, char separator);
 /* Copies into a fixed array with a NUL; cuts what does not fit (`size` is at least 1). Returns
  * false when it was cut. */
 bool text_copy_to(struct text t, char *out, size_t size);
+/* A string of its own, to be freed; stops the process when memory is short. */
+char *text_duplicate(struct text t);
 /* Number of single-byte edits from a to b, at most `limit` + 1: for "did you mean" suggestions.
  * Texts longer than TEXT_EDIT_LENGTH_MAX (no configured name is) count as beyond the limit, unless
  * equal; a limit above it counts as it. */

@@ -45,7 +45,7 @@ static void tell_missing(struct alerts *alerts, struct text name, bool has_defau
             return;
     if (alerts->missing_count == ALERTS_MISSING_MAX)
         return;
-    alerts->missing[alerts->missing_count++] = ensure_memory(strndup(name.data, name.length));
+    alerts->missing[alerts->missing_count++] = text_duplicate(name);
     note_warning(
         "alerts", "the configuration has no webhook %.*s, which a budget names: %s", TEXT_ARG(name),
         has_default ? "its alerts go to the one named default" : "its alerts are in this log only");
@@ -107,9 +107,8 @@ static struct delivery *make_delivery(struct alerts *alerts, struct text id, uin
     struct delivery *delivery = ensure_memory(calloc(1, sizeof(*delivery)));
 
     delivery->alerts = alerts;
-    delivery->id = ensure_memory(strndup(id.data, id.length));
-    delivery->receiver =
-        ensure_memory(strndup(receiver->webhook->name.data, receiver->webhook->name.length));
+    delivery->id = text_duplicate(id);
+    delivery->receiver = text_duplicate(receiver->webhook->name);
     delivery->created_at = created_at;
     delivery->attempts = attempts;
     return delivery;
@@ -162,9 +161,9 @@ static void take_due(void *context, const struct outbox_message *message)
     struct due_message **list = context;
     struct due_message *due = ensure_memory(calloc(1, sizeof(*due)));
 
-    due->id = ensure_memory(strndup(message->id.data, message->id.length));
-    due->body = ensure_memory(strndup(message->body.data, message->body.length));
-    due->url = ensure_memory(strndup(message->url.data, message->url.length));
+    due->id = text_duplicate(message->id);
+    due->body = text_duplicate(message->body);
+    due->url = text_duplicate(message->url);
     due->created_at = message->created_at;
     due->attempts = message->attempts;
     due->next = *list;

@@ -55,11 +55,6 @@ void alerts_free_pending(struct alerts *alerts, struct pending_alert *pending)
 
 /* ---- raising ---- */
 
-static char *copy(struct text text)
-{
-    return ensure_memory(strndup(text.data ? text.data : "", text.length));
-}
-
 static void drop(struct alerts *alerts)
 {
     pthread_mutex_lock(&alerts->lock);
@@ -118,11 +113,11 @@ static void raise_alert(struct alerts *alerts, const struct alert *alert, const 
     write_body(alert, pending->raised_at, &body);
     buffer_open(&id, ALERT_SUBJECT_MAX + 128);
     buffer_append_format(&id, "%s%s %.*s", prefix, alert_type(alert->kind), TEXT_ARG(subject));
-    pending->id = copy(buffer_text(&id));
-    pending->body = copy(buffer_text(&body));
-    pending->message = copy(alert->message);
-    pending->webhook = copy(alert->webhook);
-    pending->budget_id = text_empty(budget_id) ? NULL : copy(budget_id);
+    pending->id = text_duplicate(buffer_text(&id));
+    pending->body = text_duplicate(buffer_text(&body));
+    pending->message = text_duplicate(alert->message);
+    pending->webhook = text_duplicate(alert->webhook);
+    pending->budget_id = text_empty(budget_id) ? NULL : text_duplicate(budget_id);
     buffer_close(&id);
     buffer_close(&body);
     enqueue(alerts, pending);

@@ -115,7 +115,7 @@ static char *take_part(CURLU *url, CURLUPart part, unsigned flags)
 void webhook_show_host(struct text url, char out[WEBHOOK_HOST_SIZE])
 {
     CURLU *parsed = ensure_memory(curl_url());
-    char *whole = ensure_memory(strndup(url.data ? url.data : "", url.length));
+    char *whole = text_duplicate(url);
     bool good = curl_url_set(parsed, CURLUPART_URL, whole, 0) == CURLUE_OK;
     char *scheme = good ? take_part(parsed, CURLUPART_SCHEME, 0) : NULL;
     char *host = good ? take_part(parsed, CURLUPART_HOST, 0) : NULL;

@@ -5,8 +5,6 @@
 #include "base/ensure.h"
 #include "meter/money.h"
 
-#define NOTE_SIZE 160u
-
 /* ------------------------------------------------------------------ for people */
 
 /* "1,234,567" */

@@ -13,6 +13,8 @@ struct control {
     pthread_t thread;
 };
 
+_Static_assert(KEY_REFRESHER_INTERVAL <= POLICY_TICK, "the policy is told the time each step");
+
 static void measure(struct control *control)
 {
     struct metrics_worker *process = metrics_process(control->settings.metrics);

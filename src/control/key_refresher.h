@@ -12,9 +12,8 @@
 #include "identity/key_table.h"
 #include "tables/error.h"
 
-#define KEY_REFRESHER_INTERVAL                                                               \
-    200000000ull                        /* nanoseconds between steps: a fifth of the promise \
-                                         */
+/* Nanoseconds between steps: a fifth of the promise. */
+#define KEY_REFRESHER_INTERVAL     200000000ull
 #define KEY_REFRESHER_PATIENCE     100u /* milliseconds that a step waits for the store's lock */
 #define KEY_REFRESHER_PROBLEM_SIZE 512u
 

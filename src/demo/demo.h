@@ -13,7 +13,6 @@
 #include "codec/http1.h"
 #include "tables/error.h"
 
-#define DEMO_MODEL TEXT("demo")
 /* Largest request body it reads: a demonstration needs no more. */
 #define DEMO_BODY_MAX (4u * 1024 * 1024)
 

@@ -40,9 +40,8 @@ struct http_request {
     struct loop_timer timer;
     struct loop_deferred release;
     struct loop_deferred resume;
-    uint64_t received_before; /* connection bytes when this request began */
-    uint64_t served;          /* requests on this connection */
-    uint64_t sent_seen;       /* for the write timer's progress check */
+    uint64_t served;    /* requests on this connection */
+    uint64_t sent_seen; /* for the write timer's progress check */
     uint8_t request_state;
     uint8_t answer_state;
     bool request_open; /* the owner holds the handle */
@@ -214,7 +213,6 @@ static void await_next_request(struct http_request *request)
     request->answer_state = ANSWER_NONE;
     request->owner = NULL;
     request->trimmed = false;
-    request->received_before = connection_bytes_received(request->connection);
     wait_idle(request);
 }
 
@@ -612,11 +610,6 @@ const struct address *http_request_peer(const struct http_request *request)
     return &request->peer;
 }
 
-bool http_request_is_tls(const struct http_request *request)
-{
-    return request->server->tls != NULL;
-}
-
 bool http_request_has_body(const struct http_request *request)
 {
     return request->parser.head.framing != HTTP1_NO_BODY;
@@ -648,11 +641,6 @@ void http_request_resume_body(struct http_request *request)
         return;
     wait_for_caller(request, request->server->limits.body_timeout);
     loop_defer(request->server->loop, &request->resume, resume_pending, request);
-}
-
-uint64_t http_request_bytes_received(const struct http_request *request)
-{
-    return connection_bytes_received(request->connection) - request->received_before;
 }
 
 /* ---- answering ---- */
@@ -782,11 +770,6 @@ bool http_request_send(struct http_request *request, const struct text *parts, s
 
     ensure(request->request_open && request->answer_state == ANSWER_STARTED);
     return write_parts(request, out, add_body(request, out, 0, parts, count, last, &text), last);
-}
-
-bool http_request_has_answered(const struct http_request *request)
-{
-    return request->answer_state != ANSWER_NONE;
 }
 
 bool http_request_is_congested(const struct http_request *request)

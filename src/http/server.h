@@ -82,15 +82,12 @@ const struct http_server_counters *http_server_counters(const struct http_server
 void http_request_set_owner(struct http_request *request, void *owner);
 const struct http1_head *http_request_head(const struct http_request *request);
 const struct address *http_request_peer(const struct http_request *request);
-bool http_request_is_tls(const struct http_request *request);
 /* True when a body follows or is arriving. */
 bool http_request_has_body(const struct http_request *request);
 /* Sends 100 Continue once where it was expected; otherwise nothing. */
 void http_request_accept_body(struct http_request *request);
 void http_request_pause_body(struct http_request *request);
 void http_request_resume_body(struct http_request *request);
-uint64_t http_request_bytes_received(
-    const struct http_request *request); /* head and body on the wire, about */
 
 struct http_answer {
     unsigned status;
@@ -109,7 +106,6 @@ bool http_request_respond(struct http_request *request, const struct http_answer
 /* More of the body. Nothing may follow `last`. */
 bool http_request_send(struct http_request *request, const struct text *parts, size_t count,
                        bool last);
-bool http_request_has_answered(const struct http_request *request); /* respond was called */
 bool http_request_is_congested(const struct http_request *request);
 /* Cuts the connection so that the caller sees a broken answer, not a short one. */
 void http_request_abort(struct http_request *request);

@@ -125,9 +125,5 @@ struct price_ask {
  * cannot be said: nothing is priced for these services then. */
 must_check bool price_bound(const struct priced_model *model, const struct price_ask *ask,
                             money *bound);
-/* The most output tokens (`output_tokens` of the ask is ignored) for which price_bound stays within
- * `remainder`: 0 when even none do or nothing can be said, INT64_MAX when output costs nothing. */
-int64_t price_affordable_output(const struct priced_model *model, const struct price_ask *ask,
-                                money remainder);
 
 #endif

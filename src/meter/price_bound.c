@@ -1,15 +1,11 @@
-/* What a call can cost at most, and what a remainder buys.
+/* What a call can cost at most.
  *
  * Every token of the prompt is taken for the dearest kind of input that a card prices, of the
- * answer for the dearest kind of output, on the dearest of the cards that could be selected. Each
- * card's bound is linear in the output tokens, so that the question can be turned round. */
+ * answer for the dearest kind of output, on the dearest of the cards that could be selected. */
 #include "base/ensure.h"
 #include "meter/price.h"
 
 #define PER_MILLION 1000000
-/* More than a budget may be (meter/money.h): keeps what a remainder is multiplied by in 128 bits.
- */
-#define REMAINDER_MAX MONEY_PARSE_MAX
 
 /* A card's bound: fixed + output * slope / divisor. */
 struct line {
@@ -143,32 +139,4 @@ bool price_bound(const struct priced_model *model, const struct price_ask *ask, 
     if (any)
         *bound = most;
     return any;
-}
-
-int64_t price_affordable_output(const struct priced_model *model, const struct price_ask *ask,
-                                money remainder)
-{
-    bool any = false;
-    int64_t least = INT64_MAX;
-    if (model == NULL || ask->input_tokens > QUANTITY_MAX || remainder < 0)
-        return 0;
-    ensure(ask->input_tokens >= 0);
-    if (remainder > REMAINDER_MAX)
-        remainder = REMAINDER_MAX;
-    for (size_t i = 0; i < model->card_count; i++) {
-        struct line line;
-        if (!could_be_selected(&model->cards[i].card, ask))
-            continue;
-        if (!line_of(model, &model->cards[i], ask, &line) || line.fixed > remainder)
-            return 0;
-        any = true;
-        if (line.slope == 0)
-            continue;
-        money tokens = (remainder - line.fixed) * line.divisor / line.slope;
-        if (tokens > QUANTITY_MAX)
-            tokens = QUANTITY_MAX;
-        if (tokens < least)
-            least = (int64_t)tokens;
-    }
-    return any ? least : 0;
 }

@@ -59,12 +59,6 @@ static const struct text dialect_names[DIALECT_COUNT] = {
     [DIALECT_PERPLEXITY] = TEXT_INIT("perplexity"), [DIALECT_COHERE] = TEXT_INIT("cohere"),
 };
 
-struct text usage_dialect_name(enum usage_dialect dialect)
-{
-    ensure((unsigned)dialect < DIALECT_COUNT);
-    return dialect_names[dialect];
-}
-
 enum usage_dialect usage_dialect_find(struct text name)
 {
     for (unsigned i = 0; i < DIALECT_COUNT; i++)

@@ -50,7 +50,6 @@ enum usage_dialect {
     DIALECT_COUNT
 };
 
-struct text usage_dialect_name(enum usage_dialect dialect);
 /* DIALECT_COUNT when there is none of that name. */
 enum usage_dialect usage_dialect_find(struct text name);
 

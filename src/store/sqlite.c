@@ -188,11 +188,6 @@ void store_finish(struct store_statement *statement)
     free(statement);
 }
 
-void store_bind_null(struct store_statement *statement, int parameter)
-{
-    ensure(sqlite3_bind_null(statement->statement, parameter) == SQLITE_OK);
-}
-
 void store_bind_integer(struct store_statement *statement, int parameter, int64_t number)
 {
     ensure(sqlite3_bind_int64(statement->statement, parameter, number) == SQLITE_OK);

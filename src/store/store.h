@@ -49,7 +49,6 @@ must_handle enum error store_prepare(struct store *store, const char *sql,
                                      struct store_statement **out);
 void store_finish(struct store_statement *statement); /* NULL is fine */
 /* Parameters count from 1. Bytes must stay valid until the statement is reset. */
-void store_bind_null(struct store_statement *statement, int parameter);
 void store_bind_integer(struct store_statement *statement, int parameter, int64_t number);
 void store_bind_text(struct store_statement *statement, int parameter, struct text text);
 void store_bind_blob(struct store_statement *statement, int parameter, const void *bytes,

@@ -142,29 +142,6 @@ static size_t check_one(const struct priced_model *model)
     return 1;
 }
 
-/* What a remainder buys is within it, and one token more is not. */
-static void check_affordable(const struct priced_model *model)
-{
-    money bound, remainder = (money)below(1000000000) * below(1000000000);
-    struct price_ask ask = {.at = some_moment(),
-                            .services = below(2) ? PRICE_ALL_SERVICES : 1u << SERVICE_STANDARD,
-                            .input_tokens = some_tokens()};
-    int64_t output = price_affordable_output(model, &ask, remainder);
-    if (output == 0) {
-        ask.output_tokens = 1;
-        assert_true(!price_bound(model, &ask, &bound) || bound > remainder);
-        return;
-    }
-    ask.output_tokens = output == INT64_MAX ? 1000000000 : output;
-    assert_true(price_bound(model, &ask, &bound));
-    assert_true(bound <= remainder);
-    if (output >= QUANTITY_MAX)
-        return;
-    ask.output_tokens = output + 1;
-    assert_true(price_bound(model, &ask, &bound));
-    assert_true(bound > remainder);
-}
-
 static void check_book(const struct price_book *book, struct text provider)
 {
     size_t priced = 0;
@@ -176,7 +153,6 @@ static void check_book(const struct price_book *book, struct text provider)
         if (model == NULL)
             continue;
         priced += check_one(model);
-        check_affordable(model);
     }
     print_message("%zu calls priced\n", priced);
     assert_true(priced > ROUNDS / 100);
@@ -218,12 +194,10 @@ static void nothing_priced_has_no_bound(void **state)
     struct price_ask ask = {.services = PRICE_ALL_SERVICES, .input_tokens = 1, .output_tokens = 1};
     struct price_book *book = price_book_create_plain(catalog);
     assert_false(price_bound(NULL, &ask, &bound));
-    assert_int_equal(price_affordable_output(NULL, &ask, MONEY_DOLLAR), 0);
     /* Its prices begin in 2026. */
     const struct priced_model *model =
         price_book_find(book, TEXT("deepseek"), TEXT("deepseek-flash"));
     assert_false(price_bound(model, &ask, &bound));
-    assert_int_equal(price_affordable_output(model, &ask, MONEY_DOLLAR), 0);
     price_book_release(book);
 }
 
@@ -239,8 +213,6 @@ static void a_plain_bound_is_exact(void **state)
                             .output_tokens = 2000};
     assert_true(price_bound(model, &ask, &bound));
     assert_true(bound == 1000 * 250000 + 2000 * (money)2000000);
-    assert_int_equal(price_affordable_output(model, &ask, bound), 2000);
-    assert_int_equal(price_affordable_output(model, &ask, bound - 1), 1999);
     price_book_release(book);
 }
 

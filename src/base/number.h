@@ -1,4 +1,4 @@
-/* number: the only way numbers are read from text. Checked, whole input, no locale. */
+/* number: the only way numbers are read from text. Checked, whole input, no locale. Any thread. */
 #ifndef BASE_NUMBER_H
 #define BASE_NUMBER_H
 

@@ -1,7 +1,8 @@
 /* secret: bytes that must not be seen.
  *
  * No function prints one; the bytes are wiped when it is freed. Whoever needs them to send them
- * (an Authorization header) asks by a name that is easy to search for: secret_expose. One owner. */
+ * (an Authorization header) asks by a name that is easy to search for: secret_expose. One owner,
+ * one thread at a time. */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
 

@@ -1,7 +1,8 @@
 /* http1_fields: where a parser keeps the bytes of a head, or of trailers, and the array of their
  * headers. One allocation for the usual head; it grows by doubling. Part of http1, nobody else's.
  *
- * headers[count] always exists: it is the one under construction. */
+ * headers[count] always exists: it is the one under construction. Owned by its parser, and used by
+ * the parser's thread. */
 #ifndef CODEC_HTTP1_FIELDS_H
 #define CODEC_HTTP1_FIELDS_H
 

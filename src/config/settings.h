@@ -2,7 +2,8 @@
  *
  * Between the document (syntax) and the snapshot (meaning): every value has its type and range
  * here, defaults are filled in, and secrets are read. What values mean together is checked in
- * config/build.c. Lives in the scratch arena of one load; texts live in the snapshot's. */
+ * config/build.c. Lives in the scratch arena of one load; texts live in the snapshot's.
+ * Used by the thread that loads. */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
 

@@ -1,4 +1,5 @@
-/* reply: what the demo's writers write into: a body, or the frames of a stream. */
+/* reply: what the demo's writers write into: a body, or the frames of a stream. Owned by one call,
+ * on its worker's thread. */
 #ifndef DEMO_REPLY_H
 #define DEMO_REPLY_H
 

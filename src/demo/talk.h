@@ -2,7 +2,7 @@
  *
  * Both dialects are read into the same few things (question, tools, schema), so that one place
  * decides on the answer. Texts and values are those of the request's document; the reply is owned.
- */
+ * No state of its own: any thread. */
 #ifndef DEMO_TALK_H
 #define DEMO_TALK_H
 

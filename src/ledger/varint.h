@@ -1,4 +1,5 @@
-/* varint: LEB128 numbers, seven bits a byte, low bits first, as records and objects are encoded. */
+/* varint: LEB128 numbers, seven bits a byte, low bits first, as records and objects are encoded.
+ * No state: any thread. */
 #ifndef LEDGER_VARINT_H
 #define LEDGER_VARINT_H
 

@@ -1,4 +1,5 @@
-/* dialects: how each provider's usage object is read; only quantities.c and dialects.c know it. */
+/* dialects: how each provider's usage object is read; only quantities.c and dialects.c know it.
+ * No state: any thread. */
 #ifndef METER_DIALECTS_H
 #define METER_DIALECTS_H
 

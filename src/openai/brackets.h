@@ -1,6 +1,7 @@
 /* brackets: passes over a JSON object or array by its brackets and quotes alone, split anywhere.
  * What stands between them is not checked, and which kind of bracket closes which is not either:
- * of JSON that is valid it finds the end, of anything else some end. */
+ * of JSON that is valid it finds the end, of anything else some end. A pass is a value of its
+ * owner, nothing to close; one thread at a time. */
 #ifndef OPENAI_BRACKETS_H
 #define OPENAI_BRACKETS_H
 

@@ -1,5 +1,5 @@
 /* scan_string: finds where a run of plain string characters ends, as fast as memory delivers them.
- * Bodies with base64 images are almost all such runs. */
+ * Bodies with base64 images are almost all such runs. No state: any thread. */
 #ifndef OPENAI_SCAN_STRING_H
 #define OPENAI_SCAN_STRING_H
 

@@ -1,4 +1,5 @@
-/* parts: what policy.c, admit.c, reserve.c and walk.c share; for policy/ only. */
+/* parts: what policy.c, admit.c, reserve.c and walk.c share; for policy/ only.
+ * Ownership and threads as in policy.h. */
 #ifndef POLICY_PARTS_H
 #define POLICY_PARTS_H
 

@@ -9,8 +9,10 @@
  * call's arena and no system call; between its functions the thread may tell that it holds nothing,
  * since a hold references what it counts in. Each call:
  *
- *   policy_admit ──allowed──▶ policy_reserve ──▶ policy_settle     exactly one settle for each
- * admit, └───────refused──────────┴───refused────────▲             whatever came between
+ *   policy_admit ──allowed──▶ policy_reserve ──▶ policy_settle
+ *        └───────refused──────────┴───refused────────▲
+ *
+ * Exactly one settle for each admit, whatever came between.
  *
  * Wall times are nanoseconds since 1970 and may jump; `now` is monotonic nanoseconds. Money is in
  * picodollars. */

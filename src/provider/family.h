@@ -1,7 +1,8 @@
 /* family: what a provider family implements; only files of this room include it.
  *
  * The calls of provider.h check, count and dispatch; a family fills in these. The dialect-sharing
- * families use provider/dialect.h. */
+ * families use provider/dialect.h. A family is a constant; what it keeps of a call is in that
+ * call's objects, on its worker's thread. */
 #ifndef PROVIDER_FAMILY_H
 #define PROVIDER_FAMILY_H
 

@@ -2,7 +2,7 @@
  * call costs now is its recorded cost and the differences of its adjustments.
  *
  * adjustments_add belongs into a transaction of the caller: it also brings the rollups up to date
- * (store/usage.h). Amounts are picodollars. Errors as in store/store.h. */
+ * (store/usage.h). Amounts are picodollars. Errors and threads as in store/store.h. */
 #ifndef STORE_ADJUSTMENTS_H
 #define STORE_ADJUSTMENTS_H
 

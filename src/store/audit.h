@@ -1,7 +1,7 @@
 /* audit: who changed what, when, from what to what. Rows are only ever added.
  *
  * audit_append belongs into the transaction of the change, so that there is neither without the
- * other. Errors as in store/store.h. */
+ * other. Errors and threads as in store/store.h. */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 

@@ -2,8 +2,8 @@
  *
  * What the store knows of a key is a row of the table `keys`; each change gives it the next number
  * in `changed` (store/changes.h), so that a reader finds what is new. The secret itself is nowhere.
- * Statements are made for each call but keys_read_changed's: keys change a few times a day. Errors
- * as in store/store.h. */
+ * Statements are made for each call but a reader's: keys change a few times a day. Errors
+ * and threads as in store/store.h. */
 #ifndef STORE_KEYS_H
 #define STORE_KEYS_H
 

@@ -8,7 +8,9 @@
  *
  * TIME in milliseconds since 1970, CRC the CRC-32 of "ID SP TIME SP REASON" in eight hexadecimal
  * digits; REASON without control characters, perhaps empty. A line that fails its checksum (a torn
- * write: then the command has said that it failed) is skipped and counted. */
+ * write: then the command has said that it failed) is skipped and counted.
+ *
+ * Any process may append while others read; a reader's position belongs to one thread. */
 #ifndef STORE_REVOCATIONS_H
 #define STORE_REVOCATIONS_H
 

@@ -1,4 +1,4 @@
-/* schema: brings a store's tables up to date. Used by store_open alone. */
+/* schema: brings a store's tables up to date. Used by store_open alone, on its thread. */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 

@@ -2,6 +2,7 @@
  */
 #include "base/ensure.h"
 #include "meter/price_book.h"
+#include "pieces.h"
 
 static void price_with(const struct priced_model *model, const struct catalog_card *card)
 {

@@ -2,6 +2,7 @@
  */
 #include "base/ensure.h"
 #include "config/load.h"
+#include "pieces.h"
 
 #define OUTPUT_MAXIMUM 1048576u
 

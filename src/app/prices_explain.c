@@ -8,6 +8,7 @@
 #include "app/prices.h"
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "control/price_list.h"
 #include "ledger/history.h"
 #include "ledger/repricing.h"
 #include "store/adjustments.h"
@@ -23,7 +24,8 @@ struct explain_options {
 struct explaining {
     const struct explain_options *options;
     const struct price_book *book;
-    struct store *store; /* NULL: there is none, or it cannot be read */
+    struct price_book *guess; /* for the record's provider, when `book` knows none of that name */
+    struct store *store;      /* NULL: there is none, or it cannot be read */
     bool found;
 };
 
@@ -144,7 +146,7 @@ static void print_sum(const struct explaining *explaining, const struct record *
         printf("By price list %.*s it is unpriced: %s%s\n", TEXT_ARG(version), price->reason,
                explaining->options->config
                    ? ""
-                   : "; --config FILE goes by the prices of the server's configuration");
+                   : "; --config FILE goes by the server's providers, prices and discounts");
         return;
     }
     (void)money_format_exact(price->cost, text);
@@ -169,6 +171,42 @@ static void explain_text(const struct explaining *explaining, const struct recor
     print_sum(explaining, record, &repricing->price);
 }
 
+/* The list knows providers by its own names, a configuration gives them others. Without one: what
+ * a server takes for a provider of no known host (config/build_pricing.c), and the built-in one. */
+static struct price_book *guess_book(const struct explaining *explaining,
+                                     const struct record *record)
+{
+    struct text type =
+        text_equal(record->target_model, TEXT("demo")) ? TEXT("demo") : TEXT("openai");
+    const struct config_provider provider = {
+        .name = record->provider, .type = type, .pricing = {.catalog = type}};
+    const char *catalog = explaining->options->catalog;
+    const struct config config = {.providers = &provider,
+                                  .provider_count = 1,
+                                  .catalog_path = text_from(catalog ? catalog : "")};
+    struct price_book *book = NULL;
+    char problem[PRICE_LIST_PROBLEM_SIZE];
+
+    return price_list_make(&config, &book, problem) == ERROR_OK ? book : NULL;
+}
+
+/* A guess counts only where it comes to what was recorded: then these were the prices. */
+static void price_again(struct explaining *explaining, const struct record *record,
+                        struct repricing *repricing)
+{
+    struct repricing guessed;
+
+    repricing_make(record, explaining->book, repricing);
+    if (explaining->options->config || repricing->price.basis != PRICE_UNPRICED || record->cost < 0)
+        return;
+    explaining->guess = guess_book(explaining, record);
+    if (!explaining->guess)
+        return;
+    repricing_make(record, explaining->guess, &guessed);
+    if (guessed.price.basis != PRICE_UNPRICED && guessed.price.cost == record->cost)
+        *repricing = guessed;
+}
+
 static bool explain(void *context, const struct record *record)
 {
     struct explaining *explaining = context;
@@ -177,7 +215,7 @@ static bool explain(void *context, const struct record *record)
 
     explaining->found = true;
     if (!obstacle)
-        repricing_make(record, explaining->book, &repricing);
+        price_again(explaining, record, &repricing);
     if (explaining->options->json)
         explain_json(explaining, record, obstacle, &repricing);
     else
@@ -225,6 +263,7 @@ static int explain_run(const struct verb_call *call)
             NULL; /* the journals may have the record, and nothing is corrected yet */
     int code = read_record(call, &explaining, data);
     store_close(explaining.store);
+    price_book_release(explaining.guess);
     price_book_release(book);
     return code;
 }

@@ -53,6 +53,22 @@ def test_explained_as_recorded(served):
     assert "is unpriced" in gateway.run("prices", "explain", record["id"], "--data", gateway.data).stdout
 
 
+def test_explained_without_the_configuration(tmp_path):
+    """A provider has the name that the configuration gives it; at the list's prices the arithmetic is there all the same."""
+    gateway = Gateway(tmp_path, {"workers": 1, "listeners": {"main": {"address": f"127.0.0.1:{free_port()}"}},
+                                 "providers": {"up": {"type": "demo"}}, "models": {"*": {"targets": [{"provider": "up"}]}}}).start()
+    try:
+        key = gateway.create_key("first")["key"]
+        gateway.wait_key(key)
+        with Wire(gateway.port, key=key) as wire:
+            wire.request("POST", "/v1/chat/completions", HELLO, [])
+            record = gateway.wait_record(wire.answer().request_id)
+        text = gateway.run("prices", "explain", record["id"], "--data", gateway.data).stdout
+        assert "as recorded" in text and "input" in text and "unpriced" not in text
+    finally:
+        gateway.stop()
+
+
 def test_what_is_no_record(served):
     gateway, *_ = served
     assert gateway.run("prices", "explain", "req_" + "0" * 32, "--data", gateway.data, check=False).returncode == 1

@@ -1,5 +1,6 @@
 #include "app/admin_view.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "admin/difference.h"
@@ -296,6 +297,10 @@ static void add_scope(struct output_table *table, yyjson_val *root)
         if (!text_empty(value))
             (void)snprintf(cell, sizeof cell, "%s %.*s", scopes[i].word, TEXT_ARG(value));
     }
+    size_t used = strlen(cell); /* several of one scope are told apart by their names */
+    struct text name = text_member(root, "name");
+    if (!text_empty(name))
+        (void)snprintf(cell + used, sizeof cell - used, ": %.*s", TEXT_ARG(name));
     add_text(table, text_from(cell));
 }
 
@@ -346,9 +351,11 @@ static void add_limit(struct output_table *table, yyjson_val *root)
 {
     static const struct {
         const char *member, *words;
-    } measures[] = {{"requests", "calls"},           {"tokens", "tokens"},
-                    {"key_name", "key name"},        {"input_tokens", "tokens in"},
-                    {"output_tokens", "tokens out"}, {"concurrent", "calls at once"}};
+    } measures[] = {{"requests", "calls"},
+                    {"tokens", "tokens"},
+                    {"input_tokens", "tokens in"},
+                    {"output_tokens", "tokens out"},
+                    {"concurrent", "calls at once"}};
     struct text per = text_member(root, "per");
     struct buffer cell;
     buffer_open(&cell, OBJECT_MAX);

@@ -12,6 +12,14 @@ def place(tmp_path):
     return place
 
 
+def test_the_list_for_people(place):
+    place.run("key", "create", "--name", "one", "--team", "search")
+    place.run("limit", "create", "--key", "one", "--requests", "7", "--per", "2s", "--name", "burst")
+    place.run("limit", "create", "--team", "search", "--tokens", "50", "--per", "1m")
+    rows = [line.split(maxsplit=1)[1] for line in place.run("limit", "list").stdout.splitlines()[1:]]
+    assert sorted(" ".join(row.split()) for row in rows) == ["key one: burst 7 calls per 2s enforce", "team search 50 tokens per 1m enforce"]
+
+
 def test_create_list_edit_delete(place):
     made = place.json("limit", "create", "--team", "search", "--requests", "600", "--per", "60s")
     assert made["id"].startswith("lim_") and (made["team"], made["requests"], made["per"], made["mode"]) == ("search", 600, "1m", "enforce")

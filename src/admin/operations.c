@@ -123,6 +123,15 @@ bool operations_no_memory(struct operations *operations)
                              error_meaning(ERROR_MEMORY));
 }
 
+bool operations_refuse_unknown(struct operations *operations, enum object_kind kind,
+                               const char *field, struct text said)
+{
+    const char *name = object_kinds[kind].singular.data;
+    return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, field,
+                             "there is no %s '%.*s'; `turnpike %s list` shows them", name,
+                             TEXT_ARG(text_first(said, OPERATIONS_SHOWN_MAX)), name);
+}
+
 bool operations_store_answer(struct operations *operations, enum error error)
 {
     if (!error)
@@ -327,6 +336,27 @@ bool operations_delete(struct operations *operations, enum object_kind kind, str
         return false;
     bool good = kinds[kind]->remove(operations, id, deletion, result);
     return operations_finish(operations, kind, revoked ? "revoke" : "delete", good, result);
+}
+
+static bool delete_kind_of_scope(struct operations *operations, enum object_kind kind,
+                                 const struct operations_scope *scope)
+{
+    const struct operation_deletion deletion = {0};
+    struct operation_result result;
+    struct text id;
+    while (kinds[kind]->first_of_scope(operations, scope, &id)) {
+        if (id.data == NULL)
+            return true;
+        if (!operations_delete(operations, kind, id, &deletion, &result))
+            return false;
+    }
+    return false;
+}
+
+bool operations_delete_of_scope(struct operations *operations, const struct operations_scope *scope)
+{
+    return delete_kind_of_scope(operations, OBJECT_BUDGET, scope) &&
+           delete_kind_of_scope(operations, OBJECT_LIMIT, scope);
 }
 
 bool operations_match(struct operations *operations, const struct object_change *change,

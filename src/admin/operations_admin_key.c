@@ -4,8 +4,7 @@
 #include "identity/key.h"
 #include "store/admin_keys.h"
 
-#define SHOWN_MAX 60u
-#define ATTEMPTS  3
+#define ATTEMPTS 3
 
 static bool keep(struct operations *operations, struct stored_admin_key *key)
 {
@@ -33,10 +32,7 @@ static bool find(struct operations *operations, struct text id, struct stored_ad
         id = text_from_index(key_visible_part(id), KEY_PREFIX_LENGTH);
     enum error error = admin_keys_find(operations->store, id, take, &finding);
     if (error == ERROR_NOT_FOUND)
-        return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, "",
-                                 "there is no admin key '%.*s'; `turnpike admin key list` shows "
-                                 "them",
-                                 TEXT_ARG(text_first(id, SHOWN_MAX)));
+        return operations_refuse_unknown(operations, OBJECT_ADMIN_KEY, "", id);
     *key = finding.key;
     return operations_store_answer(operations, error) && finding.kept;
 }
@@ -70,7 +66,7 @@ static bool check_role_and_team(struct operations *operations, const struct stor
         return operations_refuse_member(
             operations, ADMIN_PROBLEM_INVALID, OBJECT_ADMIN_KEY_role,
             "'%.*s' is no role: write owner, operator, finance or team_lead",
-            TEXT_ARG(text_first(key->role, SHOWN_MAX)));
+            TEXT_ARG(text_first(key->role, OPERATIONS_SHOWN_MAX)));
     if ((role == ADMIN_TEAM_LEAD) == !text_empty(key->team))
         return true;
     return operations_refuse_member(
@@ -191,5 +187,5 @@ static bool list(struct operations *operations, const struct operations_filter *
 }
 
 const struct operations_kind operations_admin_key = {
-    check, create, edit, revoke, show, list, NULL,
+    check, create, edit, revoke, show, list, NULL, NULL,
 };

@@ -9,7 +9,6 @@
 #include "policy/rules.h"
 #include "store/budgets.h"
 
-#define SHOWN_MAX      60u
 #define ALERT_MAX      1000u /* per cent: ten times the amount */
 #define ALERTS_DEFAULT "[80,100]"
 #define PERIOD_DEFAULT PERIOD_MONTH
@@ -49,25 +48,18 @@ static void take(void *context, const struct stored_budget *row)
     finding->kept = keep(finding->operations, &finding->budget);
 }
 
-static bool refuse_unknown(struct operations *operations, struct text id)
-{
-    return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, "",
-                             "there is no budget '%.*s'; `turnpike budget list` shows them",
-                             TEXT_ARG(text_first(id, SHOWN_MAX)));
-}
-
 static bool find(struct operations *operations, struct text id, struct stored_budget *budget)
 {
     struct finding finding = {.operations = operations};
     enum error error = budgets_find(operations->store, id, take, &finding);
     if (error == ERROR_NOT_FOUND)
-        return refuse_unknown(operations, id);
+        return operations_refuse_unknown(operations, OBJECT_BUDGET, "", id);
     if (error)
         return operations_store_answer(operations, error);
     *budget = finding.budget;
     struct operations_scope scope = scope_of(budget);
-    return finding.kept &&
-           (operations_sees_scope(operations, &scope) || refuse_unknown(operations, id));
+    return finding.kept && (operations_sees_scope(operations, &scope) ||
+                            operations_refuse_unknown(operations, OBJECT_BUDGET, "", id));
 }
 
 /* ------------------------------------------------------------------ JSON */
@@ -139,7 +131,7 @@ static bool take_amount(struct operations *operations, enum object_member member
     if (problem != MONEY_GOOD)
         return operations_refuse(
             operations, ADMIN_PROBLEM_INVALID, field, "'%.*s' %s; write USD as 500 or 0.25",
-            TEXT_ARG(text_first(words, SHOWN_MAX)), money_problem_text(problem));
+            TEXT_ARG(text_first(words, OPERATIONS_SHOWN_MAX)), money_problem_text(problem));
     *out = arena_copy(operations->arena, text_of(text, money_format_price(amount, text)));
     return out->data != NULL || operations_no_memory(operations);
 }
@@ -151,7 +143,7 @@ static bool check_currency(struct operations *operations, const struct object_ch
         return true;
     return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, OBJECT_BUDGET_currency,
                                     "'%.*s' is not possible: prices are in USD, and so are budgets",
-                                    TEXT_ARG(text_first(value->text, SHOWN_MAX)));
+                                    TEXT_ARG(text_first(value->text, OPERATIONS_SHOWN_MAX)));
 }
 
 static bool take_period(struct operations *operations, const struct object_change *change,
@@ -164,7 +156,7 @@ static bool take_period(struct operations *operations, const struct object_chang
         return operations_refuse_member(
             operations, ADMIN_PROBLEM_INVALID, OBJECT_BUDGET_period,
             "'%.*s' is no period: write day, week, month, lifetime or rolling",
-            TEXT_ARG(text_first(period->text, SHOWN_MAX)));
+            TEXT_ARG(text_first(period->text, OPERATIONS_SHOWN_MAX)));
     if (rolling->presence == OBJECT_SET) {
         if (period->presence == OBJECT_SET && kind != PERIOD_ROLLING)
             return operations_refuse_member(
@@ -173,11 +165,11 @@ static bool take_period(struct operations *operations, const struct object_chang
         if (!operations_check_duration(operations, change, OBJECT_BUDGET_rolling, &budget->length))
             return false;
         if (!period_rolling_is_valid(budget->length))
-            return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID,
-                                            OBJECT_BUDGET_rolling,
-                                            "'%.*s' cannot be: a rolling period is 1h to 366d, in "
-                                            "quarters of an hour",
-                                            TEXT_ARG(text_first(rolling->text, SHOWN_MAX)));
+            return operations_refuse_member(
+                operations, ADMIN_PROBLEM_INVALID, OBJECT_BUDGET_rolling,
+                "'%.*s' cannot be: a rolling period is 1h to 366d, in "
+                "quarters of an hour",
+                TEXT_ARG(text_first(rolling->text, OPERATIONS_SHOWN_MAX)));
         budget->period = text_from(period_kind_name(PERIOD_ROLLING));
         return true;
     }
@@ -207,7 +199,7 @@ static bool take_timezone(struct operations *operations, const struct object_cha
     budget->timezone = text_empty(value->text) ? TEXT("UTC") : value->text;
     if (!error)
         return true;
-    struct text said = text_first(value->text, SHOWN_MAX);
+    struct text said = text_first(value->text, OPERATIONS_SHOWN_MAX);
     if (error != ERROR_NOT_FOUND && error != ERROR_ARGUMENT)
         return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, OBJECT_BUDGET_timezone,
                                         "the time zone '%.*s' cannot be read: %s", TEXT_ARG(said),
@@ -268,7 +260,7 @@ static bool take_alerts(struct operations *operations, const struct object_chang
             return operations_refuse_member(
                 operations, ADMIN_PROBLEM_INVALID, OBJECT_BUDGET_alerts,
                 "'%.*s' is no part of a budget: write whole per cent, 1 to %u",
-                TEXT_ARG(text_first(value->items[i].value, SHOWN_MAX)), ALERT_MAX);
+                TEXT_ARG(text_first(value->items[i].value, OPERATIONS_SHOWN_MAX)), ALERT_MAX);
     }
     return write_alerts(operations, numbers, value->count, &budget->alerts);
 }
@@ -363,7 +355,7 @@ static bool answer(struct operations *operations, const struct stored_budget *bu
     if (error == ERROR_EXISTS)
         return operations_refuse(operations, ADMIN_PROBLEM_EXISTS, "name",
                                  "there is a budget '%.*s' already",
-                                 TEXT_ARG(text_first(budget->name, SHOWN_MAX)));
+                                 TEXT_ARG(text_first(budget->name, OPERATIONS_SHOWN_MAX)));
     return operations_store_answer(operations, error);
 }
 
@@ -425,14 +417,14 @@ static bool take_raise(struct operations *operations, struct text amount, struct
         return operations_refuse(operations, ADMIN_PROBLEM_INVALID, "until",
                                  "'%.*s' is no time: write 12h, 3d, 2027-01-31 or "
                                  "2027-01-31T18:00:00Z",
-                                 TEXT_ARG(text_first(until, SHOWN_MAX)));
+                                 TEXT_ARG(text_first(until, OPERATIONS_SHOWN_MAX)));
     if (budget->raise_until > operations_now(operations))
         return true;
     return operations_refuse(operations, ADMIN_PROBLEM_INVALID, "until",
                              budget->raise_until == 0
                                  ? "a raise has an end; to raise for good, edit the amount"
                                  : "%.*s has passed: the raise would never count",
-                             TEXT_ARG(text_first(until, SHOWN_MAX)));
+                             TEXT_ARG(text_first(until, OPERATIONS_SHOWN_MAX)));
 }
 
 bool operations_raise_budget(struct operations *operations, struct text id, struct text amount,
@@ -472,22 +464,14 @@ static void take_first(void *context, const struct stored_budget *budget)
         ids->first = arena_copy(ids->operations->arena, budget->id);
 }
 
-bool operations_delete_budgets_of(struct operations *operations,
-                                  const struct operations_scope *scope)
+static bool first_of_scope(struct operations *operations, const struct operations_scope *scope,
+                           struct text *id)
 {
-    const struct operation_deletion deletion = {0};
-    while (true) {
-        struct ids ids = {operations, text_of(NULL, 0)};
-        struct operation_result result;
-        enum error error =
-            budgets_list_scope(operations->store, scope->kind, scope->value, take_first, &ids);
-        if (error)
-            return operations_store_answer(operations, error);
-        if (ids.first.data == NULL)
-            return true;
-        if (!operations_delete(operations, OBJECT_BUDGET, ids.first, &deletion, &result))
-            return false;
-    }
+    struct ids ids = {operations, text_of(NULL, 0)};
+    enum error error =
+        budgets_list_scope(operations->store, scope->kind, scope->value, take_first, &ids);
+    *id = ids.first;
+    return operations_store_answer(operations, error);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -606,5 +590,5 @@ static bool match(struct operations *operations, const struct object_change *cha
 }
 
 const struct operations_kind operations_budget = {
-    check, create, edit, delete_budget, show, list, match,
+    check, create, edit, delete_budget, show, list, match, first_of_scope,
 };

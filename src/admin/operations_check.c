@@ -7,12 +7,10 @@
 #include "policy/rules.h"
 #include "store/keys.h"
 
-#define SHOWN_MAX 60u /* characters of somebody's words in a message */
-
 /* What is said, cut to what a message can bear. */
 static struct text shown(struct text text)
 {
-    return text_first(text, SHOWN_MAX);
+    return text_first(text, OPERATIONS_SHOWN_MAX);
 }
 
 /* ------------------------------------------------------------------ which members */

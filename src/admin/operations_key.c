@@ -6,7 +6,6 @@
 #include "store/keys.h"
 #include "store/teams.h"
 
-#define SHOWN_MAX       60u
 #define NAMESAKES_SHOWN 5u
 #define ATTEMPTS        3 /* at an id that nobody has: a clash is a one in 10^12 event */
 
@@ -70,11 +69,9 @@ static bool refuse_unknown(struct operations *operations, const char *field, str
     size_t limit = given.length <= KEYS_NAME_MAX ? given.length / 3 : 0;
     struct nearest nearest = {
         .operations = operations, .wanted = given, .limit = limit, .distance = limit + 1};
-    struct text said = text_first(given, SHOWN_MAX);
+    struct text said = text_first(given, OPERATIONS_SHOWN_MAX);
     if (keys_list(operations->store, consider, &nearest) != ERROR_OK || nearest.distance > limit)
-        return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, field,
-                                 "there is no key '%.*s'; `turnpike key list` shows them",
-                                 TEXT_ARG(said));
+        return operations_refuse_unknown(operations, OBJECT_KEY, field, given);
     return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, field,
                              "there is no key '%.*s'; did you mean %.*s?", TEXT_ARG(said),
                              (int)KEY_ID_LENGTH, nearest.id);
@@ -116,7 +113,7 @@ static bool refuse_ambiguous(struct operations *operations, const char *field, s
         buffer_append_format(&ids, " %.*s", (int)KEY_ID_LENGTH, namesakes->ids[i]);
     (void)operations_refuse(operations, ADMIN_PROBLEM_AMBIGUOUS, field,
                             "%zu keys have the name '%.*s'; name one by its id:%.*s%s",
-                            namesakes->count, TEXT_ARG(text_first(name, SHOWN_MAX)),
+                            namesakes->count, TEXT_ARG(text_first(name, OPERATIONS_SHOWN_MAX)),
                             TEXT_ARG(buffer_text(&ids)),
                             namesakes->count > NAMESAKES_SHOWN ? " …" : "");
     buffer_close(&ids);
@@ -226,7 +223,7 @@ static bool take_change(struct operations *operations, const struct object_chang
         return operations_refuse_member(
             operations, ADMIN_PROBLEM_INVALID, OBJECT_KEY_expires_at,
             "%.*s has passed: the key would never work",
-            TEXT_ARG(text_first(change->values[OBJECT_KEY_expires_at].text, SHOWN_MAX)));
+            TEXT_ARG(text_first(change->values[OBJECT_KEY_expires_at].text, OPERATIONS_SHOWN_MAX)));
     return true;
 }
 
@@ -567,10 +564,10 @@ static bool match(struct operations *operations, const struct object_change *cha
         return operations_refuse(operations, ADMIN_PROBLEM_AMBIGUOUS, "name",
                                  "%zu keys of this team have the name '%.*s'; say which by its id",
                                  matches.live > 1 ? matches.live : matches.count,
-                                 TEXT_ARG(text_first(name, SHOWN_MAX)));
+                                 TEXT_ARG(text_first(name, OPERATIONS_SHOWN_MAX)));
     *id = matches.live == 1 ? matches.live_id : matches.id;
     return true;
 }
 
 /* operations_delete comes to operations_revoke_key, not here. */
-const struct operations_kind operations_key = {check, create, edit, NULL, show, list, match};
+const struct operations_kind operations_key = {check, create, edit, NULL, show, list, match, NULL};

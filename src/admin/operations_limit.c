@@ -4,7 +4,6 @@
 #include "policy/rules.h"
 #include "store/limits.h"
 
-#define SHOWN_MAX   60u
 #define AMOUNT_MAX  1000000000000000ull /* 10^15: no model answers that much in a day */
 #define PER_DEFAULT (60 * NANOSECONDS_PER_SECOND)
 
@@ -48,25 +47,18 @@ static void take(void *context, const struct stored_limit *row)
     finding->kept = keep(finding->operations, &finding->limit);
 }
 
-static bool refuse_unknown(struct operations *operations, struct text id)
-{
-    return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, "",
-                             "there is no limit '%.*s'; `turnpike limit list` shows them",
-                             TEXT_ARG(text_first(id, SHOWN_MAX)));
-}
-
 static bool find(struct operations *operations, struct text id, struct stored_limit *limit)
 {
     struct finding finding = {.operations = operations};
     enum error error = limits_find(operations->store, id, take, &finding);
     if (error == ERROR_NOT_FOUND)
-        return refuse_unknown(operations, id);
+        return operations_refuse_unknown(operations, OBJECT_LIMIT, "", id);
     if (error)
         return operations_store_answer(operations, error);
     *limit = finding.limit;
     struct operations_scope scope = scope_of(limit);
-    return finding.kept &&
-           (operations_sees_scope(operations, &scope) || refuse_unknown(operations, id));
+    return finding.kept && (operations_sees_scope(operations, &scope) ||
+                            operations_refuse_unknown(operations, OBJECT_LIMIT, "", id));
 }
 
 /* ------------------------------------------------------------------ JSON */
@@ -110,7 +102,7 @@ static bool take_amount(struct operations *operations, const struct object_chang
     if (!number_parse_unsigned(words, &amount) || amount > AMOUNT_MAX)
         return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, measures[kind],
                                         "'%.*s' is no count: write a whole number, 0 to 10^15",
-                                        TEXT_ARG(text_first(words, SHOWN_MAX)));
+                                        TEXT_ARG(text_first(words, OPERATIONS_SHOWN_MAX)));
     limit->metric = metric;
     limit->amount = (int64_t)amount;
     return true;
@@ -155,7 +147,7 @@ static bool take_window(struct operations *operations, const struct object_chang
         return true;
     return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, OBJECT_LIMIT_per,
                                     "'%.*s' cannot be: a window is 1s to 24h",
-                                    TEXT_ARG(text_first(per->text, SHOWN_MAX)));
+                                    TEXT_ARG(text_first(per->text, OPERATIONS_SHOWN_MAX)));
 }
 
 static bool take_change(struct operations *operations, const struct object_change *change,
@@ -219,7 +211,7 @@ static bool answer(struct operations *operations, const struct stored_limit *lim
     if (error == ERROR_EXISTS)
         return operations_refuse(operations, ADMIN_PROBLEM_EXISTS, "name",
                                  "there is a limit '%.*s' already",
-                                 TEXT_ARG(text_first(limit->name, SHOWN_MAX)));
+                                 TEXT_ARG(text_first(limit->name, OPERATIONS_SHOWN_MAX)));
     return operations_store_answer(operations, error);
 }
 
@@ -284,22 +276,14 @@ static void take_first(void *context, const struct stored_limit *limit)
         ids->first = arena_copy(ids->operations->arena, limit->id);
 }
 
-bool operations_delete_limits_of(struct operations *operations,
-                                 const struct operations_scope *scope)
+static bool first_of_scope(struct operations *operations, const struct operations_scope *scope,
+                           struct text *id)
 {
-    const struct operation_deletion deletion = {0};
-    while (true) {
-        struct ids ids = {operations, text_of(NULL, 0)};
-        struct operation_result result;
-        enum error error =
-            limits_list_scope(operations->store, scope->kind, scope->value, take_first, &ids);
-        if (error)
-            return operations_store_answer(operations, error);
-        if (ids.first.data == NULL)
-            return true;
-        if (!operations_delete(operations, OBJECT_LIMIT, ids.first, &deletion, &result))
-            return false;
-    }
+    struct ids ids = {operations, text_of(NULL, 0)};
+    enum error error =
+        limits_list_scope(operations->store, scope->kind, scope->value, take_first, &ids);
+    *id = ids.first;
+    return operations_store_answer(operations, error);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -375,5 +359,5 @@ static bool match(struct operations *operations, const struct object_change *cha
 }
 
 const struct operations_kind operations_limit = {
-    check, create, edit, delete_limit, show, list, match,
+    check, create, edit, delete_limit, show, list, match, first_of_scope,
 };

@@ -109,5 +109,5 @@ static bool list(struct operations *operations, const struct operations_filter *
 }
 
 const struct operations_kind operations_organisation = {
-    check, create, edit, delete_organisation, show, list, NULL,
+    check, create, edit, delete_organisation, show, list, NULL, NULL,
 };

@@ -13,6 +13,8 @@
 #define OPERATIONS_JSON_MAX \
     (1u << 20) /* one object: 256 patterns of 128 bytes in two lists, and room */
 
+#define OPERATIONS_SHOWN_MAX 60u /* characters of somebody's words in a message */
+
 uint64_t operations_now(const struct operations *operations);
 
 /* ---- refusing; return false ---- */
@@ -22,6 +24,9 @@ bool operations_refuse(struct operations *operations, enum admin_problem_code co
                        const char *field, const char *format, ...) format_like(4, 5);
 bool operations_refuse_member(struct operations *operations, enum admin_problem_code code,
                               enum object_member member, const char *format, ...) format_like(4, 5);
+/* NOT_FOUND: nothing of that kind is called so. */
+bool operations_refuse_unknown(struct operations *operations, enum object_kind kind,
+                               const char *field, struct text said);
 /* From what the store said. ERROR_OK gives true. */
 bool operations_store_answer(struct operations *operations, enum error error);
 bool operations_no_memory(struct operations *operations);
@@ -100,11 +105,9 @@ bool operations_revoke_team_keys(struct operations *operations, struct text team
                                  struct text reason);
 /* Counts the live keys of a team. */
 bool operations_count_keys(struct operations *operations, struct text team, uint64_t *count);
-/* Deletes what is for the scope. */
-bool operations_delete_budgets_of(struct operations *operations,
-                                  const struct operations_scope *scope);
-bool operations_delete_limits_of(struct operations *operations,
-                                 const struct operations_scope *scope);
+/* Deletes the budgets and limits that are for the scope. */
+bool operations_delete_of_scope(struct operations *operations,
+                                const struct operations_scope *scope);
 /* "bud_" and 12 random characters, in the arena. */
 bool operations_make_id(struct operations *operations, struct text prefix, struct text *out);
 
@@ -171,6 +174,10 @@ struct operations_kind {
     /* See operations_match; NULL: never asked. */
     bool (*match)(struct operations *operations, const struct object_change *change,
                   struct text *id);
+    /* The id of one that is for the scope, with data NULL when there is none; NULL: kinds without
+     * a scope. */
+    bool (*first_of_scope)(struct operations *operations, const struct operations_scope *scope,
+                           struct text *id);
 };
 
 /* For admin/apply.c: the id of the object that the change means, found by what tells objects of its

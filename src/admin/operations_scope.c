@@ -4,8 +4,6 @@
 #include "policy/rules.h"
 #include "store/keys.h"
 
-#define SHOWN_MAX 60u
-
 /* ------------------------------------------------------------------ from words */
 
 static bool is_said(const struct object_change *change, enum object_member member)
@@ -21,7 +19,7 @@ static bool check_tag(struct operations *operations, enum object_member member, 
                                       KEYS_TAGS_MAX);
     return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, member,
                                     "'%.*s' is no tag: write NAME=VALUE",
-                                    TEXT_ARG(text_first(tag, SHOWN_MAX)));
+                                    TEXT_ARG(text_first(tag, OPERATIONS_SHOWN_MAX)));
 }
 
 static bool check_value(struct operations *operations, enum policy_scope scope,
@@ -157,6 +155,6 @@ struct text operations_scope_words(struct operations *operations,
 {
     struct text words = arena_format(operations->arena, "the %.*s%s%.*s", TEXT_ARG(scope->kind),
                                      text_empty(scope->value) ? "" : " ",
-                                     TEXT_ARG(text_first(scope->value, SHOWN_MAX)));
+                                     TEXT_ARG(text_first(scope->value, OPERATIONS_SHOWN_MAX)));
     return words.data ? words : scope->kind;
 }

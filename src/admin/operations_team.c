@@ -2,8 +2,6 @@
 #include "base/ensure.h"
 #include "store/teams.h"
 
-#define SHOWN_MAX 60u
-
 /* ------------------------------------------------------------------ rows */
 
 static bool keep(struct operations *operations, struct stored_team *team)
@@ -55,12 +53,10 @@ static bool refuse_unknown(struct operations *operations, const char *field, str
 {
     struct text nearest = operations_nearest_team(operations, name);
     if (text_empty(nearest))
-        return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, field,
-                                 "there is no team '%.*s'; `turnpike team list` shows them",
-                                 TEXT_ARG(text_first(name, SHOWN_MAX)));
+        return operations_refuse_unknown(operations, OBJECT_TEAM, field, name);
     return operations_refuse(operations, ADMIN_PROBLEM_NOT_FOUND, field,
                              "there is no team '%.*s'; did you mean '%.*s'?",
-                             TEXT_ARG(text_first(name, SHOWN_MAX)), TEXT_ARG(nearest));
+                             TEXT_ARG(text_first(name, OPERATIONS_SHOWN_MAX)), TEXT_ARG(nearest));
 }
 
 static bool find(struct operations *operations, const char *field, struct text name,
@@ -139,7 +135,7 @@ static bool create(struct operations *operations, const struct object_change *wa
     if (error == ERROR_EXISTS)
         return operations_refuse(operations, ADMIN_PROBLEM_EXISTS, "name",
                                  "there is a team '%.*s' already; `turnpike team edit` changes it",
-                                 TEXT_ARG(text_first(team.name, SHOWN_MAX)));
+                                 TEXT_ARG(text_first(team.name, OPERATIONS_SHOWN_MAX)));
     result->id = team.name;
     result->changed = true;
     return operations_store_answer(operations, error) && keep(operations, &team) &&
@@ -170,7 +166,7 @@ static bool end_keys(struct operations *operations, const struct stored_team *te
         return operations_refuse(operations, ADMIN_PROBLEM_IN_USE, "",
                                  "the team '%.*s' has %llu live key%s; revoke %s first, or say "
                                  "--revoke-keys to end %s with the team",
-                                 TEXT_ARG(text_first(team->name, SHOWN_MAX)),
+                                 TEXT_ARG(text_first(team->name, OPERATIONS_SHOWN_MAX)),
                                  (unsigned long long)live, live == 1 ? "" : "s",
                                  live == 1 ? "it" : "them", live == 1 ? "it" : "them");
     return live == 0 || operations_revoke_team_keys(operations, team->name, deletion->reason);
@@ -186,8 +182,7 @@ static bool delete_team(struct operations *operations, struct text id,
     result->id = team.name;
     result->changed = true;
     return end_keys(operations, &team, deletion) &&
-           operations_delete_budgets_of(operations, &scope) &&
-           operations_delete_limits_of(operations, &scope) &&
+           operations_delete_of_scope(operations, &scope) &&
            operations_store_answer(
                operations, teams_delete(operations->store, team.name, operations_now(operations)));
 }
@@ -245,5 +240,5 @@ static bool match(struct operations *operations, const struct object_change *cha
 }
 
 const struct operations_kind operations_team = {
-    check, create, edit, delete_team, show, list, match,
+    check, create, edit, delete_team, show, list, match, NULL,
 };

@@ -26,7 +26,7 @@
 #define PATIENCE      100u /* milliseconds that a step waits for another process's lock */
 #define RULES_SIZE    (1024ull << 20) /* bytes of a definition: a million rules of some 500 each */
 #define LATE_PAUSE    20u             /* times as long as it took is nothing asked for again */
-#define STEPS_SKIPPED 4u /* after a failure the store is tried once a second */
+#define STEPS_SKIPPED 4u              /* after a failure the store is tried once a second */
 
 struct policy_refresher {
     struct policy *policy;

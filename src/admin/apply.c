@@ -16,11 +16,15 @@ struct entry {
     size_t index;   /* in its list */
     struct text id; /* of the object it is, once that is known */
     struct entry *next;
+    struct entry *next_known; /* in its bucket */
 };
 
 struct entries {
     struct entry *first, *last;
-    bool listed; /* a file has this list, perhaps an empty one */
+    size_t count;
+    bool listed;          /* a file has this list, perhaps an empty one */
+    struct entry **known; /* those whose id is known, in buckets by its hash; NULL: none yet */
+    size_t known_mask;
 };
 
 struct run {
@@ -30,6 +34,7 @@ struct run {
     struct report reports[APPLY_FILES_MAX];
     struct entries kinds[OBJECT_KIND_COUNT];
     bool failed;
+    bool broken; /* by the store: what follows would only follow from that */
 };
 
 static const enum object_kind order[] = {OBJECT_ORGANISATION, OBJECT_TEAM, OBJECT_KEY,
@@ -52,6 +57,7 @@ static bool add_entry(struct run *run, enum object_kind kind, const struct docum
     entry->index = index;
     *(entries->last ? &entries->last->next : &entries->first) = entry;
     entries->last = entry;
+    entries->count++;
     return true;
 }
 
@@ -188,20 +194,49 @@ static void make_edit(struct object_change *change)
     }
 }
 
+/* ---- which entry an object is: found by hash, as a file may have tens of thousands ---- */
+
+static bool open_known(struct run *run, struct entries *entries)
+{
+    size_t size = 16;
+    while (size < entries->count)
+        size *= 2;
+    entries->known = arena_take_zeroed(run->operations->arena, size * sizeof(*entries->known));
+    entries->known_mask = size - 1;
+    return entries->known != NULL || operations_no_memory(run->operations);
+}
+
+static struct entry **bucket_of(const struct entries *entries, struct text id)
+{
+    return &entries->known[text_hash(id) & entries->known_mask];
+}
+
+static const struct entry *find_known(const struct entries *entries, struct text id)
+{
+    const struct entry *entry = entries->known ? *bucket_of(entries, id) : NULL;
+    while (entry != NULL && !text_equal(entry->id, id))
+        entry = entry->next_known;
+    return entry;
+}
+
+static void keep_known(struct entries *entries, struct entry *entry)
+{
+    struct entry **bucket = bucket_of(entries, entry->id);
+    entry->next_known = *bucket;
+    *bucket = entry;
+}
+
 /* Two entries that are the same object would change it to and fro. */
 static bool check_repeated(struct run *run, const struct entry *entry)
 {
-    const struct entry *other = run->kinds[entry->change.kind].first;
-    for (; other != entry; other = other->next) {
-        if (text_empty(other->id) || !text_equal(other->id, entry->id))
-            continue;
-        return operations_refuse(run->operations, ADMIN_PROBLEM_EXISTS, "",
-                                 "this %s is there twice, first in %.*s, line %u",
-                                 object_kinds[entry->change.kind].singular.data,
-                                 TEXT_ARG(text_first(other->file->problems.source, PLACE_TEXT_MAX)),
-                                 other->node->place.line);
-    }
-    return true;
+    const struct entry *other = find_known(&run->kinds[entry->change.kind], entry->id);
+    if (other == NULL)
+        return true;
+    return operations_refuse(run->operations, ADMIN_PROBLEM_EXISTS, "",
+                             "this %s is there twice, first in %.*s, line %u",
+                             object_kinds[entry->change.kind].singular.data,
+                             TEXT_ARG(text_first(other->file->problems.source, PLACE_TEXT_MAX)),
+                             other->node->place.line);
 }
 
 static bool apply_entry(struct run *run, struct entry *entry)
@@ -222,7 +257,10 @@ static bool apply_entry(struct run *run, struct entry *entry)
         if (!operations_create(operations, &entry->change, &result))
             return false;
         entry->id = result.id;
+        keep_known(&run->kinds[kind], entry);
     } else {
+        if (kind != OBJECT_ORGANISATION)
+            keep_known(&run->kinds[kind], entry);
         make_edit(&entry->change);
         if (!operations_edit(operations, entry->id, &entry->change, &result))
             return false;
@@ -240,15 +278,6 @@ struct pruning {
     size_t count, room;
 };
 
-static bool is_named(const struct entries *entries, struct text id)
-{
-    for (const struct entry *entry = entries->first; entry != NULL; entry = entry->next) {
-        if (text_equal(entry->id, id))
-            return true;
-    }
-    return false;
-}
-
 static void find_unnamed(void *context, struct text json)
 {
     struct pruning *pruning = context;
@@ -256,7 +285,7 @@ static void find_unnamed(void *context, struct text json)
     yyjson_doc *document = yyjson_read(json.data, json.length, YYJSON_READ_NUMBER_AS_RAW);
     const char *member = pruning->kind == OBJECT_TEAM ? "name" : "id";
     if (json_get_text(yyjson_doc_get_root(document), member, &id) == JSON_PRESENT &&
-        !is_named(pruning->entries, id)) {
+        find_known(pruning->entries, id) == NULL) {
         if (pruning->count == pruning->room) {
             pruning->room = pruning->room ? pruning->room * 2 : 64;
             pruning->ids =
@@ -298,12 +327,19 @@ static bool prune(struct run *run, enum object_kind kind)
 
 /* ------------------------------------------------------------------ the whole */
 
-/* Goes on after a failure, so that all that is wrong is told at once. */
+/* Goes on after a failure, so that all that is wrong is told at once; but for one of the store's,
+ * after which nothing is found any more. */
 static void apply_entries(struct run *run, enum object_kind kind)
 {
-    for (struct entry *entry = run->kinds[kind].first; entry != NULL; entry = entry->next) {
-        if (!apply_entry(run, entry))
-            report_problem(run, entry);
+    struct entries *entries = &run->kinds[kind];
+    if (entries->count > 0)
+        run->failed |= !open_known(run, entries);
+    for (struct entry *entry = entries->first; entry != NULL && !run->broken; entry = entry->next) {
+        if (entries->known != NULL && apply_entry(run, entry))
+            continue;
+        report_problem(run, entry);
+        run->broken =
+            entries->known == NULL || run->operations->problem.code == ADMIN_PROBLEM_STORE;
     }
 }
 

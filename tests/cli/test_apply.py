@@ -195,6 +195,17 @@ def test_a_locked_store_is_told(place):
         other.rollback()
 
 
+def test_a_store_that_fails_is_told_once(place):
+    """What follows in the file would only follow from that: keys whose team could not be written, and so on."""
+    place.run("team", "create", "a")
+    with sqlite3.connect(f"{place.data}/turnpike.db") as store:
+        store.execute("ALTER TABLE teams RENAME COLUMN contact TO lost")
+    store.close()
+    file = place.file("teams: [{name: b}, {name: c}]\nkeys: [{name: k, team: b}]\n")
+    done = subprocess.run([BINARY, "apply", "-f", file, "--yes", "--data", place.data], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "the store" in done.stderr and "1 error; nothing was changed" in done.stderr, done
+
+
 def test_same_names_are_told_apart_by_ids(place):
     first = place.json("key", "create", "--name", "same")
     place.run("key", "create", "--name", "same")

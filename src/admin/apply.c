@@ -33,6 +33,7 @@ struct run {
     struct apply_plan *plan;
     struct report reports[APPLY_FILES_MAX];
     struct entries kinds[OBJECT_KIND_COUNT];
+    size_t done; /* entries */
     bool failed;
     bool broken; /* by the store: what follows would only follow from that */
 };
@@ -327,6 +328,17 @@ static bool prune(struct run *run, enum object_kind kind)
 
 /* ------------------------------------------------------------------ the whole */
 
+static void tell_progress(struct run *run)
+{
+    size_t total = 0;
+    run->done++;
+    if (run->request->progress == NULL)
+        return;
+    for (size_t i = 0; i < OBJECT_KIND_COUNT; i++)
+        total += run->kinds[i].count;
+    run->request->progress(run->request->owner, run->done, total);
+}
+
 /* Goes on after a failure, so that all that is wrong is told at once; but for one of the store's,
  * after which nothing is found any more. */
 static void apply_entries(struct run *run, enum object_kind kind)
@@ -335,6 +347,7 @@ static void apply_entries(struct run *run, enum object_kind kind)
     if (entries->count > 0)
         run->failed |= !open_known(run, entries);
     for (struct entry *entry = entries->first; entry != NULL && !run->broken; entry = entry->next) {
+        tell_progress(run);
         if (entries->known != NULL && apply_entry(run, entry))
             continue;
         report_problem(run, entry);

@@ -44,6 +44,9 @@ struct apply_request {
     bool commit; /* false: only a look */
     /* What apply_plan_write said of the look, when this is to be exactly that; else data NULL. */
     struct text expected;
+    /* How far it is, in objects of the files; NULL: nobody asks. */
+    void (*progress)(void *owner, size_t done, size_t total);
+    void *owner;
 };
 
 /* Sets `plan`, whose memory is the operations' arena; secrets of new keys are apply_plan_close's to

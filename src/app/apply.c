@@ -9,6 +9,7 @@
 #include "app/admin_options.h"
 #include "app/admin_session.h"
 #include "app/output.h"
+#include "app/progress.h"
 #include "base/ensure.h"
 #include "codec/json.h"
 
@@ -32,6 +33,7 @@ struct applying {
     struct apply_plan plan;
     struct buffer words; /* the plan, as it was shown */
     int keys_file;       /* -1: none */
+    struct progress progress;
 };
 
 /* ------------------------------------------------------------------ files */
@@ -280,6 +282,21 @@ static void forget_problems(struct applying *applying)
     }
 }
 
+static void show_progress(void *owner, size_t done, size_t total)
+{
+    progress_show(owner, done, total);
+}
+
+static bool run_apply(struct applying *applying, const char *what)
+{
+    progress_begin(&applying->progress, what, !applying->options->json);
+    applying->request.progress = show_progress;
+    applying->request.owner = &applying->progress;
+    bool good = apply_run(&applying->session.operations, &applying->request, &applying->plan);
+    progress_end(&applying->progress);
+    return good;
+}
+
 static int commit(struct applying *applying)
 {
     if (!open_keys_file(applying))
@@ -288,7 +305,7 @@ static int commit(struct applying *applying)
     forget_problems(applying);
     applying->request.commit = true;
     applying->request.expected = buffer_text(&applying->words);
-    if (!apply_run(&applying->session.operations, &applying->request, &applying->plan)) {
+    if (!run_apply(applying, "Applying")) {
         if (applying->keys_file >= 0)
             (void)unlink(applying->options->keys_to);
         return tell_problems(applying);
@@ -302,7 +319,7 @@ static int commit(struct applying *applying)
 
 static int look(struct applying *applying)
 {
-    if (!apply_run(&applying->session.operations, &applying->request, &applying->plan))
+    if (!run_apply(applying, "Checking"))
         return tell_problems(applying);
     apply_plan_write(&applying->plan, &applying->words);
     if (!applying->options->json) {

@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "app/price_book_option.h"
 #include "app/prices.h"
+#include "app/progress.h"
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "ledger/history.h"
@@ -21,7 +22,7 @@
 #define GROUPS_MAX    4096u     /* models that a price list changes; there are some hundreds */
 #define CHANGES_MAX   10000000u /* calls in one run: 240 MB */
 #define BATCH         1000u     /* adjustments in a transaction */
-#define PROGRESS_STEP 10000u    /* records between two looks at the clock */
+#define PROGRESS_STEP 1000u     /* records between two looks at the clock */
 
 struct ledger_options {
     const char *data, *config, *catalog, *since, *until;
@@ -51,22 +52,11 @@ struct repricing_run {
     struct group *groups;
     size_t group_count;
     uint64_t looked_at, same, passed_over, unpriced, waiting;
+    struct progress progress;
     bool failed; /* printed why */
 };
 
 /* ---- looking ---- */
-
-static void show_progress(const struct repricing_run *run, const char *what, uint64_t count)
-{
-    if (isatty(STDERR_FILENO) && !run->options->json)
-        fprintf(stderr, "\r%s %llu calls …\033[K", what, (unsigned long long)count);
-}
-
-static void end_progress(const struct repricing_run *run)
-{
-    if (isatty(STDERR_FILENO) && !run->options->json)
-        fprintf(stderr, "\r\033[K");
-}
 
 static struct group *find_group(struct repricing_run *run, const struct record *record,
                                 const struct repricing *repricing)
@@ -126,7 +116,7 @@ static bool look_at(void *context, const struct record *record)
     int64_t now;
 
     if (++run->looked_at % PROGRESS_STEP == 0)
-        show_progress(run, "Pricing", run->looked_at);
+        progress_show(&run->progress, run->looked_at, 0);
     if (repricing_obstacle(record)) {
         run->passed_over++;
         return true;
@@ -167,9 +157,10 @@ static int look_at_all(const struct verb_call *call, struct repricing_run *run)
         return VERB_USAGE;
     if (history_open(run->session->data, &filter, &history, problem) != ERROR_OK)
         return verb_fail("%s", problem);
+    progress_begin(&run->progress, "Pricing", !run->options->json);
     enum error error = history_read(history, look_at, run, problem);
     history_close(history);
-    end_progress(run);
+    progress_end(&run->progress);
     if (error)
         return verb_fail("%s", problem);
     return run->failed ? VERB_FAILED : VERB_OK;
@@ -330,26 +321,27 @@ static enum error write_batch(const struct repricing_run *run, size_t from, size
     return error;
 }
 
-static int write_all(const struct repricing_run *run)
+static int write_all(struct repricing_run *run)
 {
+    progress_begin(&run->progress, "Correcting", !run->options->json);
     for (size_t from = 0; from < run->change_count; from += BATCH) {
         size_t to = from + BATCH < run->change_count ? from + BATCH : run->change_count;
         enum error error = write_batch(run, from, to);
         if (error) {
-            end_progress(run);
+            progress_end(&run->progress);
             return verb_fail("%zu of %zu adjustments were written, then: %s. Run it again: what is "
                              "written is not written twice",
                              from, run->change_count,
                              error == ERROR_ARGUMENT ? "somebody else corrected the same calls"
                                                      : store_problem(run->session->store));
         }
-        show_progress(run, "Corrected", to);
+        progress_show(&run->progress, to, run->change_count);
     }
-    end_progress(run);
+    progress_end(&run->progress);
     return VERB_OK;
 }
 
-static int finish(const struct repricing_run *run)
+static int finish(struct repricing_run *run)
 {
     bool write = !run->options->dry_run && run->change_count > 0;
 

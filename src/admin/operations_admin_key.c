@@ -31,9 +31,9 @@ static bool find(struct operations *operations, struct text id, struct stored_ad
     if (text_starts_with(id, TEXT(KEY_ADMIN_PREFIX)))
         id = text_from_index(key_visible_part(id), KEY_PREFIX_LENGTH);
     enum error error = admin_keys_find(operations->store, id, take, &finding);
+    *key = finding.key;
     if (error == ERROR_NOT_FOUND)
         return operations_refuse_unknown(operations, OBJECT_ADMIN_KEY, "", id);
-    *key = finding.key;
     return operations_store_answer(operations, error) && finding.kept;
 }
 

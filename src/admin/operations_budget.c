@@ -52,11 +52,11 @@ static bool find(struct operations *operations, struct text id, struct stored_bu
 {
     struct finding finding = {.operations = operations};
     enum error error = budgets_find(operations->store, id, take, &finding);
+    *budget = finding.budget;
     if (error == ERROR_NOT_FOUND)
         return operations_refuse_unknown(operations, OBJECT_BUDGET, "", id);
     if (error)
         return operations_store_answer(operations, error);
-    *budget = finding.budget;
     struct operations_scope scope = scope_of(budget);
     return finding.kept && (operations_sees_scope(operations, &scope) ||
                             operations_refuse_unknown(operations, OBJECT_BUDGET, "", id));

@@ -160,17 +160,17 @@ static bool load(struct operations *operations, struct text id, struct stored_ke
 {
     struct finding finding = {.operations = operations};
     enum error error = keys_find(operations->store, id, take, &finding);
+    *key = finding.key;
     if (error == ERROR_NOT_FOUND)
         return refuse_unknown(operations, "", id);
     if (error)
         return operations_store_answer(operations, error);
-    *key = finding.key;
     return finding.kept;
 }
 
 static bool find(struct operations *operations, struct text given, struct stored_key *key)
 {
-    struct text id;
+    struct text id = text_of(NULL, 0);
     return operations_resolve_key(operations, "", given, &id) && load(operations, id, key);
 }
 
@@ -384,7 +384,7 @@ static bool find_revoked(struct operations *operations, struct text given, struc
     if (operations->store == NULL)
         return is_id || operations_refuse(operations, ADMIN_PROBLEM_STORE, "",
                                           "with the store down, name the key by its id");
-    struct text found;
+    struct text found = text_of(NULL, 0);
     if (operations_resolve_key(operations, "", given, &found)) {
         *id = found;
         return true;
@@ -408,7 +408,7 @@ static bool revoke_in_store(struct operations *operations, const struct revocati
 bool operations_revoke_key(struct operations *operations, struct text given, struct text reason,
                            struct operation_result *result)
 {
-    struct text id;
+    struct text id = text_of(NULL, 0);
     *result = (struct operation_result){0};
     operations->problem = (struct admin_problem){.code = ADMIN_PROBLEM_NONE};
     if (!operations_may_change(operations, OBJECT_KEY) ||

@@ -51,11 +51,11 @@ static bool find(struct operations *operations, struct text id, struct stored_li
 {
     struct finding finding = {.operations = operations};
     enum error error = limits_find(operations->store, id, take, &finding);
+    *limit = finding.limit;
     if (error == ERROR_NOT_FOUND)
         return operations_refuse_unknown(operations, OBJECT_LIMIT, "", id);
     if (error)
         return operations_store_answer(operations, error);
-    *limit = finding.limit;
     struct operations_scope scope = scope_of(limit);
     return finding.kept && (operations_sees_scope(operations, &scope) ||
                             operations_refuse_unknown(operations, OBJECT_LIMIT, "", id));

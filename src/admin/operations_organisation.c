@@ -26,9 +26,9 @@ static bool find(struct operations *operations, struct stored_organisation *orga
 {
     struct finding finding = {.operations = operations};
     enum error error = organisation_read(operations->store, take, &finding);
+    *organisation = finding.organisation;
     if (error)
         return operations_store_answer(operations, error);
-    *organisation = finding.organisation;
     return finding.kept;
 }
 

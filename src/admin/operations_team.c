@@ -66,11 +66,11 @@ static bool find(struct operations *operations, const char *field, struct text n
     enum error error = operations_sees_team(operations, name)
                            ? teams_find(operations->store, name, take, &finding)
                            : ERROR_NOT_FOUND;
+    *team = finding.team;
     if (error == ERROR_NOT_FOUND)
         return refuse_unknown(operations, field, name);
     if (error)
         return operations_store_answer(operations, error);
-    *team = finding.team;
     return finding.kept;
 }
 

@@ -155,7 +155,7 @@ static int compare_members(const void *left, const void *right)
 static enum error number_groups(struct usage_reading *reading, size_t group_count, size_t **first)
 {
     struct member *members = malloc((reading->series_count + 1) * sizeof *members);
-    *first = malloc((reading->series_count + 1) * sizeof **first);
+    *first = calloc(reading->series_count + 1, sizeof **first);
     if (members == NULL || *first == NULL) {
         free(members);
         return ERROR_MEMORY;

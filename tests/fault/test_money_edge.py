@@ -75,7 +75,8 @@ def test_a_thousand_callers_at_the_edge(edge, scope):
         expect_refusal(one.answer)
         assert one.user not in reached
         assert rows[one.user]["outcome"] == "refused" and cost(rows[one.user]) == 0
-    assert len(refused) > 100 and len(reached) > 80, (len(refused), len(reached))
+    # The edge was reached, and not by the first few: how many fit depends on who comes first.
+    assert len(refused) > 100 and len(reached) > 30, (len(refused), len(reached))
 
     clamped = [user for user in reached if rows[user]["output_clamp"] is not None]
     for user in clamped:

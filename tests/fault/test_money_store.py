@@ -166,7 +166,8 @@ def fill_and_mend(money, filler):
     if memory_is_measurable():
         assert money.gateway.resident_kib() - memory < 100 << 10
     filler.unlink()
-    wait_until(lambda: money.call(key, {"user": "again", "metadata": TINY}).status == 200, 20, "it serves again")
+    wait_until(lambda: money.gateway.get("/readyz")[0] == 200, 20, "every worker has room again")
+    assert money.call(key, {"user": "again", "metadata": TINY}).status == 200
     rows = money.rows({*served, "again"})
     spent = sum(cost(row) for row in rows.values())
     assert spent == (len(served) + 1) * (INPUT + OUTPUT)

@@ -365,9 +365,14 @@ enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal
 enum step_result exchange_answer(struct exchange *exchange, unsigned status,
                                  const char *content_type, struct text body)
 {
+    char lines_memory[OWN_LINES_MAXIMUM];
+    struct buffer more = {
+        .data = lines_memory, .capacity = sizeof(lines_memory), .maximum = sizeof(lines_memory)};
+
+    hold_write_lines(exchange, &more);
     exchange->ending = ENDING_OWN;
     exchange->ending_status = status;
-    exchange->ending_lines = own_lines(exchange, content_type, text_of(NULL, 0));
+    exchange->ending_lines = own_lines(exchange, content_type, buffer_text(&more));
     exchange->ending_body = body;
     exchange->record.outcome = RECORD_OUTCOME_SERVED;
     return STEP_END;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "exchange/count.h"
+#include "exchange/hold.h"
 
 static void on_call_head(void *owner, const struct http1_head *head)
 {
@@ -79,9 +80,14 @@ static void describe_body(struct attempt *attempt, struct http_call_request *req
         request->held = true;
     } else if (exchange->body_kind == BODY_JSON) {
         request->held = true;
+        request->body = attempt->body_parts;
+        if (attempt->request.translated) {
+            attempt->body_parts[0] = buffer_text(&attempt->request.body);
+            request->body_count = 1;
+            return;
+        }
         request->body_count = splices_apply(&attempt->request.edits, buffer_text(&exchange->body),
                                             attempt->body_parts);
-        request->body = attempt->body_parts;
     } else {
         if (attempt->target->model.length > 0 && exchange->form_model.length > 0)
             splices_add(&attempt->request.edits, exchange->form_model_offset,
@@ -109,6 +115,76 @@ static bool open_tools(struct attempt *attempt)
     return attempt->tools != NULL;
 }
 
+static void release(struct attempt *attempt)
+{
+    provider_answer_close(attempt->answer);
+    provider_request_close(&attempt->request);
+    if (attempt->sent_lines.length > 0) /* its block is used again, by others */
+        secret_wipe((char *)(uintptr_t)attempt->sent_lines.data, attempt->sent_lines.length);
+}
+
+/* What a translator needs to know beside the request itself. */
+static void add_for_translator(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    const struct priced_model *model = hold_find_price(exchange, attempt->target);
+
+    attempt->asked.output_largest = model && model->entry ? model->entry->max_output : 0;
+    attempt->asked.now = (int64_t)(loop_wall(exchange->worker->loop) / NANOSECONDS_PER_SECOND);
+    attempt->asked.body_maximum = exchange->upstreams->config->limits.exchange_memory;
+}
+
+static void describe_call(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+
+    attempt->asked = (struct provider_call){
+        .settings = &attempt->upstream->settings,
+        .match = &exchange->match,
+        .head = http_request_head(exchange->request),
+        .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0
+                        ? &exchange->envelope
+                        : NULL,
+        .body = buffer_text(&exchange->body),
+        .model = attempt->target->model,
+        .request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH),
+        .output_limit = exchange->output_limit,
+        .own_rates = exchange->hold.limit_count > 0,
+        .arena = &exchange->arena,
+    };
+    if (provider_translates(attempt->upstream->settings.provider))
+        add_for_translator(attempt);
+}
+
+/* The request as the provider wants it, and who reads its answer. */
+static enum error prepare(struct attempt *attempt, struct http_call_request *request)
+{
+    if (!open_tools(attempt))
+        return ERROR_MEMORY;
+    enum error error = write_lines(attempt, &request->headers);
+    if (error != ERROR_OK)
+        return error;
+    attempt->sent_lines = request->headers;
+    attempt->sink = (struct provider_sink){.write = relay_sink, .owner = attempt};
+    return provider_answer_open(&attempt->asked, &attempt->request, &attempt->sink,
+                                &attempt->answer);
+}
+
+static void begin(struct attempt *attempt, struct http_call_request *request)
+{
+    struct exchange *exchange = attempt->exchange;
+    const struct config_target *target = attempt->target;
+
+    describe_body(attempt, request);
+    request->method = attempt->request.method;
+    request->target = attempt->request.target;
+    request->timeouts = attempt->upstream->timeouts;
+    exchange->record.attempts++;
+    exchange->record.provider = target->provider->name;
+    exchange->record.target_model = target->model.length > 0 ? target->model : exchange->model;
+    attempt->call = http_call_start(attempt->upstream->origin, request, &call_events, attempt);
+}
+
 enum error attempt_start(struct exchange *exchange, const struct config_target *target)
 {
     struct attempt *attempt = arena_take_zeroed(&exchange->arena, sizeof(*attempt));
@@ -119,44 +195,18 @@ enum error attempt_start(struct exchange *exchange, const struct config_target *
     attempt->exchange = exchange;
     attempt->target = target;
     attempt->upstream = &exchange->upstreams->rows[target->provider->index];
-    attempt->asked = (struct provider_call){
-        .settings = &attempt->upstream->settings,
-        .match = &exchange->match,
-        .head = http_request_head(exchange->request),
-        .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0
-                        ? &exchange->envelope
-                        : NULL,
-        .model = target->model,
-        .request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH),
-        .output_limit = exchange->output_limit,
-        .own_rates = exchange->hold.limit_count > 0,
-        .arena = &exchange->arena,
-    };
-    if (!open_tools(attempt))
-        return ERROR_MEMORY;
-    enum error error = write_lines(attempt, &request.headers);
-    if (error != ERROR_OK)
-        return error;
-    attempt->sink = (struct provider_sink){.write = relay_sink, .owner = attempt};
-    error =
-        provider_answer_open(&attempt->asked, &attempt->request, &attempt->sink, &attempt->answer);
-    if (error != ERROR_OK)
-        return error;
-    attempt->sent_lines = request.headers;
-    describe_body(attempt, &request);
-    request.method = attempt->request.method;
-    request.target = attempt->request.target;
-    request.timeouts = attempt->upstream->timeouts;
-    exchange->record.attempts++;
-    exchange->record.provider = target->provider->name;
-    exchange->record.target_model = target->model.length > 0 ? target->model : exchange->model;
-    attempt->call = http_call_start(attempt->upstream->origin, &request, &call_events, attempt);
-    if (!attempt->call) {
-        provider_answer_close(attempt->answer);
-        return ERROR_MEMORY;
+    describe_call(attempt);
+    enum error error = prepare(attempt, &request);
+    if (error == ERROR_OK)
+        begin(attempt, &request);
+    if (attempt->call) {
+        exchange->attempt = attempt;
+        return ERROR_OK;
     }
-    exchange->attempt = attempt;
-    return ERROR_OK;
+    exchange->problem_param = attempt->request.problem_param;
+    exchange->problem_reason = attempt->request.problem_reason;
+    release(attempt);
+    return error == ERROR_OK ? ERROR_MEMORY : error;
 }
 
 /* {"provider":"up","model":"m","status":200,"error":null,"ms":12} and what says that the connection
@@ -220,8 +270,6 @@ void attempt_note(struct attempt *attempt)
 void attempt_close(struct attempt *attempt)
 {
     attempt_note(attempt);
-    provider_answer_close(attempt->answer);
-    if (attempt->sent_lines.length > 0) /* its block is used again, by others */
-        secret_wipe((char *)(uintptr_t)attempt->sent_lines.data, attempt->sent_lines.length);
+    release(attempt);
     attempt->exchange->attempt = NULL;
 }

@@ -30,6 +30,7 @@ struct attempt {
     struct provider_sink sink;
     struct provider_answer *answer;
     struct provider_answer_out out;
+    bool credential_refused;  /* the provider does not take the gateway's own */
     struct tool_calls *tools; /* counted where the call may use the provider's own; else NULL */
     enum attempt_state state;
     enum error error;
@@ -53,7 +54,8 @@ struct attempt {
 };
 
 /* Starts the call to exchange->targets[target_next]. ERROR_UNSUPPORTED: the provider does not offer
- * the endpoint; ERROR_MEMORY. */
+ * the endpoint or what the body asks for, ERROR_SYNTAX: the body is wrong, both with
+ * exchange->problem_reason where it can be told; ERROR_MEMORY. */
 must_handle enum error attempt_start(struct exchange *exchange, const struct config_target *target);
 /* Drops what is open and notes the times and the outcome in the record, once. */
 void attempt_note(struct attempt *attempt);

@@ -207,6 +207,15 @@ static void note_price(struct exchange *exchange, const struct priced_model *mod
         arena_copy(&exchange->arena, text_of(rule, price_rule_write(model, price, rule)));
 }
 
+/* A translator has the provider's own usage object; else the price list says how it counts. */
+static enum usage_dialect dialect_of(const struct answer_facts *answer,
+                                     const struct priced_model *model)
+{
+    if (answer->usage_dialect.length > 0)
+        return usage_dialect_find(answer->usage_dialect);
+    return model ? model->dialect : DIALECT_OPENAI;
+}
+
 /* Prices what the last attempt used. Returns the basis. */
 static enum price_basis price_attempt(struct exchange *exchange, struct attempt *attempt)
 {
@@ -218,8 +227,8 @@ static enum price_basis price_attempt(struct exchange *exchange, struct attempt 
 
     read_facts(exchange, model, &facts);
     quantities_clear(&quantities);
-    quantities_take(&quantities, model ? model->dialect : DIALECT_OPENAI, &answer->usage,
-                    answer->usage_raw, &facts);
+    quantities_take(&quantities, dialect_of(answer, model), &answer->usage, answer->usage_raw,
+                    &facts);
     if (quantities.state == QUANTITIES_NONE && was_served(attempt))
         add_asked(exchange, &quantities);
     if (quantities.state == QUANTITIES_NONE && was_sent(attempt) && !attempt->status &&

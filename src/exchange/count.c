@@ -89,7 +89,7 @@ void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt
 
     /* A credential that the provider refused is an answer; a connection that was refused is none.
      */
-    if (attempt->error == ERROR_OK || attempt->status == 401)
+    if (attempt->error == ERROR_OK || attempt->credential_refused)
         result = text_of(digits, number_format_unsigned(attempt->status, digits));
     const struct text labels[] = {provider, result};
     metrics_add_labelled(metrics, METRIC_ATTEMPTS, labels, 1);

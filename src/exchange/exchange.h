@@ -132,6 +132,7 @@ struct exchange {
     int64_t output_limit; /* a clamp: tokens of one choice; 0: none */
 
     struct attempt *attempt;
+    struct text problem_param, problem_reason; /* why the last target could not be asked at all */
     struct buffer attempts_detail;
     bool stream_counted; /* among the streams in flight */
     bool answered;       /* the head of an answer went to the caller */

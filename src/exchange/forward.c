@@ -45,7 +45,8 @@ static enum refusal failure_refusal(enum error error)
 
 enum refusal forward_refusal(const struct attempt *attempt)
 {
-    return attempt->status == 401 ? REFUSAL_UPSTREAM_CREDENTIAL : failure_refusal(attempt->error);
+    return attempt->credential_refused ? REFUSAL_UPSTREAM_CREDENTIAL
+                                       : failure_refusal(attempt->error);
 }
 
 /* Another place may do better where the fault is the road to this one; a body that was let go
@@ -69,6 +70,11 @@ static enum step_result refuse_failure(struct exchange *exchange, struct attempt
 static enum step_result refuse_start(struct exchange *exchange, enum error error)
 {
     exchange->record.error = text_from(error_name(error));
+    if (exchange->problem_reason.length > 0)
+        return exchange_refuse(exchange, REFUSAL_PARAMETER_UNSUPPORTED,
+                               (struct refusal_context){.seen = exchange->model,
+                                                        .detail = exchange->problem_reason,
+                                                        .param = exchange->problem_param});
     if (error == ERROR_UNSUPPORTED)
         return exchange_refuse(exchange, REFUSAL_ENDPOINT_NOT_OFFERED,
                                (struct refusal_context){.seen = exchange->record.path});

@@ -70,12 +70,21 @@ size_t relay_gathered_length(const struct attempt *attempt)
     return total;
 }
 
+/* With the field that an answer which held its head back knows only now. */
+static struct text answer_lines(struct attempt *attempt)
+{
+    if (attempt->out.content_type.length == 0)
+        return attempt->lines;
+    return arena_format(&attempt->exchange->arena, "%.*scontent-type: %.*s\r\n",
+                        TEXT_ARG(attempt->lines), TEXT_ARG(attempt->out.content_type));
+}
+
 static bool respond(struct attempt *attempt, bool last)
 {
     struct exchange *exchange = attempt->exchange;
     struct http_answer answer = {
         .status = attempt->out.status,
-        .headers = attempt->lines,
+        .headers = answer_lines(attempt),
         .has_length = attempt->has_length,
         .length = attempt->length,
     };
@@ -124,8 +133,9 @@ static void send_gathered(struct attempt *attempt, bool last)
 {
     struct exchange *exchange = attempt->exchange;
     bool sent;
+    bool idle = attempt->part_count == 0 && (exchange->answered || attempt->out.held);
 
-    if (!exchange->request || (attempt->part_count == 0 && exchange->answered && !last)) {
+    if (!exchange->request || (idle && !last)) {
         attempt->part_count = 0;
         return;
     }
@@ -162,6 +172,31 @@ static void fail(struct attempt *attempt, enum error error, struct text detail)
     relay_failed(attempt);
 }
 
+/* The provider refuses the gateway's key, not the caller's; and its message quotes part of the key.
+ */
+static void refuse_credential(struct attempt *attempt)
+{
+    attempt->credential_refused = true;
+    fail(attempt, ERROR_REFUSED, TEXT("the provider refused the gateway's credential"));
+}
+
+/* What the caller gets; of an answer that holds its head back it is final when that goes out. */
+static void note_status(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    bool streamed = attempt->out.relay == PROVIDER_RELAY_STREAM;
+
+    exchange->record.status = attempt->out.status;
+    exchange->record.streamed = streamed;
+    if (streamed == exchange->stream_counted)
+        return;
+    exchange->stream_counted = streamed;
+    if (streamed)
+        metrics_add(exchange->worker->metrics, METRIC_STREAMS, 1);
+    else
+        metrics_subtract(exchange->worker->metrics, METRIC_STREAMS, 1);
+}
+
 void relay_head(struct attempt *attempt, const struct http1_head *head)
 {
     struct exchange *exchange = attempt->exchange;
@@ -171,9 +206,7 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     attempt->upstream_request_id =
         arena_copy(&exchange->arena, http1_head_value(head, HEADER_X_REQUEST_ID));
     if (head->status == 401) {
-        /* The provider refuses the gateway's key, not the caller's; and its message quotes part of
-         * the key. */
-        fail(attempt, ERROR_REFUSED, TEXT("the provider refused the gateway's credential"));
+        refuse_credential(attempt);
         return;
     }
     if (head->status >= 300 && head->status < 400 && head->status != 304) {
@@ -197,11 +230,7 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     attempt->has_length = attempt->out.length_kept && head->has_content_length;
     attempt->length = head->content_length;
     attempt->state = ATTEMPT_ANSWERING;
-    exchange->record.status = attempt->out.status;
-    exchange->record.streamed = attempt->out.relay == PROVIDER_RELAY_STREAM;
-    exchange->stream_counted = exchange->record.streamed;
-    if (exchange->stream_counted)
-        metrics_add(exchange->worker->metrics, METRIC_STREAMS, 1);
+    note_status(attempt);
     exchange_resume(exchange);
 }
 
@@ -272,6 +301,13 @@ static void complete(struct attempt *attempt)
     bool whole = provider_answer_end(attempt->answer, ERROR_OK, TEXT("upstream_broke_off"),
                                      TEXT("The provider ended its stream before it was complete."));
 
+    if (!attempt->exchange->answered) {
+        note_status(attempt);
+        if (provider_answer_outcome(attempt->answer)->failure == PROVIDER_FAILURE_CREDENTIAL) {
+            refuse_credential(attempt);
+            return;
+        }
+    }
     attempt->state = ATTEMPT_COMPLETE;
     attempt->exchange->ending = whole ? ENDING_RELAY : ENDING_CUT;
     if (provider_answer_facts(attempt->answer)->broken) {

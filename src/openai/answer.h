@@ -26,10 +26,12 @@ struct answer_facts {
     struct text usage_raw;
     struct text error_raw;
     struct usage usage;
-    bool json;     /* a complete JSON object was read */
-    bool is_error; /* `error` is there and not null */
-    bool broken;   /* a stream without a proper end: the caller is told so in it */
-    bool finished; /* the model said that it was done (finish_reason, status, terminal event) */
+    struct text
+        usage_dialect; /* of usage_raw, by meter/quantities.h; empty: as the price list says */
+    bool json;         /* a complete JSON object was read */
+    bool is_error;     /* `error` is there and not null */
+    bool broken;       /* a stream without a proper end: the caller is told so in it */
+    bool finished;     /* the model said that it was done (finish_reason, status, terminal event) */
     uint64_t content_bytes; /* of text the model wrote, as far as it was counted (streams) */
 };
 

@@ -8,8 +8,11 @@
 
 #include "provider/provider.h"
 
+struct native;
+
 struct provider {
     struct text name;
+    const struct native *native; /* of a family with a dialect of its own; else NULL */
     enum error (*prepare)(const struct provider_call *call, struct buffer *lines,
                           struct provider_request *request);
     /* Makes an answer object that starts with a struct provider_answer. */
@@ -33,6 +36,7 @@ struct provider_answer {
     const struct provider_sink *sink;
     const struct provider_call *call;
     struct answer_facts *facts; /* the object's own */
+    struct provider_outcome outcome;
     bool has_content;
 };
 

@@ -31,6 +31,11 @@ struct text provider_name(const struct provider *provider)
     return provider->name;
 }
 
+bool provider_translates(const struct provider *provider)
+{
+    return provider->native != NULL;
+}
+
 enum error provider_prepare(const struct provider_call *call, struct buffer *lines,
                             struct provider_request *request)
 {
@@ -38,6 +43,13 @@ enum error provider_prepare(const struct provider_call *call, struct buffer *lin
     *request = (struct provider_request){.method = call->head->method};
     enum error error = call->settings->provider->prepare(call, lines, request);
     return error == ERROR_OK && lines->failed ? ERROR_MEMORY : error;
+}
+
+void provider_request_close(struct provider_request *request)
+{
+    if (request->close)
+        request->close(request);
+    request->close = NULL;
 }
 
 enum error provider_answer_open(const struct provider_call *call,
@@ -69,6 +81,11 @@ bool provider_answer_end(struct provider_answer *answer, enum error error, struc
                          struct text message)
 {
     return answer->methods->end(answer, error, code, message);
+}
+
+const struct provider_outcome *provider_answer_outcome(const struct provider_answer *answer)
+{
+    return &answer->outcome;
 }
 
 const struct answer_facts *provider_answer_facts(const struct provider_answer *answer)

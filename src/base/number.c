@@ -131,3 +131,23 @@ size_t number_format_unsigned(uint64_t number, char out[NUMBER_DIGITS_MAX])
         out[i] = reversed[length - 1 - i];
     return length;
 }
+
+#define PERCENT_DECIMALS 4
+
+bool number_parse_percent(struct text t, uint64_t *millionths)
+{
+    if (!text_ends_with(t, TEXT("%")))
+        return false;
+    t.length--;
+    ptrdiff_t dot = text_find_char(t, '.');
+    struct text whole = dot < 0 ? t : text_first(t, (size_t)dot);
+    struct text decimals = dot < 0 ? TEXT("0") : text_from_index(t, (size_t)dot + 1);
+    uint64_t number, fraction;
+    if (decimals.length > PERCENT_DECIMALS || !number_parse_unsigned(whole, &number) ||
+        !number_parse_unsigned(decimals, &fraction))
+        return false;
+    for (size_t i = decimals.length; i < PERCENT_DECIMALS; i++)
+        fraction *= 10;
+    return !__builtin_mul_overflow(number, 10000u, &number) &&
+           !__builtin_add_overflow(number, fraction, millionths);
+}

@@ -18,6 +18,8 @@ int number_hex_digit(char c);
 must_check bool number_parse_duration(struct text t, uint64_t *milliseconds);
 /* "512", "64KiB", "8MiB", "2GiB" (1024) and "kB", "MB", "GB" (1000). Bytes. */
 must_check bool number_parse_size(struct text t, uint64_t *bytes);
+/* "5%", "12.25%", "100%": at most four decimals, any number before. Parts of a million. */
+must_check bool number_parse_percent(struct text t, uint64_t *millionths);
 #define NUMBER_DIGITS_MAX 20 /* of UINT64_MAX */
 /* Writes decimal digits without a NUL, returns how many. */
 size_t number_format_unsigned(uint64_t number, char out[NUMBER_DIGITS_MAX]);

@@ -18,6 +18,14 @@ void build_models(struct settings_reader *reader, const struct settings *setting
 /* build_pricing.c: the provider's endpoint is built. */
 void build_pricing(struct settings_reader *reader, const struct settings_pricing *from,
                    struct config_provider *provider);
+/* build_routing.c: what a model says about routing, and each of its targets; the targets' providers
+ * are set, and the report stands at the model. */
+void build_routing(struct settings_reader *reader, const struct settings *settings,
+                   const struct settings_model *from, struct config_model *model,
+                   struct config_target *targets);
+/* build_routing.c: how a provider's health is asked for. */
+void build_health(struct settings_reader *reader, const struct settings_provider *from,
+                  struct config_provider *provider);
 /* build_webhooks.c */
 void build_webhooks(struct settings_reader *reader, const struct settings *settings,
                     struct config *config);

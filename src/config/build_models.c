@@ -17,11 +17,9 @@ static void build_aliases(struct settings_reader *reader, const struct settings_
 }
 
 static void build_targets(struct settings_reader *reader, const struct settings_model *settings,
-                          const struct config *config, struct config_model *model)
+                          const struct config *config, struct config_model *model,
+                          struct config_target *targets)
 {
-    struct config_target *targets = build_array(reader, settings->target_count, sizeof(*targets));
-    if (!targets)
-        return;
     size_t list = report_enter(reader->report, TEXT("targets"));
     for (size_t i = 0; i < settings->target_count; i++) {
         const struct settings_target *from = &settings->targets[i];
@@ -39,6 +37,17 @@ static void build_targets(struct settings_reader *reader, const struct settings_
     report_leave(reader->report, list);
     model->targets = targets;
     model->target_count = settings->target_count;
+}
+
+static void build_model_targets(struct settings_reader *reader, const struct settings *settings,
+                                const struct settings_model *from, const struct config *config,
+                                struct config_model *model)
+{
+    struct config_target *targets = build_array(reader, from->target_count, sizeof(*targets));
+    if (!targets)
+        return;
+    build_targets(reader, from, config, model, targets);
+    build_routing(reader, settings, from, model, targets);
 }
 
 static void index_names(struct config_index *index, const struct config *config)
@@ -98,11 +107,20 @@ static void build_index(struct settings_reader *reader, const struct settings *s
     config->index = index;
 }
 
+/* Of those that answer. */
+static const struct config_provider *first_provider(const struct config_model *model)
+{
+    for (size_t i = 0; i < model->target_count; i++)
+        if (model->targets[i].rules.mirror == 0)
+            return model->targets[i].provider;
+    return NULL;
+}
+
 static const struct config_provider *find_default_provider(const struct config *config)
 {
     for (size_t i = 0; i < config->model_count; i++)
-        if (text_equal(config->models[i].name, TEXT("*")) && config->models[i].target_count > 0)
-            return config->models[i].targets[0].provider;
+        if (text_equal(config->models[i].name, TEXT("*")))
+            return first_provider(&config->models[i]);
     return config->provider_count > 0 ? &config->providers[0] : NULL;
 }
 
@@ -137,7 +155,7 @@ void build_models(struct settings_reader *reader, const struct settings *setting
         models[i].index = i;
         models[i].pattern = text_find_char(from->entry.name, '*') >= 0;
         build_aliases(reader, from, &models[i]);
-        build_targets(reader, from, config, &models[i]);
+        build_model_targets(reader, settings, from, config, &models[i]);
         report_leave(reader->report, mark);
     }
     build_index(reader, settings, config);

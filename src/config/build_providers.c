@@ -165,6 +165,7 @@ static void build_provider(struct settings_reader *reader, const struct settings
     build_endpoint(reader, from, provider);
     build_client_tls(reader, from, provider);
     build_pricing(reader, &from->pricing, provider);
+    build_health(reader, from, provider);
     size_t mark = report_enter(reader->report, TEXT("proxy"));
     provider->proxy = proxy_resolve(reader, from, &provider->endpoint);
     report_leave(reader->report, mark);

@@ -185,6 +185,12 @@ static void compare_provider(const void *old_item, const void *new_item, struct 
                    same_path(old->tls.key_path, new->tls.key_path),
                "tls");
     add_change(changes, same_pricing(&old->pricing, &new->pricing), "pricing");
+    add_change(changes,
+               text_equal(old->health.path, new->health.path) &&
+                   old->health.interval == new->health.interval &&
+                   old->health.timeout == new->health.timeout &&
+                   old->health.failures == new->health.failures,
+               "health");
 }
 
 static void compare_webhook(const void *old_item, const void *new_item, struct buffer *changes)
@@ -197,19 +203,76 @@ static void compare_webhook(const void *old_item, const void *new_item, struct b
     add_change(changes, same_secret(old->secret, new->secret), "secret");
 }
 
+static bool same_texts(const struct text *old, size_t old_count, const struct text *new,
+                       size_t new_count)
+{
+    bool same = old_count == new_count;
+    for (size_t i = 0; same && i < new_count; i++)
+        same = text_equal(old[i], new[i]);
+    return same;
+}
+
+static bool same_condition(const struct route_condition *old, const struct route_condition *new)
+{
+    bool same =
+        old->tag_count == new->tag_count && old->needs == new->needs &&
+        old->tokens_minimum == new->tokens_minimum &&
+        old->tokens_maximum == new->tokens_maximum &&same_texts(old->teams, old->team_count,
+                                                                new->teams, new->team_count);
+    for (size_t i = 0; same && i < new->tag_count; i++)
+        same = text_equal(old->tags[i].name, new->tags[i].name) &&
+               text_equal(old->tags[i].value, new->tags[i].value);
+    return same;
+}
+
+static bool same_target(const struct config_target *old, const struct config_target *new)
+{
+    const struct route_target_rules *before = &old->rules;
+    const struct route_target_rules *after = &new->rules;
+    return text_equal(old->model, new->model) &&
+           text_equal(old->provider->name, new->provider->name) &&
+           before->weight == after->weight && before->priority == after->priority &&
+           before->canary == after->canary && before->mirror == after->mirror &&
+           before->lacks == after->lacks && same_condition(&before->when, &after->when) &&
+           same_texts(old->drop, old->drop_count, new->drop, new->drop_count);
+}
+
+static bool same_retry(const struct route_retry *old, const struct route_retry *new)
+{
+    return old->attempts == new->attempts && old->on == new->on && old->budget == new->budget;
+}
+
+static bool same_breaker(const struct route_breaker *old, const struct route_breaker *new)
+{
+    return old->failures == new->failures && old->ratio == new->ratio &&
+           old->minimum_calls == new->minimum_calls && old->window == new->window &&
+           old->open_for == new->open_for;
+}
+
+static void compare_rules(const struct route_model_rules *old, const struct route_model_rules *new,
+                          struct buffer *changes)
+{
+    add_change(changes, old->strategy == new->strategy, "strategy");
+    add_change(changes, memcmp(&old->timeouts, &new->timeouts, sizeof(old->timeouts)) == 0,
+               "timeouts");
+    add_change(changes, same_retry(&old->retry, &new->retry), "retry");
+    add_change(changes,
+               old->hedge.after == new->hedge.after && old->hedge.at_least == new->hedge.at_least,
+               "hedge");
+    add_change(changes, same_breaker(&old->breaker, &new->breaker), "breaker");
+}
+
 static void compare_model(const void *old_item, const void *new_item, struct buffer *changes)
 {
     const struct config_model *old = old_item;
     const struct config_model *new = new_item;
-    bool aliases = old->alias_count == new->alias_count;
-    for (size_t i = 0; aliases && i < new->alias_count; i++)
-        aliases = text_equal(old->aliases[i], new->aliases[i]);
     bool targets = old->target_count == new->target_count;
     for (size_t i = 0; targets && i < new->target_count; i++)
-        targets = text_equal(old->targets[i].model, new->targets[i].model) &&
-                  text_equal(old->targets[i].provider->name, new->targets[i].provider->name);
-    add_change(changes, aliases, "aliases");
+        targets = same_target(&old->targets[i], &new->targets[i]);
+    add_change(changes, same_texts(old->aliases, old->alias_count, new->aliases, new->alias_count),
+               "aliases");
     add_change(changes, targets, "targets");
+    compare_rules(&old->rules, &new->rules, changes);
 }
 
 /* An array of things that begin with their name. */

@@ -20,6 +20,7 @@ static const struct form forms[CONFIG_TYPE_COUNT_OF_TYPES] = {
     [CONFIG_TYPE_COUNT] = {"number", "integer", NULL},
     [CONFIG_TYPE_SIZE] = {"size", NULL, "^[0-9]+(KiB|MiB|GiB|kB|MB|GB)?$"},
     [CONFIG_TYPE_DURATION] = {"duration", NULL, "^([0-9]+(ms|s|m|h|d)|0)$"},
+    [CONFIG_TYPE_PERCENT] = {"share", NULL, "^[0-9]+([.][0-9]{1,4})?%$"},
     [CONFIG_TYPE_CHOICE] = {"word", "string", NULL},
     [CONFIG_TYPE_CHOICE_OR_PATH] = {"word or path", "string", "^[^\\x00-\\x1f\\x7f]+$"},
     [CONFIG_TYPE_CHOICE_OR_URL] = {"word or URL", "string", NULL},
@@ -133,7 +134,17 @@ static void add_count(yyjson_mut_doc *document, yyjson_mut_val *object, size_t k
         yyjson_mut_obj_add_uint(document, object, "default", parse_count(row->standard));
 }
 
-/* A size may be a bare number of bytes; a bare duration is 0. */
+/* A word that may stand for the number: `true` is a boolean to readers of YAML. */
+static void add_word(yyjson_mut_doc *document, yyjson_mut_val *either, const char *word)
+{
+    yyjson_mut_val *constant = yyjson_mut_arr_add_obj(document, either);
+    if (text_equal(text_from(word), TEXT("true")))
+        yyjson_mut_obj_add_bool(document, constant, "const", true);
+    else
+        yyjson_mut_obj_add_str(document, constant, "const", word);
+}
+
+/* A size may be a bare number of bytes; a bare duration is 0; a share is always text. */
 static void add_quantity(yyjson_mut_doc *document, yyjson_mut_val *object,
                          const struct config_key *row)
 {
@@ -141,6 +152,10 @@ static void add_quantity(yyjson_mut_doc *document, yyjson_mut_val *object,
     yyjson_mut_val *string = yyjson_mut_arr_add_obj(document, either);
     yyjson_mut_obj_add_str(document, string, "type", "string");
     yyjson_mut_obj_add_str(document, string, "pattern", forms[row->type].pattern);
+    if (row->detail)
+        add_word(document, either, row->detail);
+    if (row->type == CONFIG_TYPE_PERCENT)
+        return;
     yyjson_mut_val *number = yyjson_mut_arr_add_obj(document, either);
     yyjson_mut_obj_add_str(document, number, "type", "integer");
     yyjson_mut_obj_add_uint(document, number, "minimum", 0);
@@ -194,7 +209,8 @@ static yyjson_mut_val *describe_key(yyjson_mut_doc *document, size_t key)
     case CONFIG_TYPE_LIST: add_collection(document, object, key); break;
     case CONFIG_TYPE_COUNT: add_count(document, object, key); return object;
     case CONFIG_TYPE_SIZE:
-    case CONFIG_TYPE_DURATION: add_quantity(document, object, row); break;
+    case CONFIG_TYPE_DURATION:
+    case CONFIG_TYPE_PERCENT: add_quantity(document, object, row); break;
     default: add_string(document, object, row); break;
     }
     if (config_key_has_default(key))
@@ -232,6 +248,7 @@ static const char introduction[] =
     "keys below `*` stands for a name of your choice and `[]` for an item of a list.\n"
     "\n"
     "- A **duration** has a unit: `250ms`, `30s`, `5m`, `2h`, `7d`.\n"
+    "- A **share** is written with its sign: `5%`, `0.5%`.\n"
     "- A **size** is bytes or has a unit: `512`, `64KiB`, `8MiB`, `2GiB` (1024) or `kB`, `MB`, "
     "`GB` (1000).\n"
     "- A **secret** is only ever referred to: `env:NAME` for an environment variable, "
@@ -264,6 +281,8 @@ static void write_type(const struct config_key *row, struct buffer *out)
         buffer_append_format(out, "%s", row->type == CONFIG_TYPE_CHOICE_OR_PATH ? "path" : "URL");
     else
         buffer_append_format(out, "%s", forms[row->type].words);
+    if (row->detail && row->minimum)
+        buffer_append_format(out, " or `%s`", row->detail);
     if (row->minimum)
         buffer_append_format(out, ", %s to %s", row->minimum, row->maximum);
 }

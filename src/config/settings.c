@@ -37,7 +37,8 @@ static void read_node(struct settings_reader *reader, const struct document_node
 
 static bool is_numeric(enum config_type type)
 {
-    return type == CONFIG_TYPE_COUNT || type == CONFIG_TYPE_SIZE || type == CONFIG_TYPE_DURATION;
+    return type == CONFIG_TYPE_COUNT || type == CONFIG_TYPE_SIZE || type == CONFIG_TYPE_DURATION ||
+           type == CONFIG_TYPE_PERCENT;
 }
 
 static void report_unknown(struct settings_reader *reader, size_t section,

@@ -12,7 +12,8 @@
 #include "config/report.h"
 #include "config/snapshot.h"
 
-#define SETTINGS_UNSET UINT64_MAX /* a number that is not written and has no fixed default */
+#define SETTINGS_UNSET UINT64_MAX       /* a number that is not written and has no fixed default */
+#define SETTINGS_WORD  (UINT64_MAX - 1) /* the word that may stand for it */
 
 /* Any value but a number. */
 struct settings_value {
@@ -67,6 +68,11 @@ struct settings_pricing {
     size_t model_count;
 };
 
+struct settings_health {
+    struct settings_value path;
+    uint64_t interval, timeout, failures;
+};
+
 struct settings_provider {
     struct settings_entry entry;
     struct settings_value type, base_url, api_key, organization, project;
@@ -76,12 +82,37 @@ struct settings_provider {
     struct config_provider_timeouts timeouts;
     struct config_provider_limits limits;
     struct settings_client_tls tls;
+    struct settings_health health;
     struct settings_pricing pricing;
+};
+
+struct settings_condition {
+    struct settings_text *tags, *teams, *needs;
+    size_t tag_count, team_count, need_count;
+    struct settings_value tokens;
 };
 
 struct settings_target {
     struct settings_entry entry;
     struct settings_value provider, model;
+    uint64_t weight, priority, canary, mirror;
+    struct settings_condition when;
+    struct settings_text *lacks, *drop;
+    size_t lack_count, drop_count;
+};
+
+struct settings_retry {
+    uint64_t attempts, budget;
+    struct settings_text *on;
+    size_t on_count;
+};
+
+struct settings_hedge {
+    uint64_t after, at_least;
+};
+
+struct settings_breaker {
+    uint64_t failures, ratio, minimum_calls, window, open_for;
 };
 
 struct settings_model {
@@ -90,12 +121,19 @@ struct settings_model {
     size_t alias_count;
     struct settings_target *targets;
     size_t target_count;
+    struct settings_value strategy;
+    struct route_timeouts timeouts;
+    struct settings_retry retry;
+    struct settings_hedge hedge;
+    struct settings_breaker breaker;
 };
 
 struct settings_defaults {
     struct settings_value provider;
     struct config_provider_timeouts timeouts;
     struct config_provider_limits limits;
+    struct settings_retry retry;
+    struct settings_breaker breaker;
 };
 
 struct settings_dns {

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "route/rules.h"
 
 enum config_metrics {
     CONFIG_METRICS_LOCAL, /* /metrics answers loopback and unix-socket peers only */
@@ -107,6 +108,7 @@ struct config_provider {
     struct config_provider_limits limits;
     const struct config_proxy *proxy; /* NULL: direct; the environment was consulted at load */
     struct tls_client_settings tls;
+    struct route_health health;
     struct config_pricing pricing;
 };
 
@@ -114,6 +116,9 @@ struct config_target {
     const struct config_provider *provider;
     struct text model; /* what to ask the provider for; empty: the name that the caller asked for */
     size_t index;      /* in its model's targets */
+    struct route_target_rules rules;
+    const struct text *drop; /* parameters to leave out where the provider does not know them */
+    size_t drop_count;
 };
 
 struct config_model {
@@ -124,6 +129,7 @@ struct config_model {
     size_t alias_count;
     const struct config_target *targets; /* at least one, in the order of preference */
     size_t target_count;
+    struct route_model_rules rules;
 };
 
 /* What callers may send and hold. */

@@ -17,6 +17,7 @@ static const char *const wanted[CONFIG_TYPE_COUNT_OF_TYPES] = {
     [CONFIG_TYPE_COUNT] = "a whole number",
     [CONFIG_TYPE_SIZE] = "a size such as 64KiB",
     [CONFIG_TYPE_DURATION] = "a duration such as 30s",
+    [CONFIG_TYPE_PERCENT] = "a share such as 5%",
     [CONFIG_TYPE_CHOICE_OR_PATH] = "a word or a path",
     [CONFIG_TYPE_CHOICE_OR_URL] = "a word or a URL",
     [CONFIG_TYPE_ADDRESS] = "an address such as \"127.0.0.1:8080\"",
@@ -89,6 +90,9 @@ void value_report_mismatch(struct settings_reader *reader, const struct document
     if (row->type == CONFIG_TYPE_CHOICE) {
         list_choices(row->detail, choices, sizeof(choices));
         what = choices;
+    } else if (row->detail && row->minimum) { /* a number, or the word in its place */
+        snprintf(choices, sizeof(choices), "%s or %s", what, row->detail);
+        what = choices;
     }
     report_error(reader->report, node->place, "expected %s, found %s", what, describe_found(node));
 }
@@ -99,6 +103,8 @@ static bool parse_number(enum config_type type, struct text t, uint64_t *out)
         return number_parse_unsigned(t, out);
     if (type == CONFIG_TYPE_SIZE)
         return number_parse_size(t, out);
+    if (type == CONFIG_TYPE_PERCENT)
+        return number_parse_percent(t, out);
     uint64_t milliseconds = 0;
     if (!number_parse_duration(t, &milliseconds) ||
         milliseconds > UINT64_MAX / NANOSECONDS_PER_MILLISECOND)
@@ -128,12 +134,18 @@ void value_read_number(struct settings_reader *reader, const struct document_nod
     const struct config_key *row = &config_keys[key];
     uint64_t number = 0;
     bool quoted_count = row->type == CONFIG_TYPE_COUNT && !node->plain;
-    if (node->kind != DOCUMENT_SCALAR || document_is_null(node) || quoted_count) {
+    if (node->kind == DOCUMENT_SCALAR && row->detail &&
+        text_equal(node->scalar, text_from(row->detail))) {
+        *out = SETTINGS_WORD;
+    } else if (node->kind != DOCUMENT_SCALAR || document_is_null(node) || quoted_count) {
         value_report_mismatch(reader, node, key);
     } else if (!parse_number(row->type, node->scalar, &number)) {
         if (row->type == CONFIG_TYPE_DURATION && is_number(node->scalar))
             report_error(reader->report, node->place,
                          "a duration needs a unit: ms, s, m, h or d, as in %.*ss",
+                         TEXT_ARG(node->scalar));
+        else if (row->type == CONFIG_TYPE_PERCENT && is_number(node->scalar))
+            report_error(reader->report, node->place, "a share is written with %%, as in %.*s%%",
                          TEXT_ARG(node->scalar));
         else if (is_number(node->scalar))
             report_error(reader->report, node->place, "expected %s, found %s", wanted[row->type],

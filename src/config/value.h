@@ -4,7 +4,8 @@
 
 #include "config/settings.h"
 
-/* Reads a COUNT, SIZE or DURATION; `out` stays as it is when the value is wrong. */
+/* Reads a COUNT, SIZE, DURATION or PERCENT (millionths); `out` stays as it is when the value is
+ * wrong. */
 void value_read_number(struct settings_reader *reader, const struct document_node *node, size_t key,
                        uint64_t *out);
 /* Reads any other scalar type. */

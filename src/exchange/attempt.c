@@ -173,7 +173,7 @@ static enum error prepare(struct attempt *attempt, struct http_call_request *req
 static void begin(struct attempt *attempt, struct http_call_request *request)
 {
     struct exchange *exchange = attempt->exchange;
-    const struct config_target *target = attempt->target;
+    const struct exchange_target *target = attempt->target;
 
     describe_body(attempt, request);
     request->method = attempt->request.method;
@@ -185,7 +185,7 @@ static void begin(struct attempt *attempt, struct http_call_request *request)
     attempt->call = http_call_start(attempt->upstream->origin, request, &call_events, attempt);
 }
 
-enum error attempt_start(struct exchange *exchange, const struct config_target *target)
+enum error attempt_start(struct exchange *exchange, const struct exchange_target *target)
 {
     struct attempt *attempt = arena_take_zeroed(&exchange->arena, sizeof(*attempt));
     struct http_call_request request = {0};

@@ -22,7 +22,7 @@ enum attempt_state {
 
 struct attempt {
     struct exchange *exchange;
-    const struct config_target *target;
+    const struct exchange_target *target;
     struct upstream *upstream;
     struct http_call *call; /* NULL when over */
     struct provider_call asked;
@@ -56,7 +56,8 @@ struct attempt {
 /* Starts the call to exchange->targets[target_next]. ERROR_UNSUPPORTED: the provider does not offer
  * the endpoint or what the body asks for, ERROR_SYNTAX: the body is wrong, both with
  * exchange->problem_reason where it can be told; ERROR_MEMORY. */
-must_handle enum error attempt_start(struct exchange *exchange, const struct config_target *target);
+must_handle enum error attempt_start(struct exchange *exchange,
+                                     const struct exchange_target *target);
 /* Drops what is open and notes the times and the outcome in the record, once. */
 void attempt_note(struct attempt *attempt);
 /* As attempt_note, then lets go of the answer. */

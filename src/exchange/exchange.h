@@ -68,6 +68,13 @@ enum exchange_body {
  * used only when earlier ones are not. */
 #define EXCHANGE_TARGETS_MAXIMUM 16u
 
+/* A place that the call may go to. */
+struct exchange_target {
+    const struct config_provider *provider;
+    struct text model; /* what to ask it for; empty: the name that the caller asked for */
+    const struct config_target *row; /* NULL: a stored object or the default decided */
+};
+
 struct attempt;
 
 struct exchange {
@@ -118,7 +125,7 @@ struct exchange {
     /* where */
     struct text model; /* as the caller asked */
     const struct config_model *route;
-    struct config_target targets[EXCHANGE_TARGETS_MAXIMUM];
+    struct exchange_target targets[EXCHANGE_TARGETS_MAXIMUM];
     size_t target_count, target_next;
     struct lookup *lookup; /* an object is being looked up */
     enum error lookup_error;

@@ -28,7 +28,7 @@
 #define TOOL_CALLS 32
 
 const struct priced_model *hold_find_price(const struct exchange *exchange,
-                                           const struct config_target *target)
+                                           const struct exchange_target *target)
 {
     struct text model = target->model.length > 0 ? target->model : exchange->model;
 

@@ -12,7 +12,7 @@
 enum step_result hold_limits(struct exchange *exchange);
 /* The price of what is asked of the target; NULL: it has none. */
 const struct priced_model *hold_find_price(const struct exchange *exchange,
-                                           const struct config_target *target);
+                                           const struct exchange_target *target);
 /* The bytes of the body, or, where that is not known, as many as are taken. */
 int64_t hold_body_size(const struct exchange *exchange);
 /* The header lines about limits and about a clamp. */

@@ -52,18 +52,18 @@ static enum step_result look_up(struct exchange *exchange, struct text id)
 /* ---- targets ---- */
 
 static void add_target(struct exchange *exchange, const struct config_provider *provider,
-                       struct text model)
+                       struct text model, const struct config_target *row)
 {
     if (exchange->target_count == EXCHANGE_TARGETS_MAXIMUM)
         return;
-    exchange->targets[exchange->target_count] = (struct config_target){
-        .provider = provider, .model = model, .index = exchange->target_count};
+    exchange->targets[exchange->target_count] =
+        (struct exchange_target){.provider = provider, .model = model, .row = row};
     exchange->target_count++;
 }
 
 static enum step_result route_to_default(struct exchange *exchange)
 {
-    add_target(exchange, exchange->upstreams->config->default_provider, text_of(NULL, 0));
+    add_target(exchange, exchange->upstreams->config->default_provider, text_of(NULL, 0), NULL);
     return STEP_NEXT;
 }
 
@@ -73,7 +73,7 @@ static void prefer_provider(struct exchange *exchange, struct text name)
     for (size_t i = 1; i < exchange->target_count; i++) {
         if (!text_equal(exchange->targets[i].provider->name, name))
             continue;
-        struct config_target preferred = exchange->targets[i];
+        struct exchange_target preferred = exchange->targets[i];
         memmove(&exchange->targets[1], &exchange->targets[0], i * sizeof(preferred));
         exchange->targets[0] = preferred;
         return;
@@ -96,7 +96,8 @@ static enum step_result route_model(struct exchange *exchange)
     }
     exchange->route = model;
     for (size_t i = 0; i < model->target_count; i++)
-        add_target(exchange, model->targets[i].provider, model->targets[i].model);
+        add_target(exchange, model->targets[i].provider, model->targets[i].model,
+                   &model->targets[i]);
     return STEP_NEXT;
 }
 
@@ -124,7 +125,7 @@ static enum step_result route_object(struct exchange *exchange, struct text id)
         exchange->lookup_error = ERROR_NOT_FOUND;
         return object_not_found(exchange, id);
     }
-    add_target(exchange, provider, text_of(NULL, 0));
+    add_target(exchange, provider, text_of(NULL, 0), NULL);
     return STEP_NEXT;
 }
 

@@ -18,6 +18,7 @@ enum config_type {
     CONFIG_TYPE_COUNT,          /* a whole number */
     CONFIG_TYPE_SIZE,           /* bytes: 512, 64KiB, 8MB */
     CONFIG_TYPE_DURATION,       /* 250ms, 30s, 5m */
+    CONFIG_TYPE_PERCENT,        /* 5%, 0.5% */
     CONFIG_TYPE_CHOICE,         /* one of a few words */
     CONFIG_TYPE_CHOICE_OR_PATH, /* one of a few words, or a file */
     CONFIG_TYPE_CHOICE_OR_URL,  /* one of a few words, or a URL */

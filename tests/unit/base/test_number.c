@@ -125,6 +125,28 @@ static void test_size(void **state)
     check_rows(number_parse_size, rows, ARRAY_LENGTH(rows));
 }
 
+static void test_percent(void **state)
+{
+    static const struct row rows[] = {
+        {TEXT_INIT("0%"), true, 0},
+        {TEXT_INIT("5%"), true, 50000},
+        {TEXT_INIT("0.5%"), true, 5000},
+        {TEXT_INIT("12.25%"), true, 122500},
+        {TEXT_INIT("0.0001%"), true, 1},
+        {TEXT_INIT("100%"), true, 1000000},
+        {TEXT_INIT("250%"), true, 2500000},
+        {TEXT_INIT("0.00001%"), false, 0},
+        {TEXT_INIT("5"), false, 0},
+        {TEXT_INIT("%"), false, 0},
+        {TEXT_INIT(".5%"), false, 0},
+        {TEXT_INIT("5.%"), false, 0},
+        {TEXT_INIT("-5%"), false, 0},
+        {TEXT_INIT("5 %"), false, 0},
+        {TEXT_INIT("1844674407370956%"), false, 0},
+    };
+    check_rows(number_parse_percent, rows, ARRAY_LENGTH(rows));
+}
+
 static void test_format(void **state)
 {
     char out[NUMBER_DIGITS_MAX];
@@ -139,7 +161,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unsigned), cmocka_unit_test(test_signed),
         cmocka_unit_test(test_hex),      cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_size),     cmocka_unit_test(test_format),
+        cmocka_unit_test(test_size),     cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

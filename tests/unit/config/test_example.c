@@ -48,7 +48,7 @@ static void test_every_key(void **state)
     struct config_problems problems;
     struct report report;
     struct arena arena;
-    bool seen[256] = {false};
+    bool seen[512] = {false};
     read_whole(example_path, &yaml);
     config_problems_open(&problems);
     report_open(&report, &problems, buffer_text(&yaml));

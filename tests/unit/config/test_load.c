@@ -188,6 +188,73 @@ static void test_defaults(void **state)
     config_release(config);
 }
 
+/* Without a word about routing nothing is different from a version that had none. */
+static void test_routing_defaults(void **state)
+{
+    struct config *config = load("providers: {up: {}, other: {}}\n"
+                                 "models: {a: {targets: [{provider: up}, {provider: other}]}}\n");
+    const struct route_model_rules *rules = &config->models[0].rules;
+    assert_true(rules->plain);
+    assert_int_equal(rules->strategy, ROUTE_PRIORITY);
+    assert_int_equal(rules->retry.attempts, 0);
+    assert_int_equal(rules->retry.budget, ROUTE_WHOLE);
+    assert_int_equal(rules->retry.on,
+                     route_bit(ROUTE_FAILED_CONNECT) | route_bit(ROUTE_FAILED_TIMEOUT));
+    assert_false(route_breaker_is_used(&rules->breaker));
+    assert_int_equal(rules->hedge.after, 0);
+    assert_int_equal(rules->timeouts.total, 0);
+    assert_int_equal(config->models[0].targets[1].rules.weight, 1);
+    assert_int_equal(config->models[0].targets[1].rules.when.tokens_maximum, UINT64_MAX);
+    config_release(config);
+}
+
+static void test_routing(void **state)
+{
+    struct config *config = load(
+        "providers: {up: {health: {path: /models}}, other: {}}\n"
+        "models:\n"
+        "  a: {strategy: cheapest, targets: [{provider: up, mirror: true}, {provider: other,\n"
+        "      canary: 0.5%, weight: 0, priority: 2, lacks: [tools, choices], drop: [seed],\n"
+        "      when: {tags: {env: prod}, team: [x, y], tokens: \"<8000\", needs: [vision]}}],\n"
+        "      hedge: {after: learned}, retry: {on: [content_filter]}}\n"
+        "  b: {targets: [{provider: up, when: {tokens: \"8-9\"}}, {provider: up, when: {tokens: "
+        "\">8\"}}],\n"
+        "      breaker: {failures: 3}, timeouts: {first_token: 2s}}\n"
+        "defaults: {retry: {attempts: 4}}\n");
+    const struct config_model *a = &config->models[0];
+    const struct config_target *target = &a->targets[1];
+    assert_false(a->rules.plain);
+    assert_int_equal(a->rules.strategy, ROUTE_CHEAPEST);
+    assert_int_equal(a->rules.retry.attempts, 4);
+    assert_int_equal(a->rules.retry.on, route_bit(ROUTE_FAILED_CONTENT_FILTER));
+    assert_int_equal(a->rules.retry.budget, ROUTE_WHOLE / 5);
+    assert_true(a->rules.hedge.after == ROUTE_LEARNED);
+    assert_int_equal(a->rules.breaker.failures, 5);
+    assert_int_equal(a->rules.breaker.ratio, ROUTE_WHOLE / 2);
+    assert_int_equal(a->targets[0].rules.mirror, ROUTE_WHOLE);
+    assert_int_equal(target->rules.canary, 5000);
+    assert_int_equal(target->rules.weight, 0);
+    assert_int_equal(target->rules.priority, 2);
+    assert_int_equal(target->rules.lacks,
+                     route_bit(ROUTE_NEED_TOOLS) | route_bit(ROUTE_NEED_CHOICES));
+    assert_true(text_equal(target->drop[0], TEXT("seed")));
+    assert_true(text_equal(target->rules.when.tags[0].value, TEXT("prod")));
+    assert_int_equal(target->rules.when.team_count, 2);
+    assert_int_equal(target->rules.when.tokens_maximum, 7999);
+    assert_int_equal(target->rules.when.needs, route_bit(ROUTE_NEED_VISION));
+    assert_ptr_equal(config->default_provider, &config->providers[0]);
+    const struct config_model *b = &config->models[1];
+    assert_int_equal(b->rules.breaker.failures, 3);
+    assert_int_equal(b->rules.breaker.ratio, 0); /* who names one way to open means that one */
+    assert_int_equal(b->rules.breaker.minimum_calls, 20);
+    assert_int_equal(b->rules.timeouts.first_token, 2 * NANOSECONDS_PER_SECOND);
+    assert_int_equal(b->targets[0].rules.when.tokens_minimum, 8);
+    assert_int_equal(b->targets[0].rules.when.tokens_maximum, 9);
+    assert_int_equal(b->targets[1].rules.when.tokens_minimum, 9);
+    assert_int_equal(config->providers[0].health.failures, 3);
+    config_release(config);
+}
+
 static const struct config_proxy *proxy_for(const char *url, struct config **config)
 {
     char yaml[512];
@@ -472,6 +539,8 @@ int main(void)
         cmocka_unit_test(test_two_documents),
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_routing_defaults),
+        cmocka_unit_test(test_routing),
         cmocka_unit_test(test_environment_proxy),
         cmocka_unit_test(test_secret_file),
         cmocka_unit_test(test_file),

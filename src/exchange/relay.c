@@ -70,13 +70,13 @@ size_t relay_gathered_length(const struct attempt *attempt)
     return total;
 }
 
-/* With the field that an answer which held its head back knows only now. */
+/* With the fields that an answer which held its head back knows only now. */
 static struct text answer_lines(struct attempt *attempt)
 {
-    if (attempt->out.content_type.length == 0)
+    if (attempt->out.late_lines.length == 0)
         return attempt->lines;
-    return arena_format(&attempt->exchange->arena, "%.*scontent-type: %.*s\r\n",
-                        TEXT_ARG(attempt->lines), TEXT_ARG(attempt->out.content_type));
+    return arena_format(&attempt->exchange->arena, "%.*s%.*s", TEXT_ARG(attempt->lines),
+                        TEXT_ARG(attempt->out.late_lines));
 }
 
 static bool respond(struct attempt *attempt, bool last)
@@ -220,6 +220,8 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     if (error == ERROR_OK)
         http1_append_header(lines, TEXT("x-request-id"),
                             text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));
+    if (attempt->out.request_id.length > 0)
+        attempt->upstream_request_id = arena_copy(&exchange->arena, attempt->out.request_id);
     hold_write_lines(exchange, lines);
     attempt->lines = arena_copy(&exchange->arena, buffer_text(lines));
     if (error != ERROR_OK || lines->failed || !attempt->lines.data) {

@@ -19,6 +19,10 @@ bool dialect_is_own_header(struct text name);
 /* "name: PREFIXsecret\r\n"; nothing without a secret. */
 void dialect_write_credential(struct buffer *lines, const char *name, const char *prefix,
                               const struct secret *credential);
+/* What the head alone says of how it went: the status, and when to come again. */
+struct provider_outcome dialect_outcome(const struct http1_head *head);
+/* What a status alone stands for. */
+enum provider_failure dialect_failure_of(unsigned status);
 /* For struct provider. */
 enum error dialect_answer_open(const struct provider_call *call,
                                const struct provider_request *request,

@@ -87,6 +87,7 @@ static enum error answer_head(struct provider_answer *base, const struct http1_h
 {
     struct dialect_answer *answer = CONTAINER_OF(base, struct dialect_answer, base);
     write_head_lines(head, base->call->own_rates, lines);
+    base->outcome = dialect_outcome(head);
     answer->relay = relay_of(head);
     answer->opened = true;
     *out = (struct provider_answer_out){

@@ -24,7 +24,9 @@
 
 /* An answer that is held whole before it is translated: a model's longest answer, or a picture. */
 #define NATIVE_ANSWER_MAX (64u << 20)
-/* Headers that a family writes. */
+/* An error is read as far as this; the rest is of a page for people. */
+#define NATIVE_ERROR_MAX (256u << 10)
+/* Path and query: a model's name is an ARN at most. */
 #define NATIVE_TARGET_MAX 4096u
 
 enum native_task { NATIVE_CHAT, NATIVE_EMBEDDINGS };
@@ -82,14 +84,17 @@ struct native_answer {
     struct translation *translation; /* NATIVE_CHAT; NULL for embeddings */
     struct usage usage;     /* subsets as OpenAI counts them; set by the family's count_usage */
     yyjson_mut_val *counts; /* what native_take_usage gathered; NULL: nothing */
-    bool complete;          /* the provider's own sign of a good end was seen */
-    void *state;            /* the family's, from native_ask or made by it; NULL at first */
+    yyjson_mut_doc *counts_document;
+    struct text service_tier; /* in the provider's words, for the price; in the arena */
+    bool complete;            /* the provider's own sign of a good end was seen */
+    void *state;              /* the family's, from native_ask or made by it; NULL at first */
     struct arena *arena;
 };
 
 struct native {
-    struct text usage_dialect; /* by meter/quantities.h: how usage_raw is counted */
+    struct text usage_dialect; /* by meter/quantities.h: how its usage object is counted */
     struct text seal_origin;   /* of sealed reasoning; empty: it has none */
+    struct text request_id;    /* the header field with the provider's id; empty: x-request-id */
     enum native_framing framing;
     uint64_t understood; /* PARAMETER_BITs that write_chat honours */
     const char *const *
@@ -141,8 +146,14 @@ void native_take_usage(struct native_answer *answer, yyjson_val *usage);
 /* A count of it, by a path such as "output_tokens_details.thinking_tokens": -1 when absent; also,
  * with usage.suspicious set, when it is no whole number. */
 int64_t native_usage(struct native_answer *answer, const char *path);
-/* An error in the place of an answer or in a stream, filled by the family. */
+/* An error in the place of an answer or in a stream: `error` after native_error_for or
+ * native_error_set, and what the family knows better. Texts are copied. The reader then returns
+ * ERROR_REFUSED. */
 void native_fail(struct native_answer *answer, const struct native_error *error);
+/* What a status and a body of one of the usual shapes say. `root` may be NULL. */
+void native_error_for(struct native_error *error, unsigned status, yyjson_val *root);
+/* Status, type and code of a failure, as OpenAI says it; the message stays. */
+void native_error_set(struct native_error *error, enum provider_failure failure);
 /* Parses JSON text, such as the arguments of a tool call, into the arena. NULL when it is none, or
  * memory is short. */
 yyjson_val *native_parse(struct arena *arena, struct text json);

@@ -111,9 +111,11 @@ struct provider_answer_out {
     enum provider_relay relay;
     bool length_kept; /* as many bytes come out as go in: the head's content length holds */
     /* The head waits until something is written to the sink or the answer has ended; until then the
-     * answer may change `status`, `relay` and `content_type` here, where it keeps a pointer to. */
+     * answer may change `status`, `relay` and `late_lines` here, where it keeps a pointer to. */
     bool held;
-    struct text content_type; /* not empty: the header field to write when the head goes out */
+    struct text late_lines; /* header lines that are added when the head goes out */
+    struct text request_id; /* the provider's own, valid during provider_answer_head; empty: as
+                               x-request-id says */
 };
 
 /* Where an answer's bytes go. What lies within the bytes given to provider_answer_bytes stays valid

@@ -1,6 +1,7 @@
 #include "codec/json.h"
 
 #include "base/ensure.h"
+#include "base/number.h"
 
 /* Levels 0 to depth - 1 are open; bit i of `objects` and `populated` speaks of level i. */
 
@@ -225,6 +226,83 @@ void json_member_bool(struct json_writer *writer, const char *key, bool value)
 {
     json_key(writer, text_from(key));
     json_bool(writer, value);
+}
+
+/* ---- parsing ---- */
+
+#define ESCAPE_LENGTH 6u /* "\\ud83d" */
+
+/* The UTF-16 unit of an escape at `at`; -1 where there is none. */
+static int32_t unit_at(struct text text, size_t at)
+{
+    if (at + ESCAPE_LENGTH > text.length || text.data[at] != '\\' || text.data[at + 1] != 'u')
+        return -1;
+    int32_t unit = 0;
+    for (size_t i = at + 2; i < at + ESCAPE_LENGTH; i++) {
+        int digit = number_hex_digit(text.data[i]);
+        if (digit < 0)
+            return -1;
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+static bool is_high(int32_t unit)
+{
+    return unit >= 0xd800 && unit < 0xdc00;
+}
+
+static bool is_low(int32_t unit)
+{
+    return unit >= 0xdc00 && unit < 0xe000;
+}
+
+/* Every half of a pair that stands alone in three bytes; the rest as it is. Never longer. */
+static void append_without_halves(struct buffer *out, struct text text)
+{
+    while (text.length > 0) {
+        ptrdiff_t escape = text_find_char(text, '\\');
+        size_t plain = escape < 0 ? text.length : (size_t)escape;
+        buffer_append(out, text_first(text, plain));
+        text = text_from_index(text, plain);
+        int32_t unit = unit_at(text, 0);
+        size_t taken = 2; /* the backslash and what it escapes */
+        if (is_high(unit) && is_low(unit_at(text, ESCAPE_LENGTH))) {
+            taken = 2 * ESCAPE_LENGTH;
+        } else if (is_high(unit) || is_low(unit)) {
+            buffer_append_char(out, (char)0xed);
+            buffer_append_char(out, (char)(0x80 | (unit >> 6 & 0x3f)));
+            buffer_append_char(out, (char)(0x80 | (unit & 0x3f)));
+            text = text_from_index(text, ESCAPE_LENGTH);
+            taken = 0;
+        }
+        buffer_append(out, text_first(text, taken));
+        text = text_from_index(text, taken);
+    }
+}
+
+static enum error parse_once(struct text text, yyjson_doc **document)
+{
+    yyjson_read_err error = {0};
+    /* Without YYJSON_READ_INSITU the input is copied, not written. */
+    *document = yyjson_read_opts((char *)(uintptr_t)text.data, text.length,
+                                 YYJSON_READ_ALLOW_INVALID_UNICODE, NULL, &error);
+    if (*document != NULL)
+        return ERROR_OK;
+    return error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? ERROR_MEMORY : ERROR_SYNTAX;
+}
+
+enum error json_parse(struct text text, yyjson_doc **document)
+{
+    enum error error = parse_once(text, document);
+    if (error != ERROR_SYNTAX || text_find(text, TEXT("\\u")) < 0)
+        return error;
+    struct buffer copy;
+    buffer_open(&copy, text.length);
+    append_without_halves(&copy, text);
+    error = copy.failed ? ERROR_MEMORY : parse_once(buffer_text(&copy), document);
+    buffer_close(&copy);
+    return error;
 }
 
 /* ---- reading ---- */

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "tables/error.h"
 
 /* Objects and arrays within each other; what we write has a handful. */
 #define JSON_DEPTH_LIMIT 32
@@ -53,6 +54,12 @@ void json_member_bool(struct json_writer *writer, const char *key, bool value);
 bool json_append_text(struct buffer *out, struct text value);
 
 /* ---- reading ---- */
+
+/* Parses `text`, which is copied. Bytes that are not UTF-8 stay as they are, and half a surrogate
+ * pair ("\\ud83d" alone: what JavaScript makes of a string that was cut within a character) becomes
+ * three bytes like those of any other character of its size; json_text writes both as U+FFFD.
+ * ERROR_SYNTAX, ERROR_MEMORY: `document` is NULL. yyjson_doc_free afterwards. */
+must_handle enum error json_parse(struct text text, yyjson_doc **document);
 
 enum json_presence {
     JSON_ABSENT,    /* no such member, or it is null, or `object` is not an object */

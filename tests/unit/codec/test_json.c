@@ -142,6 +142,31 @@ static void test_reading(void **state)
     yyjson_doc_free(document);
 }
 
+static void expect_parsed(const char *json, const char *expected)
+{
+    yyjson_doc *document;
+    assert_int_equal(json_parse(text_from(json), &document), ERROR_OK);
+    assert_string_equal(yyjson_get_str(yyjson_doc_get_root(document)), expected);
+    yyjson_doc_free(document);
+}
+
+static void test_parse(void **state)
+{
+    yyjson_doc *document;
+    expect_parsed("\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80");
+    expect_parsed("\"a\\ud83d\"", "a\xed\xa0\xbd");
+    expect_parsed("\"\\ude00\\ud83dz\"", "\xed\xb8\x80\xed\xa0\xbdz");
+    expect_parsed("\"\\ud83d\\ud83d\\ude00\"", "\xed\xa0\xbd\xf0\x9f\x98\x80");
+    expect_parsed("\"\\ud83d\\\\ude00\"", "\xed\xa0\xbd\\ude00");
+    expect_parsed("\"\xff\"", "\xff");
+    static const char *const wrong[] = {"",     "{",  "\"\\ud83", "\"\\ud83d", "\"\\uzzzz\"",
+                                        "[1,]", "1 2"};
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        assert_int_equal(json_parse(text_from(wrong[i]), &document), ERROR_SYNTAX);
+        assert_null(document);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_all_pairs_of_bytes),
         cmocka_unit_test(test_a_full_buffer_is_noticed),
         cmocka_unit_test(test_reading),
+        cmocka_unit_test(test_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,9 @@
 #include "base/text.h"
 #include "tables/error.h"
 
+/* Choices of one request: as many as OpenAI takes. */
+#define CONVERSATION_CHOICES_MAX 128
+
 enum conversation_api { CONVERSATION_CHAT, CONVERSATION_RESPONSES };
 
 enum part_kind {
@@ -65,7 +68,8 @@ struct part {
 
 enum turn_role { TURN_SYSTEM, TURN_USER, TURN_ASSISTANT };
 
-/* Neighbouring messages stay apart: one turn for each message or, of responses, for each run of
+/* Texts that are empty are left out: a turn may have no parts at all.
+ * Neighbouring messages stay apart: one turn for each message or, of responses, for each run of
  * items of one role; tool results are turns of the user. A translator merges as its API wants. */
 struct turn {
     enum turn_role role;
@@ -211,8 +215,8 @@ void conversation_close(struct conversation *conversation);
 /* Every stated parameter must be among `understood` (PARAMETER_BITs) or named in `drop`, whose bits
  * are then cleared in `stated`: a translator goes by the bits. ERROR_UNSUPPORTED with the first
  * that is neither: "param" is its name, "reason" says that `model` does not take it. MODALITIES of
- * text alone and the like are not stated. `drop` has names of members, also "unknown" names (then
- * all unknown ones). */
+ * text alone and the like are not stated. `drop` has names of members, of unknown ones
+ * too; "unknown" stands for all unknown ones. */
 must_handle enum error conversation_check(struct conversation *conversation, uint64_t understood,
                                           const struct text *drop, size_t drop_count,
                                           struct text model, struct conversation_problem *problem);

@@ -16,12 +16,17 @@ import math
 import os
 import pathlib
 import random
+import re
 import sqlite3
 import subprocess
 import time
 
 MODELS = [("gpt-5-mini", "openai"), ("gpt-5", "openai"), ("claude-sonnet", "anthropic"), ("text-embedding", "openai"),
           ("gemini-flash", "google"), ("llama-70b", "vllm")]
+RECORDED = ["started_at", "key_id", "team", "model", "target_model", "provider", "tags", "outcome", "status", "input_tokens",
+            "output_tokens", "cached_input_tokens", "cost", "cost_state", "price_service", "calls", "duration"]
+OUTCOMES = ["", "served", "refused"]
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 QUARTER, DAY = 900 * 10**9, 86400 * 10**9
 
 
@@ -62,6 +67,36 @@ def calls(series, weights, count, start, days):
                "priced" if served else "none", service, 1, 900_000_000, number)
 
 
+def encoder():
+    """What src/store/record.h calls the encoding of a record's fields, for those of RECORDED."""
+    rows = re.findall(r"^FIELD\((\d+), (\w+), (\w+),", (ROOT / "src/tables/ledger_fields.def").read_text(), re.M)
+    fields = {name: (int(number), kind) for number, kind, name in rows}
+
+    def varint(number):
+        out = bytearray()
+        while number >= 0x80:
+            out.append(number & 0x7F | 0x80)
+            number >>= 7
+        return bytes([*out, number])
+
+    def encode(*values):
+        record = b""
+        for name, value in zip(RECORDED, values):
+            number, kind = fields[name]
+            if value is None or value == "":
+                continue
+            if kind == "OUTCOME":
+                value = OUTCOMES.index(value)
+            if isinstance(value, str):
+                text = value.encode()
+                record += varint(number << 2 | 1) + varint(len(text)) + text
+            else:
+                record += varint(number << 2) + varint(value)
+        return record
+
+    return encode
+
+
 def fill_rollups(database):
     special = {"calls": "sum(calls)", "served": "sum(outcome = 'served')", "refused": "sum(outcome = 'refused')",
                "unpriced": "sum(cost_state = 'unpriced')", "estimated": "sum(cost_state = 'estimated')",
@@ -70,9 +105,9 @@ def fill_rollups(database):
                "adjusted_usd": "0", "adjusted_picos": "0", "series": "series"}
     for table, length in (("usage_quarters", QUARTER), ("usage_days", DAY)):
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-        values = [f"started_at / {length}" if name == "bucket" else special.get(name, f"sum(coalesce({name}, 0))")
+        values = [f"started_at / {length}" if name == "bucket" else special.get(name, f"sum(coalesce({name}, 0))" if name in RECORDED else "0")
                   for name in columns]
-        database.execute(f"INSERT INTO {table} SELECT {', '.join(values)} FROM exchanges GROUP BY 1, 2")
+        database.execute(f"INSERT INTO {table} SELECT {', '.join(values)} FROM calls GROUP BY 1, 2")
 
 
 def main():
@@ -92,10 +127,13 @@ def main():
     database.execute("BEGIN")
     series, weights = make_series(database, keys, options.models)
     start = int(time.time()) * 10**9 // DAY * DAY - (options.days - 1) * DAY
-    database.executemany(
-        "INSERT INTO exchanges (id, started_at, key_id, team, model, target_model, provider, tags, outcome, status,"
-        " input_tokens, output_tokens, cached_input_tokens, cost, cost_state, price_service, calls, duration, series)"
-        f" VALUES ({', '.join('?' * 19)})", calls(series, weights, options.calls, start, options.days))
+    columns = ["id", *RECORDED, "series"]
+    database.execute(f"CREATE TEMP TABLE calls ({', '.join(columns)})")
+    database.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * len(columns))})",
+                         calls(series, weights, options.calls, start, options.days))
+    database.create_function("encode", len(RECORDED), encoder())
+    database.execute("INSERT INTO exchanges (id, started_at, series, record)"
+                     f" SELECT id, started_at, series, encode({', '.join(RECORDED)}) FROM calls")
     fill_rollups(database)
     database.execute("COMMIT")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

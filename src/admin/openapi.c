@@ -3,7 +3,7 @@
 #include "admin/call.h"
 #include "admin/handlers.h"
 #include "base/ensure.h"
-#include "ledger/record.h"
+#include "store/record.h"
 
 #define NAME_MAX_SIZE 64u
 #define STATUS_SIZE   12u

@@ -3,8 +3,8 @@
 #define EXCHANGE_COUNT_H
 
 #include "exchange/attempt.h"
-#include "ledger/record.h"
 #include "observe/metrics.h"
+#include "store/record.h"
 
 /* At the end of an exchange, from its record. `model` is the configured name (a label must not be
  * what a caller wrote); empty when none was found. */

@@ -25,12 +25,12 @@
 #include "base/arena.h"
 #include "codec/multipart.h"
 #include "exchange/worker.h"
-#include "ledger/record.h"
 #include "openai/bounds.h"
 #include "openai/endpoint.h"
 #include "openai/envelope.h"
 #include "openai/refusal.h"
 #include "policy/policy.h"
+#include "store/record.h"
 
 enum exchange_step {
     STEP_RECEIVE,

@@ -17,7 +17,7 @@
 #include "base/ensure.h"
 #include "ledger/ledger_parts.h"
 #include "ledger/open_set.h"
-#include "ledger/rows.h"
+#include "store/exchanges.h"
 
 #define PATH_SIZE 4096u
 #define PATIENCE  2000u /* milliseconds to wait for a locked store */
@@ -282,18 +282,14 @@ struct bounds {
     struct identifier to;
 };
 
-/* `bounds` must live as long as the statement. */
+/* `bounds` must live as long as the reader. */
 static enum error select_rows(struct history *history, struct bounds *bounds, bool backwards,
-                              struct store_statement **out)
+                              struct exchanges_reader *out)
 {
-    char columns[ROWS_COLUMNS_SIZE];
-    char sql[ROWS_COLUMNS_SIZE + 128];
     const struct history_filter *filter = &history->filter;
-    rows_columns(columns);
-    (void)snprintf(sql, sizeof(sql),
-                   "SELECT %s FROM exchanges WHERE id >= ? AND id <= ? ORDER BY id %s", columns,
-                   backwards ? "DESC" : "ASC");
-    enum error error = store_prepare(history->store, sql, out);
+    enum error error = exchanges_open(out, history->store,
+                                      backwards ? "WHERE id >= ? AND id <= ? ORDER BY id DESC"
+                                                : "WHERE id >= ? AND id <= ? ORDER BY id");
     if (error)
         return error;
     bounds->from = identifier_lowest(filter->since > ID_SLACK ? filter->since - ID_SLACK : 0);
@@ -304,8 +300,8 @@ static enum error select_rows(struct history *history, struct bounds *bounds, bo
         bounds->to = *filter->before;
     if (filter->only)
         bounds->from = bounds->to = *filter->only;
-    store_bind_blob(*out, 1, bounds->from.bytes, sizeof(bounds->from.bytes));
-    store_bind_blob(*out, 2, bounds->to.bytes, sizeof(bounds->to.bytes));
+    store_bind_blob(out->select, 1, bounds->from.bytes, sizeof(bounds->from.bytes));
+    store_bind_blob(out->select, 2, bounds->to.bytes, sizeof(bounds->to.bytes));
     return ERROR_OK;
 }
 
@@ -327,48 +323,42 @@ static bool show_before(struct history *history, const struct items *items, size
 static enum error read_all(struct history *history, const struct items *items, history_visit visit,
                            void *context)
 {
-    struct store_statement *select = NULL;
+    struct exchanges_reader reader = {0};
     struct bounds bounds;
+    struct exchange_row row;
     size_t next = 0;
-    bool row = false;
-    enum error error = history->store ? select_rows(history, &bounds, false, &select) : ERROR_OK;
-    while (!error && select && !(error = store_step(select, &row)) && row) {
-        struct record record;
-        int64_t number;
-        if (rows_read(select, &record, &number) != ERROR_OK)
-            continue;
-        if (!show_before(history, items, &next, &record.id, visit, context) ||
-            (matches(&history->filter, &record) && !visit(context, &record))) {
-            store_finish(select);
-            return ERROR_OK;
-        }
+    bool found = false;
+    bool wanted = true;
+    enum error error = history->store ? select_rows(history, &bounds, false, &reader) : ERROR_OK;
+    while (!error && wanted && reader.select && !(error = exchanges_next(&reader, &row, &found)) &&
+           found) {
+        wanted = show_before(history, items, &next, &row.record.id, visit, context) &&
+                 (!matches(&history->filter, &row.record) || visit(context, &row.record));
     }
-    store_finish(select);
-    (void)show_before(history, items, &next, NULL, visit, context);
+    exchanges_close(&reader);
+    if (wanted)
+        (void)show_before(history, items, &next, NULL, visit, context);
     return error;
 }
 
 /* The last matching rows, encoded, with memory of their own. */
 static enum error collect_rows(struct history *history, struct items *rows)
 {
-    struct store_statement *select;
+    struct exchanges_reader reader;
     struct bounds bounds;
+    struct exchange_row row;
     uint8_t bytes[RECORD_SIZE_MAX];
-    bool row = true;
-    enum error error = select_rows(history, &bounds, true, &select);
-    if (error)
-        return error;
-    while (!error && rows->count < history->filter.limit && !(error = store_step(select, &row)) &&
-           row) {
-        struct record record;
-        int64_t number;
-        if (rows_read(select, &record, &number) != ERROR_OK || !matches(&history->filter, &record))
+    bool found = true;
+    enum error error = select_rows(history, &bounds, true, &reader);
+    while (!error && rows->count < history->filter.limit &&
+           !(error = exchanges_next(&reader, &row, &found)) && found) {
+        if (!matches(&history->filter, &row.record))
             continue;
-        struct item item = {.id = record.id, .length = record_encode(&record, bytes)};
+        struct item item = {.id = row.record.id, .length = record_encode(&row.record, bytes)};
         item.bytes = memcpy(ensure_memory(malloc(item.length)), bytes, item.length);
         items_add(rows, &item);
     }
-    store_finish(select);
+    exchanges_close(&reader);
     return error;
 }
 
@@ -426,29 +416,21 @@ enum error history_read(struct history *history, history_visit visit, void *cont
 static enum error follow_store(struct history *history, int64_t until, history_visit visit,
                                void *context)
 {
-    char columns[ROWS_COLUMNS_SIZE];
-    char sql[ROWS_COLUMNS_SIZE + 128];
-    struct store_statement *select;
-    rows_columns(columns);
-    (void)snprintf(sql, sizeof(sql),
-                   "SELECT %s FROM exchanges WHERE number > ? AND number <= ? ORDER BY number",
-                   columns);
-    enum error error = store_prepare(history->store, sql, &select);
+    struct exchanges_reader reader;
+    struct exchange_row row;
+    enum error error =
+        exchanges_open(&reader, history->store, "WHERE number > ? AND number <= ? ORDER BY number");
     if (error)
         return error;
-    store_bind_integer(select, 1, history->last_number);
-    store_bind_integer(select, 2, until);
-    bool row;
-    while (!(error = store_step(select, &row)) && row) {
-        struct record record;
-        int64_t number;
-        if (rows_read(select, &record, &number) == ERROR_OK) {
-            history->last_number = number;
-            if (!open_set_remove(&history->shown, record.id) && matches(&history->filter, &record))
-                (void)visit(context, &record);
-        }
+    store_bind_integer(reader.select, 1, history->last_number);
+    store_bind_integer(reader.select, 2, until);
+    for (bool found; !(error = exchanges_next(&reader, &row, &found)) && found;) {
+        history->last_number = row.number;
+        if (!open_set_remove(&history->shown, row.record.id) &&
+            matches(&history->filter, &row.record))
+            (void)visit(context, &row.record);
     }
-    store_finish(select);
+    exchanges_close(&reader);
     return error;
 }
 

@@ -5,7 +5,7 @@
 #ifndef LEDGER_HISTORY_H
 #define LEDGER_HISTORY_H
 
-#include "ledger/record.h"
+#include "store/record.h"
 #include "tables/error.h"
 
 #define HISTORY_PROBLEM_SIZE 512u

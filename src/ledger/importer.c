@@ -62,7 +62,7 @@ struct importer {
     uint64_t batch_duplicates;
     uint64_t batch_settled; /* of this process's records, whether they were new or not */
     /* Records of the segment that is being read which are no rows yet. */
-    struct record rows[IMPORTER_ROWS];
+    struct row rows[IMPORTER_ROWS];
     bool inserted[IMPORTER_ROWS];
     size_t row_count;
     struct importer_counters counters;
@@ -232,12 +232,14 @@ static enum error write_rows(struct importer *importer, bool may_exist)
 static enum error import_end(struct importer *importer, struct shelf_segment *at,
                              const struct entry *entry)
 {
-    struct record *record = &importer->rows[importer->row_count];
-    if (record_decode(record, entry->payload, entry->length) != ERROR_OK)
+    struct row *row = &importer->rows[importer->row_count];
+    const struct identifier *id = &row->record.id;
+    if (record_decode(&row->record, entry->payload, entry->length) != ERROR_OK)
         return pass_over(importer, at, entry);
-    if (!open_set_remove(&importer->open, record->id) && importer->stored_marks > 0) {
-        store_bind_blob(importer->statements[DROP_OPEN], 1, record->id.bytes,
-                        sizeof(record->id.bytes));
+    row->fields = text_of((const char *)entry->payload + sizeof(id->bytes),
+                          entry->length - sizeof(id->bytes));
+    if (!open_set_remove(&importer->open, *id) && importer->stored_marks > 0) {
+        store_bind_blob(importer->statements[DROP_OPEN], 1, id->bytes, sizeof(id->bytes));
         enum error error = store_run(importer->statements[DROP_OPEN]);
         if (error)
             return error;
@@ -307,11 +309,15 @@ static enum error import_refused(struct importer *importer, struct shelf_segment
 {
     if (atomic_load(&segment_header_of(&at->segment)->refused_count) == 0)
         return ERROR_OK;
+    struct record refused;
+    bool inserted = false;
     enum error error = begin(importer);
     if (error)
         return error;
-    journal_describe_refused(&at->segment, &importer->rows[importer->row_count++]);
-    return write_rows(importer, true);
+    journal_describe_refused(&at->segment, &refused);
+    error = rows_insert_record(&importer->insert, &refused, &inserted);
+    importer->batch_records += inserted;
+    return error;
 }
 
 /* A torn entry behind what was committed is no damage: its writer died before it was written. */

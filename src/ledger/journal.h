@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "ledger/object.h"
-#include "ledger/record.h"
+#include "store/record.h"
 #include "tables/error.h"
 
 struct journal;

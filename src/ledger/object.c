@@ -3,7 +3,7 @@
 #include "ledger/object.h"
 
 #include "base/ensure.h"
-#include "ledger/varint.h"
+#include "store/varint.h"
 
 static uint8_t *put_text(uint8_t *out, struct text t, size_t limit)
 {

@@ -7,7 +7,7 @@
 #define LEDGER_RECORD_JSON_H
 
 #include "base/clock.h"
-#include "ledger/record.h"
+#include "store/record.h"
 
 /* A byte of text becomes six at most ("\u0001"); keys are below 40 bytes, other values below 32. */
 enum {

@@ -32,7 +32,7 @@ static enum error insert_interrupted(struct row_insert *insert, const uint8_t *b
         record.cost_state = TEXT("estimated");
     }
     bool inserted = false;
-    enum error error = rows_insert(insert, &record, 1, &inserted);
+    enum error error = rows_insert_record(insert, &record, &inserted);
     *interrupted += inserted;
     return error;
 }
@@ -55,7 +55,7 @@ static enum error recover_segment(struct row_insert *insert, const struct shelf_
     struct record refused;
     journal_describe_refused(&at->segment, &refused);
     bool inserted;
-    return rows_insert(insert, &refused, 1, &inserted);
+    return rows_insert_record(insert, &refused, &inserted);
 }
 
 /* The marks whose segments were gone already. */

@@ -6,8 +6,8 @@
 #ifndef LEDGER_REPRICING_H
 #define LEDGER_REPRICING_H
 
-#include "ledger/record.h"
 #include "meter/price_book.h"
+#include "store/record.h"
 
 struct repricing {
     const struct priced_model *model; /* NULL: the list does not have it */

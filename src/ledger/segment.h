@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "ledger/object.h"
-#include "ledger/record.h"
+#include "store/record.h"
 #include "tables/error.h"
 
 #define SEGMENT_HEADER_SIZE 4096u /* a page, so that entries begin on one */

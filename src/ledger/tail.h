@@ -6,7 +6,7 @@
 #define LEDGER_TAIL_H
 
 #include "ledger/ledger.h"
-#include "ledger/record.h"
+#include "store/record.h"
 
 /* From now on records are kept for the reader until it has read them or `behind` bytes of imported
  * journal wait for it; what it then misses is counted (lines_skipped of ledger_counters). */

@@ -1,6 +1,7 @@
 #include "store/adjustments.h"
 
 #include "base/ensure.h"
+#include "store/exchanges.h"
 #include "store/rollup.h"
 #include "store/table.h"
 
@@ -17,28 +18,51 @@ static void bind_exchange(const void *context, struct store_statement *statement
     store_bind_blob(statement, 1, exchange->bytes, sizeof exchange->bytes);
 }
 
-static bool take_call(void *context, struct store_statement *statement)
+/* What the record says: a call that used nothing has no cost and is not unpriced, it costs nothing.
+ */
+static int64_t first_cost(const struct record *record)
+{
+    if (record->cost >= 0)
+        return record->cost;
+    return text_equal(record->cost_state, TEXT("none")) ? 0 : ADJUSTMENTS_UNPRICED;
+}
+
+static enum error find_record(struct store *store, const struct identifier *exchange,
+                              struct call *call)
+{
+    struct exchanges_reader reader;
+    struct exchange_row row;
+    bool found = false;
+    enum error error = exchanges_open(&reader, store, "WHERE id = ?");
+    if (error)
+        return error;
+    bind_exchange(exchange, reader.select);
+    error = exchanges_next(&reader, &row, &found);
+    if (!error && found) {
+        *call = (struct call){.series = row.series,
+                              .started_at = row.record.started_at,
+                              .cost = first_cost(&row.record)};
+    }
+    exchanges_close(&reader);
+    return !error && !found ? ERROR_NOT_FOUND : error;
+}
+
+static bool take_cost(void *context, struct store_statement *statement)
 {
     struct call *call = context;
-    call->series = store_column_integer(statement, 0);
-    call->started_at = table_time(statement, 1);
-    call->cost = store_column_is_null(statement, 2) ? ADJUSTMENTS_UNPRICED
-                                                    : store_column_integer(statement, 2);
+    call->cost = store_column_integer(statement, 0);
     return false;
 }
 
-/* The last adjustment says what the call costs; without one, its record does. A call that used
- * nothing has no cost and is not unpriced: it costs nothing. */
+/* The last adjustment says what the call costs; without one, its record does. */
 static enum error find_call(struct store *store, struct identifier exchange, struct call *call)
 {
-    size_t count = 0;
-    enum error error = table_query(
-        store,
-        "SELECT series, started_at, coalesce("
-        "(SELECT after FROM adjustments WHERE exchange = e.id ORDER BY number DESC LIMIT 1),"
-        " cost, iif(cost_state = 'none', 0, NULL)) FROM exchanges e WHERE id = ?",
-        bind_exchange, &exchange, take_call, call, &count);
-    return !error && count == 0 ? ERROR_NOT_FOUND : error;
+    enum error error = find_record(store, &exchange, call);
+    if (error)
+        return error;
+    return table_query(
+        store, "SELECT after FROM adjustments WHERE exchange = ? ORDER BY number DESC LIMIT 1",
+        bind_exchange, &exchange, take_cost, call, NULL);
 }
 
 enum error adjustments_cost(struct store *store, struct identifier exchange, int64_t *cost)

@@ -4,9 +4,6 @@
  * same pages searched. Here the store asks for the values of all rows while it inserts them. A row
  * whose unique columns are in the table already is left out.
  *
- * A column costs its share of every row, filled or not: so those that are wanted are chosen, and
- * the others of a new row are NULL.
- *
  * Used by whoever uses the store's connection, on the same thread. */
 #ifndef STORE_BULK_H
 #define STORE_BULK_H
@@ -27,14 +24,12 @@ typedef struct store_value (*store_read_value)(const void *rows, size_t row, siz
 struct store_bulk;
 
 /* For `columns` of `table`, which has row numbers of its own (no WITHOUT ROWID); names are
- * constants of the program that outlive the store, and not checked. One for each table and store.
+ * constants of the program that outlive the store, and not checked; columns not named become NULL.
+ * One for each table and store.
  * It belongs to the store and is freed with it. */
 must_handle enum error store_open_bulk(struct store *store, const char *table,
                                        const struct text *columns, size_t count,
                                        store_read_value read, struct store_bulk **out);
-/* Before the first run, and when the choice changes: it makes the statement anew. At least one must
- * be wanted. */
-must_handle enum error store_choose_columns(struct store_bulk *bulk, const bool *wanted);
 /* Inserts `count` rows in their order; what `rows` is only `read` knows. `inserted[i]` says whether
  * row i was, not left out. Within the caller's transaction: roll back after an error. */
 must_handle enum error store_run_bulk(struct store_bulk *bulk, const void *rows, size_t count,

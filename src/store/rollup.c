@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/ensure.h"
+#include "store/exchanges.h"
 #include "store/table.h"
 
 #define TEXTS           7u
@@ -40,7 +41,6 @@ enum statement {
     PUT_QUARTER,
     PUT_DAY,
     READ_BACKFILL,
-    SELECT_BACKFILL,
     SET_SERIES,
     PUT_BACKFILL,
     STATEMENT_COUNT
@@ -55,15 +55,6 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
                       " RETURNING id",
     [COUNT_SERIES] = "SELECT count(*) FROM usage_series WHERE key_id = ?",
     [READ_BACKFILL] = "SELECT next, last FROM usage_backfill",
-    [SELECT_BACKFILL] = "SELECT number, key_id, team, model, target_model, provider,"
-                        " price_service, tags, started_at, outcome, cost_state, calls, cost,"
-                        " duration"
-#define COUNTER(name, description)
-#define COUNTER_FIELD(name, description) ", " #name
-#include "tables/usage_counters.def"
-#undef COUNTER
-                        " FROM exchanges WHERE number >= ? AND number <= ? AND series IS NULL"
-                        " ORDER BY number LIMIT ?",
     [SET_SERIES] = "UPDATE exchanges SET series = ? WHERE number = ?",
     [PUT_BACKFILL] = "UPDATE usage_backfill SET next = ?",
 };
@@ -71,6 +62,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 struct rollup {
     struct store *store;
     struct store_statement *statements[STATEMENT_COUNT];
+    struct exchanges_reader old; /* records that are not counted */
     struct known *known;
     size_t known_capacity; /* a power of two, or 0 */
     size_t known_count;
@@ -132,6 +124,10 @@ enum error rollup_create(struct store *store, struct rollup **out)
         error = prepare_put(store, "usage_quarters", &rollup->statements[PUT_QUARTER]);
     if (!error)
         error = prepare_put(store, "usage_days", &rollup->statements[PUT_DAY]);
+    if (!error)
+        error = exchanges_open(&rollup->old, store,
+                               "WHERE number >= ? AND number <= ? AND series IS NULL"
+                               " ORDER BY number LIMIT ?");
     if (error) {
         rollup_destroy(rollup);
         return error;
@@ -163,6 +159,7 @@ void rollup_destroy(struct rollup *rollup)
         return;
     for (size_t i = 0; i < STATEMENT_COUNT; i++)
         store_finish(rollup->statements[i]);
+    exchanges_close(&rollup->old);
     forget_known(rollup);
     free(rollup->sums);
     free(rollup->places);
@@ -309,6 +306,29 @@ enum error rollup_series(struct rollup *rollup, const struct rollup_call *call, 
 
 /* ---- Sums ---- */
 
+void rollup_describe(const struct record *record, struct rollup_call *call)
+{
+    *call = (struct rollup_call){
+        .key_id = record->key_id,
+        .team = record->team,
+        .model = record->model,
+        .target_model = record->target_model,
+        .provider = record->provider,
+        .service = record->price_service,
+        .tags = record->tags,
+        .started_at = record->started_at,
+        .outcome = record->outcome,
+        .cost_state = record->cost_state,
+        .call_count = record->calls,
+        .cost = record->cost,
+        .duration = record->duration,
+#define COUNTER(name, description)
+#define COUNTER_FIELD(name, description) .name = record->name,
+#include "tables/usage_counters.def"
+#undef COUNTER
+    };
+}
+
 static int64_t cut(int64_t number)
 {
     if (number < 0)
@@ -324,22 +344,19 @@ void rollup_count(const struct rollup_call *call, struct usage_counters *out)
 #define COUNTER_FIELD(name, description) out->name = cut(call->name);
 #include "tables/usage_counters.def"
 #undef COUNTER
-    const struct {
-        struct text word, said;
-        int64_t *counter;
-    } rows[] = {
-        {TEXT_INIT("served"), call->outcome, &out->served},
-        {TEXT_INIT("refused"), call->outcome, &out->refused},
-        {TEXT_INIT("failed"), call->outcome, &out->failed},
-        {TEXT_INIT("cancelled"), call->outcome, &out->cancelled},
-        {TEXT_INIT("interrupted"), call->outcome, &out->interrupted},
-        {TEXT_INIT("estimated"), call->cost_state, &out->estimated},
-        {TEXT_INIT("unpriced"), call->cost_state, &out->unpriced},
+    int64_t *const by_outcome[RECORD_OUTCOME_COUNT] = {
+        [RECORD_OUTCOME_SERVED] = &out->served,
+        [RECORD_OUTCOME_REFUSED] = &out->refused,
+        [RECORD_OUTCOME_FAILED] = &out->failed,
+        [RECORD_OUTCOME_CANCELLED] = &out->cancelled,
+        [RECORD_OUTCOME_INTERRUPTED] = &out->interrupted,
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        if (text_equal(rows[i].word, rows[i].said))
-            *rows[i].counter = calls;
-    }
+    if (by_outcome[call->outcome] != NULL)
+        *by_outcome[call->outcome] = calls;
+    if (text_equal(call->cost_state, TEXT("estimated")))
+        out->estimated = calls;
+    if (text_equal(call->cost_state, TEXT("unpriced")))
+        out->unpriced = calls;
     /* Of a Turnpike that knew no prices yet: it used something, and nobody said what that costs. */
     if (text_empty(call->cost_state) && (call->input_tokens > 0 || call->output_tokens > 0))
         out->unpriced = calls;
@@ -498,63 +515,39 @@ enum error rollup_flush(struct rollup *rollup)
 
 /* ---- Records of an older Turnpike ---- */
 
-static int64_t read_count(struct store_statement *statement, int column)
-{
-    return store_column_is_null(statement, column) ? -1 : store_column_integer(statement, column);
-}
-
-static enum error count_old(struct rollup *rollup, struct store_statement *select, int64_t *number)
+static enum error count_old(struct rollup *rollup, const struct exchange_row *row)
 {
     int64_t series;
-    struct rollup_call call = {
-        .key_id = store_column_text(select, 1),
-        .team = store_column_text(select, 2),
-        .model = store_column_text(select, 3),
-        .target_model = store_column_text(select, 4),
-        .provider = store_column_text(select, 5),
-        .service = store_column_text(select, 6),
-        .tags = store_column_text(select, 7),
-        .started_at = table_time(select, 8),
-        .outcome = store_column_text(select, 9),
-        .cost_state = store_column_text(select, 10),
-        .call_count = read_count(select, 11),
-        .cost = read_count(select, 12),
-        .duration = read_count(select, 13),
-    };
-    int column = 14;
-#define COUNTER(name, description)
-#define COUNTER_FIELD(name, description) call.name = read_count(select, column++);
-#include "tables/usage_counters.def"
-#undef COUNTER
-    *number = store_column_integer(select, 0);
+    struct rollup_call call;
+    rollup_describe(&row->record, &call);
     enum error error = rollup_series(rollup, &call, &series);
     if (!error)
         error = rollup_add(rollup, series, &call);
     if (error)
         return error;
     store_bind_integer(rollup->statements[SET_SERIES], 1, series);
-    store_bind_integer(rollup->statements[SET_SERIES], 2, *number);
+    store_bind_integer(rollup->statements[SET_SERIES], 2, row->number);
     return store_run(rollup->statements[SET_SERIES]);
 }
 
 static enum error count_old_rows(struct rollup *rollup, int64_t next, int64_t last, unsigned rows)
 {
-    struct store_statement *select = rollup->statements[SELECT_BACKFILL];
     unsigned taken = 0;
-    int64_t number = last;
+    struct exchange_row row = {.number = last};
     enum error error;
-    store_bind_integer(select, 1, next);
-    store_bind_integer(select, 2, last);
-    store_bind_integer(select, 3, rows);
-    for (bool row = true; !(error = store_step(select, &row)) && row; taken++) {
-        error = count_old(rollup, select, &number);
+    store_bind_integer(rollup->old.select, 1, next);
+    store_bind_integer(rollup->old.select, 2, last);
+    store_bind_integer(rollup->old.select, 3, rows);
+    for (bool found = true; !(error = exchanges_next(&rollup->old, &row, &found)) && found;
+         taken++) {
+        error = count_old(rollup, &row);
         if (error)
             break;
     }
-    store_reset(select);
+    exchanges_reset(&rollup->old);
     if (error)
         return error;
-    store_bind_integer(rollup->statements[PUT_BACKFILL], 1, (taken < rows ? last : number) + 1);
+    store_bind_integer(rollup->statements[PUT_BACKFILL], 1, (taken < rows ? last : row.number) + 1);
     error = store_run(rollup->statements[PUT_BACKFILL]);
     return error ? error : rollup_flush(rollup);
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "store/record.h"
 #include "store/store.h"
 #include "tables/error.h"
 
@@ -40,7 +41,7 @@ struct usage_counters {
 struct rollup_call {
     struct text key_id, team, model, target_model, provider, service, tags;
     uint64_t started_at;
-    struct text outcome;    /* as record_outcome_name */
+    enum record_outcome outcome;
     struct text cost_state; /* as the record's */
     int64_t call_count;     /* how many calls the record stands for */
     int64_t cost;           /* picodollars */
@@ -52,6 +53,9 @@ struct rollup_call {
 };
 
 struct rollup;
+
+/* A record as it is counted. Texts point to where the record's do. */
+void rollup_describe(const struct record *record, struct rollup_call *call);
 
 must_handle enum error rollup_create(struct store *store, struct rollup **out);
 void rollup_destroy(struct rollup *rollup); /* before store_close; NULL is fine */

@@ -1,6 +1,5 @@
 #include "store/schema.h"
 
-#include "base/buffer.h"
 #include "base/ensure.h"
 
 struct migration {
@@ -13,29 +12,6 @@ static const struct migration migrations[] = {
 #include "store/migrations.def"
 #undef MIGRATION
 };
-
-struct column {
-    struct text name;
-    const char *type;
-};
-
-#define COLUMN_TIME         "INTEGER"
-#define COLUMN_DURATION     "INTEGER"
-#define COLUMN_INTEGER      "INTEGER"
-#define COLUMN_MONEY        "INTEGER"
-#define COLUMN_FLAG         "INTEGER"
-#define COLUMN_TEXT         "TEXT"
-#define COLUMN_JSON         "TEXT"
-#define COLUMN_OUTCOME      "TEXT"
-#define COLUMN_USAGE_SOURCE "TEXT"
-
-static const struct column exchange_columns[] = {
-#define FIELD(number, type, name, limit, description) {TEXT_INIT(#name), COLUMN_##type},
-#include "tables/ledger_fields.def"
-#undef FIELD
-};
-
-#define ALTER_SIZE_MAX 65536u /* some 60 bytes a column, a thousand columns */
 
 static int newest(void)
 {
@@ -67,44 +43,6 @@ static enum error read_version(struct store *store, int *version)
     return error;
 }
 
-/* Which columns exist, by their place in exchange_columns; returns how many are missing. */
-static enum error find_columns(struct store *store, bool *present, size_t *missing)
-{
-    struct store_statement *statement;
-    *missing = ARRAY_LENGTH(exchange_columns);
-    memset(present, 0, ARRAY_LENGTH(exchange_columns) * sizeof(*present));
-    enum error error =
-        store_prepare(store, "SELECT name FROM pragma_table_info('exchanges')", &statement);
-    if (error)
-        return error;
-    for (bool row = true; !(error = store_step(statement, &row)) && row;) {
-        struct text name = store_column_text(statement, 0);
-        for (size_t i = 0; i < ARRAY_LENGTH(exchange_columns); i++) {
-            if (!present[i] && text_equal(exchange_columns[i].name, name)) {
-                present[i] = true;
-                --*missing;
-            }
-        }
-    }
-    store_finish(statement);
-    return error;
-}
-
-static enum error add_columns(struct store *store, const bool *present)
-{
-    struct buffer sql;
-    buffer_open(&sql, ALTER_SIZE_MAX);
-    for (size_t i = 0; i < ARRAY_LENGTH(exchange_columns); i++) {
-        if (!present[i])
-            buffer_append_format(&sql, "ALTER TABLE exchanges ADD COLUMN %.*s %s;",
-                                 TEXT_ARG(exchange_columns[i].name), exchange_columns[i].type);
-    }
-    buffer_append_char(&sql, '\0');
-    enum error error = sql.failed ? ERROR_MEMORY : store_execute(store, sql.data);
-    buffer_close(&sql);
-    return error;
-}
-
 static enum error apply(struct store *store, const struct migration *migration)
 {
     enum error error = store_execute(store, migration->sql);
@@ -122,8 +60,6 @@ static enum error apply(struct store *store, const struct migration *migration)
 
 static enum error apply_missing(struct store *store)
 {
-    bool present[ARRAY_LENGTH(exchange_columns)];
-    size_t missing;
     int version;
     enum error error = store_execute(
         store, "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY)");
@@ -133,10 +69,6 @@ static enum error apply_missing(struct store *store)
         if (migrations[i].number > version)
             error = apply(store, &migrations[i]);
     }
-    if (!error)
-        error = find_columns(store, present, &missing);
-    if (!error && missing > 0)
-        error = add_columns(store, present);
     return error;
 }
 
@@ -149,28 +81,15 @@ static enum error refuse_newer(int version, char problem[STORE_PROBLEM_SIZE])
     return ERROR_UNSUPPORTED;
 }
 
-/* Whether there is anything to do, found without a lock for writing: the common start. */
-static enum error read_state(struct store *store, int *version, bool *complete)
-{
-    bool present[ARRAY_LENGTH(exchange_columns)];
-    size_t missing = 0;
-    enum error error = read_version(store, version);
-    if (!error && *version == newest())
-        error = find_columns(store, present, &missing);
-    *complete = !error && *version == newest() && missing == 0;
-    return error;
-}
-
 enum error schema_check(struct store *store, char problem[STORE_PROBLEM_SIZE])
 {
     int version;
-    bool complete;
-    enum error error = read_state(store, &version, &complete);
+    enum error error = read_version(store, &version);
     if (error)
         return error;
     if (version > newest())
         return refuse_newer(version, problem);
-    if (!complete) {
+    if (version < newest()) {
         (void)snprintf(problem, STORE_PROBLEM_SIZE,
                        "the store was written by an older Turnpike and is brought up to date when "
                        "the server starts");
@@ -182,13 +101,12 @@ enum error schema_check(struct store *store, char problem[STORE_PROBLEM_SIZE])
 enum error schema_migrate(struct store *store, char problem[STORE_PROBLEM_SIZE])
 {
     int version;
-    bool complete;
-    enum error error = read_state(store, &version, &complete);
+    enum error error = read_version(store, &version); /* the common start: without a lock */
     if (error)
         return error;
     if (version > newest())
         return refuse_newer(version, problem);
-    if (complete)
+    if (version == newest())
         return ERROR_OK;
     error = store_begin(store);
     if (error)

@@ -15,7 +15,7 @@
 
 struct store_bulk {
     struct store *store;
-    struct store_statement *insert; /* NULL before columns are chosen */
+    struct store_statement *insert;
     const char *table;
     const struct text *columns;
     size_t column_count;
@@ -37,16 +37,11 @@ struct cursor {
     size_t row;
 };
 
-/* The names of those wanted, of all where `wanted` is NULL, with commas between. */
-static void append_columns(struct buffer *sql, const struct store_bulk *bulk, const bool *wanted)
+/* Their names with commas between. */
+static void append_columns(struct buffer *sql, const struct store_bulk *bulk)
 {
-    const char *comma = "";
-    for (size_t i = 0; i < bulk->column_count; i++) {
-        if (wanted && !wanted[i])
-            continue;
-        buffer_append_format(sql, "%s%.*s", comma, TEXT_ARG(bulk->columns[i]));
-        comma = ",";
-    }
+    for (size_t i = 0; i < bulk->column_count; i++)
+        buffer_append_format(sql, "%s%.*s", i ? "," : "", TEXT_ARG(bulk->columns[i]));
 }
 
 static int connect_source(sqlite3 *database, void *context, int argument_count,
@@ -56,7 +51,7 @@ static int connect_source(sqlite3 *database, void *context, int argument_count,
     struct buffer sql;
     buffer_open(&sql, SQL_SIZE_MAX);
     buffer_append(&sql, TEXT("CREATE TABLE source ("));
-    append_columns(&sql, bulk, NULL);
+    append_columns(&sql, bulk);
     buffer_append(&sql, text_of(")", 2));
     int code = sql.failed ? SQLITE_NOMEM : sqlite3_declare_vtab(database, sql.data);
     buffer_close(&sql);
@@ -171,6 +166,24 @@ static void name_source(const struct store_bulk *bulk, char name[NAME_SIZE])
     ensure(snprintf(name, NAME_SIZE, "bulk_%s", bulk->table) < (int)NAME_SIZE);
 }
 
+static enum error prepare_insert(struct store_bulk *bulk)
+{
+    struct buffer sql;
+    char name[NAME_SIZE];
+    name_source(bulk, name);
+    buffer_open(&sql, SQL_SIZE_MAX);
+    buffer_append_format(&sql, "INSERT OR IGNORE INTO %s (", bulk->table);
+    append_columns(&sql, bulk);
+    buffer_append(&sql, TEXT(") SELECT "));
+    append_columns(&sql, bulk);
+    buffer_append_format(&sql, " FROM %s", name);
+    buffer_append_char(&sql, '\0');
+    enum error error =
+        sql.failed ? ERROR_MEMORY : store_prepare(bulk->store, sql.data, &bulk->insert);
+    buffer_close(&sql);
+    return error;
+}
+
 enum error store_open_bulk(struct store *store, const char *table, const struct text *columns,
                            size_t count, store_read_value read, struct store_bulk **out)
 {
@@ -183,33 +196,14 @@ enum error store_open_bulk(struct store *store, const char *table, const struct 
     name_source(bulk, name);
     /* From here on the connection owns it, and has freed it if it does not take the module. */
     int code = sqlite3_create_module_v2(store->database, name, &module, bulk, free);
-    *out = code == SQLITE_OK ? bulk : NULL;
-    return store_error_from_sqlite(code);
-}
-
-enum error store_choose_columns(struct store_bulk *bulk, const bool *wanted)
-{
-    struct buffer sql;
-    char name[NAME_SIZE];
-    name_source(bulk, name);
-    buffer_open(&sql, SQL_SIZE_MAX);
-    buffer_append_format(&sql, "INSERT OR IGNORE INTO %s (", bulk->table);
-    append_columns(&sql, bulk, wanted);
-    buffer_append(&sql, TEXT(") SELECT "));
-    append_columns(&sql, bulk, wanted);
-    buffer_append_format(&sql, " FROM %s", name);
-    buffer_append_char(&sql, '\0');
-    store_finish(bulk->insert);
-    bulk->insert = NULL;
-    enum error error =
-        sql.failed ? ERROR_MEMORY : store_prepare(bulk->store, sql.data, &bulk->insert);
-    buffer_close(&sql);
-    return error;
+    if (code != SQLITE_OK)
+        return store_error_from_sqlite(code);
+    *out = bulk;
+    return prepare_insert(bulk);
 }
 
 enum error store_run_bulk(struct store_bulk *bulk, const void *rows, size_t count, bool *inserted)
 {
-    ensure(bulk->insert != NULL);
     bulk->rows = rows;
     bulk->count = count;
     bulk->inserted = inserted;

@@ -51,7 +51,7 @@ void usage_reading_close(struct usage_reading *reading)
     free(reading->series);
     store_finish(reading->days);
     store_finish(reading->quarters);
-    store_finish(reading->records);
+    exchanges_close(&reading->records);
     store_finish(reading->adjustments);
 }
 
@@ -79,16 +79,9 @@ static enum error prepare(struct usage_reading *reading)
     if (!error)
         error = prepare_buckets(store, "usage_quarters", &reading->quarters);
     if (!error)
-        error = store_prepare(
-            store,
-            "SELECT series, outcome, cost_state, calls, cost, duration"
-#define COUNTER(name, description)
-#define COUNTER_FIELD(name, description) ", " #name
-#include "tables/usage_counters.def"
-#undef COUNTER
-            " FROM exchanges WHERE id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
-            " AND series IS NOT NULL",
-            &reading->records);
+        error = exchanges_open(&reading->records, store,
+                               "WHERE id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
+                               " AND series IS NOT NULL");
     if (!error)
         error =
             store_prepare(store,
@@ -187,11 +180,6 @@ static enum error add_buckets(struct usage_reading *reading, struct store_statem
     return error;
 }
 
-static int64_t read_count(struct store_statement *statement, int column)
-{
-    return store_column_is_null(statement, column) ? -1 : store_column_integer(statement, column);
-}
-
 /* Of ids: from those of a minute before to those of a minute after. */
 struct id_bounds {
     struct identifier from, to;
@@ -208,19 +196,11 @@ static void bind_bounds(struct store_statement *select, struct id_bounds *bounds
     store_bind_integer(select, 4, (int64_t)to);
 }
 
-static void add_record(struct usage_sums *sums, struct store_statement *select, int sign)
+static void add_record(struct usage_sums *sums, const struct record *record, int sign)
 {
     struct usage_counters counters;
-    struct rollup_call call = {.outcome = store_column_text(select, 1),
-                               .cost_state = store_column_text(select, 2),
-                               .call_count = read_count(select, 3),
-                               .cost = read_count(select, 4),
-                               .duration = read_count(select, 5)};
-    int column = 6;
-#define COUNTER(name, description)
-#define COUNTER_FIELD(name, description) call.name = read_count(select, column++);
-#include "tables/usage_counters.def"
-#undef COUNTER
+    struct rollup_call call;
+    rollup_describe(record, &call);
     rollup_count(&call, &counters);
     usage_add_counters(sums, &counters, sign);
     if (call.cost > 0)
@@ -238,10 +218,29 @@ static void add_adjustment(struct usage_sums *sums, struct store_statement *sele
         sums->counters.unpriced -= sign;
 }
 
-static enum error add_rows(struct usage_reading *reading, struct store_statement *select,
-                           uint64_t from, uint64_t to, size_t interval, int sign,
-                           void (*add)(struct usage_sums *, struct store_statement *, int))
+static enum error add_records(struct usage_reading *reading, uint64_t from, uint64_t to,
+                              size_t interval, int sign)
 {
+    struct id_bounds bounds;
+    struct exchange_row row;
+    enum error error;
+    bind_bounds(reading->records.select, &bounds, from, to);
+    for (bool found = true; !(error = exchanges_next(&reading->records, &row, &found)) && found;) {
+        struct usage_sums *sums;
+        error = find_sums(reading, interval, row.series, &sums);
+        if (error)
+            break;
+        if (sums != NULL)
+            add_record(sums, &row.record, sign);
+    }
+    exchanges_reset(&reading->records);
+    return error;
+}
+
+static enum error add_adjustments(struct usage_reading *reading, uint64_t from, uint64_t to,
+                                  size_t interval, int sign)
+{
+    struct store_statement *select = reading->adjustments;
     struct id_bounds bounds;
     enum error error;
     bind_bounds(select, &bounds, from, to);
@@ -251,21 +250,20 @@ static enum error add_rows(struct usage_reading *reading, struct store_statement
         if (error)
             break;
         if (sums != NULL)
-            add(sums, select, sign);
+            add_adjustment(sums, select, sign);
     }
     store_reset(select);
     return error;
 }
 
-static enum error add_records(struct usage_reading *reading, uint64_t from, uint64_t to,
-                              size_t interval, int sign)
+/* What no quarter of an hour holds alone. */
+static enum error add_rows(struct usage_reading *reading, uint64_t from, uint64_t to,
+                           size_t interval, int sign)
 {
     if (from >= to)
         return ERROR_OK;
-    enum error error = add_rows(reading, reading->records, from, to, interval, sign, add_record);
-    if (!error)
-        error = add_rows(reading, reading->adjustments, from, to, interval, sign, add_adjustment);
-    return error;
+    enum error error = add_records(reading, from, to, interval, sign);
+    return error ? error : add_adjustments(reading, from, to, interval, sign);
 }
 
 /* Any part of a day: its whole quarters, and records at its ends. */
@@ -275,12 +273,12 @@ static enum error add_part(struct usage_reading *reading, uint64_t from, uint64_
     uint64_t first = (from + ROLLUP_QUARTER - 1) / ROLLUP_QUARTER;
     uint64_t end = to / ROLLUP_QUARTER;
     if (first > end)
-        return add_records(reading, from, to, interval, sign);
-    enum error error = add_records(reading, from, first * ROLLUP_QUARTER, interval, sign);
+        return add_rows(reading, from, to, interval, sign);
+    enum error error = add_rows(reading, from, first * ROLLUP_QUARTER, interval, sign);
     if (!error && first < end)
         error = add_buckets(reading, reading->quarters, first, end, interval, sign);
     if (!error)
-        error = add_records(reading, end * ROLLUP_QUARTER, to, interval, sign);
+        error = add_rows(reading, end * ROLLUP_QUARTER, to, interval, sign);
     return error;
 }
 

@@ -3,6 +3,7 @@
 #ifndef STORE_USAGE_READING_H
 #define STORE_USAGE_READING_H
 
+#include "store/exchanges.h"
 #include "store/usage.h"
 
 /* All statements of an answer see the same state of the store; within a transaction of the caller
@@ -26,7 +27,8 @@ struct usage_reading {
     size_t group_count;
     struct usage_sums **sums; /* for each interval those of the groups; NULL: nothing yet */
     size_t rows;              /* allocated in them */
-    struct store_statement *days, *quarters, *records, *adjustments;
+    struct store_statement *days, *quarters, *adjustments;
+    struct exchanges_reader records;
 };
 
 /* `edges` must stay valid. To be closed after an error too. */

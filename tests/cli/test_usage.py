@@ -34,14 +34,21 @@ def run_script(*arguments):
         sys.argv = before
 
 
+def encoded_model(name):
+    """As a record holds it: field 13, a text."""
+    return bytes([13 << 2 | 1, len(name)]) + name.encode()
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A store of three thousand calls in six days; some unpriced, some estimated, one hostile model."""
     data = tmp_path_factory.mktemp("usage")
     run_script("--turnpike", BINARY, "--data", data, "--calls", 3000, "--days", 6, "--keys", 7, "--teams", 3)
     with sqlite3.connect(data / "turnpike.db") as store:
+        (model,) = store.execute("SELECT model FROM usage_series WHERE id = 2").fetchone()
+        store.create_function("rename", 1, lambda record: record.replace(encoded_model(model), encoded_model('=HYPERLINK("x")')))
+        store.execute("UPDATE exchanges SET record = rename(record) WHERE series = 2")
         store.execute("UPDATE usage_series SET model = '=HYPERLINK(\"x\")' WHERE id = 2")
-        store.execute("UPDATE exchanges SET model = '=HYPERLINK(\"x\")' WHERE series = 2")
     return data
 
 

@@ -665,7 +665,7 @@ static void add_call(struct store *store, const char *model, const char *cost_st
         .target_model = text_from(model),
         .provider = TEXT("up"),
         .started_at = clock_wall(),
-        .outcome = TEXT("served"),
+        .outcome = RECORD_OUTCOME_SERVED,
         .cost_state = text_from(cost_state),
         .call_count = 1,
     };

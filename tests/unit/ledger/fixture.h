@@ -19,6 +19,7 @@
 #include "base/note.h"
 #include "ledger/ledger_parts.h"
 #include "ledger/rows.h"
+#include "store/exchanges.h"
 
 struct fixture {
     char data[64];
@@ -146,6 +147,35 @@ static inline int64_t fixture_query(const struct fixture *fixture, const char *s
     int64_t number = store_column_integer(statement, 0);
     store_close(store);
     return number;
+}
+
+/* How many records in the store `wanted` says yes to. */
+typedef bool (*fixture_wanted)(const struct record *record);
+static inline int64_t fixture_count(const struct fixture *fixture, fixture_wanted wanted)
+{
+    struct store *store = fixture_store(fixture, STORE_READ);
+    struct exchanges_reader reader;
+    struct exchange_row row;
+    int64_t count = 0;
+    bool found = true;
+    assert_int_equal(exchanges_open(&reader, store, ""), ERROR_OK);
+    while (found) {
+        assert_int_equal(exchanges_next(&reader, &row, &found), ERROR_OK);
+        count += found && wanted(&row.record);
+    }
+    exchanges_close(&reader);
+    store_close(store);
+    return count;
+}
+
+static inline bool fixture_served(const struct record *record)
+{
+    return record->outcome == RECORD_OUTCOME_SERVED;
+}
+
+static inline bool fixture_interrupted(const struct record *record)
+{
+    return record->outcome == RECORD_OUTCOME_INTERRUPTED;
 }
 
 static inline unsigned fixture_count_segments(const struct fixture *fixture)

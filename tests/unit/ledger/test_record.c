@@ -1,7 +1,7 @@
 #include "fixture.h"
 
 #include "ledger/record_json.h"
-#include "ledger/varint.h"
+#include "store/varint.h"
 
 /* Every field different from unknown and from every other. */
 static struct record full_record(char *filler, size_t size)

@@ -102,9 +102,16 @@ static struct record make_call(uint64_t time)
 
 static void put(size_t from, size_t count, size_t *news)
 {
+    static uint8_t bytes[ROWS_MAX][RECORD_SIZE_MAX];
+    static struct row rows[ROWS_MAX];
     bool inserted[ROWS_MAX];
     *news = 0;
-    assert_int_equal(rows_insert(&insert, &calls[from], count, inserted), ERROR_OK);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = record_encode(&calls[from + i], bytes[i]);
+        size_t begin = sizeof(struct identifier);
+        rows[i] = (struct row){calls[from + i], text_of((char *)bytes[i] + begin, length - begin)};
+    }
+    assert_int_equal(rows_insert(&insert, rows, count, inserted), ERROR_OK);
     for (size_t i = 0; i < count; i++)
         *news += inserted[i];
 }
@@ -461,7 +468,7 @@ static void put_one(const struct record *record)
 {
     bool inserted;
     assert_int_equal(store_begin(store), ERROR_OK);
-    assert_int_equal(rows_insert(&insert, record, 1, &inserted), ERROR_OK);
+    assert_int_equal(rows_insert_record(&insert, record, &inserted), ERROR_OK);
     assert_int_equal(rows_flush(&insert), ERROR_OK);
     assert_int_equal(store_commit(store), ERROR_OK);
 }

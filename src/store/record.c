@@ -1,10 +1,10 @@
 /* The table of fields drives encoding and decoding: each row becomes statements of its own, so that
  * the compiler sees every number, type and member. A key is the field's number and its wire type: a
  * reader that does not know the number knows by the wire type how much to skip. */
-#include "ledger/record.h"
+#include "store/record.h"
 
 #include "base/ensure.h"
-#include "ledger/varint.h"
+#include "store/varint.h"
 
 enum wire { WIRE_NUMBER, WIRE_BYTES };
 #define WIRE_BITS 2
@@ -241,20 +241,26 @@ static inline bool read_field(struct record *record, const uint8_t **at, const u
     }
 }
 
-enum error record_decode(struct record *record, const uint8_t *bytes, size_t length)
+enum error record_decode_fields(struct record *record, struct identifier id, const uint8_t *bytes,
+                                size_t length)
 {
-    struct identifier id;
-    if (length < sizeof(id.bytes))
-        return ERROR_CORRUPT;
-    memcpy(id.bytes, bytes, sizeof(id.bytes));
     record_clear(record, id);
-    const uint8_t *at = bytes + sizeof(id.bytes);
+    const uint8_t *at = bytes;
     const uint8_t *end = bytes + length;
     while (at < end) {
         if (!read_field(record, &at, end))
             return ERROR_CORRUPT;
     }
     return ERROR_OK;
+}
+
+enum error record_decode(struct record *record, const uint8_t *bytes, size_t length)
+{
+    struct identifier id;
+    if (length < sizeof(id.bytes))
+        return ERROR_CORRUPT;
+    memcpy(id.bytes, bytes, sizeof(id.bytes));
+    return record_decode_fields(record, id, bytes + sizeof(id.bytes), length - sizeof(id.bytes));
 }
 
 struct text record_outcome_name(enum record_outcome outcome)

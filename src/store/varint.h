@@ -1,7 +1,7 @@
 /* varint: LEB128 numbers, seven bits a byte, low bits first, as records and objects are encoded.
  * No state: any thread. */
-#ifndef LEDGER_VARINT_H
-#define LEDGER_VARINT_H
+#ifndef STORE_VARINT_H
+#define STORE_VARINT_H
 
 #include <stdbool.h>
 #include <stddef.h>

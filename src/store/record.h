@@ -7,8 +7,8 @@
  * Encoding: the id's 16 bytes, then for each known field a key (number * 4 + wire type) and a
  * value, numbers as LEB128. Unknown fields are not written; unknown numbers are skipped by a
  * reader. */
-#ifndef LEDGER_RECORD_H
-#define LEDGER_RECORD_H
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
 
 #include <stdint.h>
 
@@ -102,6 +102,9 @@ size_t record_encode(const struct record *record, uint8_t *out);
 /* Texts point into `bytes`. ERROR_CORRUPT on anything that record_encode would not have written,
  * other than unknown field numbers and enum values, which are skipped. */
 must_handle enum error record_decode(struct record *record, const uint8_t *bytes, size_t length);
+/* The same of what record_encode wrote behind the id. */
+must_handle enum error record_decode_fields(struct record *record, struct identifier id,
+                                            const uint8_t *bytes, size_t length);
 
 /* "served"; empty for RECORD_OUTCOME_UNKNOWN. */
 struct text record_outcome_name(enum record_outcome outcome);

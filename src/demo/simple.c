@@ -1,6 +1,7 @@
 /* completions, embeddings, moderations. */
 #include <math.h>
 
+#include "codec/base64.h"
 #include "codec/sse.h"
 #include "demo/reply.h"
 
@@ -162,28 +163,13 @@ static void vector_make(float *vector, size_t dimensions, yyjson_val *input)
         vector[i] = (float)((double)vector[i] / sqrt(square));
 }
 
-static void append_base64(struct buffer *out, const unsigned char *bytes, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        unsigned group = (unsigned)bytes[i] << 16;
-        group |= left > 1 ? (unsigned)bytes[i + 1] << 8 : 0;
-        group |= left > 2 ? (unsigned)bytes[i + 2] : 0;
-        char four[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                        left > 1 ? digits[group >> 6 & 63] : '=',
-                        left > 2 ? digits[group & 63] : '='};
-        buffer_append(out, text_of(four, 4));
-    }
-}
-
 static void append_vector(struct buffer *out, const float *vector, size_t dimensions, bool base64)
 {
     if (base64) {
         /* Little-endian float32, as OpenAI sends it; the machines we build for are that. */
         _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "floats need swapping");
         buffer_append_char(out, '"');
-        append_base64(out, (const unsigned char *)vector, dimensions * sizeof *vector);
+        base64_append(out, text_of((const char *)vector, dimensions * sizeof *vector));
         buffer_append_char(out, '"');
         return;
     }

@@ -26,6 +26,9 @@ void build_routing(struct settings_reader *reader, const struct settings *settin
 /* build_routing.c: how a provider's health is asked for. */
 void build_health(struct settings_reader *reader, const struct settings_provider *from,
                   struct config_provider *provider);
+/* build_credentials.c: the provider's type and endpoint are known. */
+void build_credentials(struct settings_reader *reader, const struct settings_provider *from,
+                       struct config_provider *provider);
 /* build_webhooks.c */
 void build_webhooks(struct settings_reader *reader, const struct settings *settings,
                     struct config *config);

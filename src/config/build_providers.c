@@ -39,6 +39,8 @@ static const char *find_header_fault(const struct config_provider *provider, str
         return "this field is made for every request and cannot be set";
     if (id == HEADER_AUTHORIZATION && provider->api_key)
         return "this field is made from api_key; write one of the two";
+    if (id == HEADER_AUTHORIZATION && provider->credential_count > 0)
+        return "this field is made from credentials; write one of the two";
     if (id == HEADER_OPENAI_ORGANIZATION && !text_empty(provider->organization))
         return "this field is made from organization; write one of the two";
     if (id == HEADER_OPENAI_PROJECT && !text_empty(provider->project))
@@ -104,7 +106,7 @@ static void build_endpoint(struct settings_reader *reader, const struct settings
     const char *fault = endpoint_parse(url, &reader->memory->arena, &provider->endpoint);
     if (fault)
         report_error(reader->report, place, "not a base URL: %s", fault);
-    else if (!provider->endpoint.tls && provider->api_key &&
+    else if (!provider->endpoint.tls && (provider->api_key || provider->credential_count > 0) &&
              !endpoint_is_local(provider->endpoint.host))
         report_warning(reader->report, place,
                        "the key travels unencrypted to %.*s; prefer https://",
@@ -161,6 +163,7 @@ static void build_provider(struct settings_reader *reader, const struct settings
         build_pricing(reader, &from->pricing, provider);
         return;
     }
+    build_credentials(reader, from, provider);
     build_headers(reader, from, provider);
     build_endpoint(reader, from, provider);
     build_client_tls(reader, from, provider);

@@ -165,6 +165,63 @@ static bool same_pricing(const struct config_pricing *old, const struct config_p
     return same;
 }
 
+/* Texts and secrets of the kinds; those of the other kinds are empty in both. */
+static const size_t credential_texts[] = {
+    offsetof(struct config_credential, google.credentials_file),
+    offsetof(struct config_credential, google.service_account),
+    offsetof(struct config_credential, google.scope),
+    offsetof(struct config_credential, google.token_url),
+    offsetof(struct config_credential, google.metadata_url),
+    offsetof(struct config_credential, azure.tenant_id),
+    offsetof(struct config_credential, azure.client_id),
+    offsetof(struct config_credential, azure.certificate),
+    offsetof(struct config_credential, azure.federated_token_file),
+    offsetof(struct config_credential, azure.scope),
+    offsetof(struct config_credential, azure.authority_url),
+    offsetof(struct config_credential, azure.metadata_url),
+    offsetof(struct config_credential, aws.profile),
+    offsetof(struct config_credential, aws.credentials_file),
+    offsetof(struct config_credential, aws.config_file),
+    offsetof(struct config_credential, aws.role_arn),
+    offsetof(struct config_credential, aws.external_id),
+    offsetof(struct config_credential, aws.role_session_name),
+    offsetof(struct config_credential, aws.web_identity_token_file),
+    offsetof(struct config_credential, aws.sts_url),
+    offsetof(struct config_credential, aws.metadata_url),
+};
+static const size_t credential_secrets[] = {
+    offsetof(struct config_credential, api_key),
+    offsetof(struct config_credential, azure.client_secret),
+    offsetof(struct config_credential, aws.access_key_id),
+    offsetof(struct config_credential, aws.secret_access_key),
+    offsetof(struct config_credential, aws.session_token),
+};
+
+bool config_same_credential(const struct config_credential *a, const struct config_credential *b)
+{
+    bool same = a->kind == b->kind && a->aws.source == b->aws.source;
+    for (size_t i = 0; same && i < ARRAY_LENGTH(credential_texts); i++)
+        same = text_equal(*(const struct text *)((const char *)a + credential_texts[i]),
+                          *(const struct text *)((const char *)b + credential_texts[i]));
+    for (size_t i = 0; same && i < ARRAY_LENGTH(credential_secrets); i++)
+        same = same_secret(*(struct secret *const *)((const char *)a + credential_secrets[i]),
+                           *(struct secret *const *)((const char *)b + credential_secrets[i]));
+    return same;
+}
+
+static bool same_credentials(const struct config_provider *old, const struct config_provider *new)
+{
+    bool same = old->credential_count == new->credential_count;
+    for (size_t i = 0; same && i < new->credential_count; i++) {
+        const struct config_credential *a = &old->credentials[i], *b = &new->credentials[i];
+        same = text_equal(a->name, b->name) && a->weight == b->weight &&
+               a->requests_per_minute == b->requests_per_minute &&
+               a->tokens_per_minute == b->tokens_per_minute &&
+               a->concurrent_calls == b->concurrent_calls && config_same_credential(a, b);
+    }
+    return same;
+}
+
 static void compare_provider(const void *old_item, const void *new_item, struct buffer *changes)
 {
     const struct config_provider *old = old_item;
@@ -172,6 +229,10 @@ static void compare_provider(const void *old_item, const void *new_item, struct 
     add_change(changes, text_equal(old->type, new->type), "type");
     add_change(changes, text_equal(old->endpoint.text, new->endpoint.text), "base_url");
     add_change(changes, same_secret(old->api_key, new->api_key), "api_key");
+    add_change(changes, same_credentials(old, new), "credentials");
+    add_change(changes, text_equal(old->aws_region, new->aws_region), "aws.region");
+    add_change(changes, text_equal(old->google_project, new->google_project), "google.project");
+    add_change(changes, text_equal(old->google_location, new->google_location), "google.location");
     add_change(changes, text_equal(old->organization, new->organization), "organization");
     add_change(changes, text_equal(old->project, new->project), "project");
     add_change(changes, same_headers(old, new), "headers");

@@ -165,3 +165,22 @@ bool endpoint_is_local(struct text host)
         return true;
     return address_parse_host(host, 1, &address) == ERROR_OK && address_is_loopback(&address);
 }
+
+/* 169.254.0.0/16 and fe80::/10 are never routed (RFC 3927, RFC 4291 section 2.5.6); fd00:ec2::/32
+ * are AWS's own servers for its machines. */
+bool endpoint_is_metadata(struct text host)
+{
+    static const struct text name = TEXT_INIT("metadata.google.internal");
+    struct address address;
+    if (text_equal_ignoring_case(host, name))
+        return true;
+    if (address_parse_host(host, 1, &address) != ERROR_OK)
+        return false;
+    if (address.any.sa_family == AF_INET) {
+        const unsigned char *v4 = (const unsigned char *)&address.v4.sin_addr;
+        return v4[0] == 169 && v4[1] == 254;
+    }
+    const unsigned char *v6 = address.v6.sin6_addr.s6_addr;
+    return (v6[0] == 0xfe && (v6[1] & 0xc0) == 0x80) ||
+           (v6[0] == 0xfd && v6[1] == 0x00 && v6[2] == 0x0e && v6[3] == 0xc2);
+}

@@ -15,5 +15,8 @@ must_check const char *endpoint_parse_authority(struct text authority, uint16_t 
                                                 struct text *host, uint16_t *port);
 /* Whether calls to it stay on this machine, as far as the name tells. */
 bool endpoint_is_local(struct text host);
+/* Whether it is a metadata server of AWS, Azure or Google, which speaks plain HTTP: link-local, or
+ * a name that only they have. */
+bool endpoint_is_metadata(struct text host);
 
 #endif

@@ -73,8 +73,41 @@ struct settings_health {
     uint64_t interval, timeout, failures;
 };
 
+struct settings_google {
+    struct settings_value credentials_file, service_account, scope, token_url, metadata_url;
+};
+
+struct settings_azure {
+    struct settings_value tenant_id, client_id, client_secret, certificate, federated_token_file;
+    struct settings_value scope, authority_url, metadata_url;
+};
+
+struct settings_aws {
+    struct settings_value source, access_key_id, secret_access_key, session_token;
+    struct settings_value profile, credentials_file, config_file;
+    struct settings_value role_arn, external_id, role_session_name, web_identity_token_file;
+    struct settings_value sts_url, metadata_url;
+};
+
+struct settings_credential {
+    struct settings_entry entry;
+    struct settings_value name, api_key;
+    uint64_t weight, requests_per_minute, tokens_per_minute, concurrent_calls;
+    struct settings_google google;
+    struct settings_azure azure;
+    struct settings_aws aws;
+};
+
+/* What an account of a cloud is reached by. */
+struct settings_cloud {
+    struct settings_value region, project, location;
+};
+
 struct settings_provider {
     struct settings_entry entry;
+    struct settings_credential *credentials;
+    size_t credential_count;
+    struct settings_cloud aws, google;
     struct settings_value type, base_url, api_key, organization, project;
     struct settings_value proxy, proxy_user, proxy_password;
     struct settings_header *headers;

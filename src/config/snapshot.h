@@ -95,13 +95,69 @@ struct config_pricing {
     size_t model_count;
 };
 
+/* Of one provider: each call looks at all of them. */
+#define CONFIG_CREDENTIALS_MAXIMUM 64u
+/* Bytes of a credential's name, which goes into metrics and messages. */
+#define CONFIG_CREDENTIAL_NAME_MAXIMUM 64u
+
+enum config_credential_kind {
+    CONFIG_CREDENTIAL_API_KEY,
+    CONFIG_CREDENTIAL_GOOGLE,
+    CONFIG_CREDENTIAL_AZURE,
+    CONFIG_CREDENTIAL_AWS
+};
+
+/* Texts are empty where the environment, or a constant of the cloud, decides. */
+struct config_google {
+    struct text credentials_file, service_account, scope, token_url, metadata_url;
+};
+
+struct config_azure {
+    struct text tenant_id, client_id, certificate, federated_token_file;
+    struct secret *client_secret; /* NULL: none */
+    struct text scope, authority_url, metadata_url;
+};
+
+enum config_aws_source {
+    CONFIG_AWS_DEFAULT,
+    CONFIG_AWS_ENVIRONMENT,
+    CONFIG_AWS_WEB_IDENTITY,
+    CONFIG_AWS_PROFILE,
+    CONFIG_AWS_CONTAINER,
+    CONFIG_AWS_INSTANCE
+};
+
+struct config_aws {
+    enum config_aws_source source;
+    struct secret *access_key_id, *secret_access_key; /* NULL: the source has them */
+    struct secret *session_token;                     /* NULL: none */
+    struct text profile, credentials_file, config_file;
+    struct text role_arn, external_id, role_session_name, web_identity_token_file;
+    struct text sts_url, metadata_url;
+};
+
+/* One of several that a provider's calls are shared out among. */
+struct config_credential {
+    struct text name;
+    enum config_credential_kind kind;
+    uint64_t weight;                                                   /* at least 1 */
+    uint64_t requests_per_minute, tokens_per_minute, concurrent_calls; /* 0: no limit */
+    struct secret *api_key; /* of CONFIG_CREDENTIAL_API_KEY */
+    struct config_google google;
+    struct config_azure azure;
+    struct config_aws aws;
+};
+
 struct config_provider {
     struct text name;
     size_t index;                    /* in config->providers */
     struct text type;                /* a name of tables/providers.def: "openai", "azure", "demo" */
     struct config_endpoint endpoint; /* empty for "demo" */
-    struct secret *api_key;          /* NULL: none is sent */
-    struct text organization, project; /* empty: none is sent */
+    struct secret *api_key;          /* NULL: none is sent, or one of `credentials` */
+    const struct config_credential *credentials; /* empty with api_key */
+    size_t credential_count;
+    struct text aws_region, google_project, google_location; /* empty: none is written */
+    struct text organization, project;                       /* empty: none is sent */
     const struct config_header *headers;
     size_t header_count;
     struct config_provider_timeouts timeouts; /* defaults already filled in */
@@ -225,6 +281,9 @@ const struct config_model *config_find_model(const struct config *config, struct
 struct text config_nearest_model(const struct config *config, struct text name);
 /* By exact name; NULL when there is none. */
 const struct config_provider *config_find_provider(const struct config *config, struct text name);
+
+/* Whether both say the same of where a credential comes from; name, weight and limits aside. */
+bool config_same_credential(const struct config_credential *a, const struct config_credential *b);
 
 /* What changed from `old` to `new`, one sentence a line, for the note that a reload writes. No
  * secret is shown, only that it changed. Appends nothing when nothing changed. */

@@ -140,6 +140,7 @@ static void describe_call(struct attempt *attempt)
 
     attempt->asked = (struct provider_call){
         .settings = &attempt->upstream->settings,
+        .credential = &attempt->upstream->settings.credential,
         .match = &exchange->match,
         .head = http_request_head(exchange->request),
         .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0

@@ -1,11 +1,12 @@
 /* azure: Azure OpenAI in its v1 form, whose base URL ends in /openai/v1: OpenAI's dialect with the
- * deployment's name as model and a header of its own for the key. */
+ * deployment's name as model and a header of its own for the key (a token of Entra ID goes where
+ * tokens go). */
 #include "provider/dialect.h"
 
 static enum error prepare(const struct provider_call *call, struct buffer *lines,
                           struct provider_request *request)
 {
-    dialect_write_credential(lines, "api-key", "", call->settings->credential);
+    dialect_write_credential(lines, "api-key", "", call->credential);
     return dialect_prepare(call, lines, request);
 }
 

@@ -161,20 +161,20 @@ enum error dialect_prepare(const struct provider_call *call, struct buffer *line
 }
 
 void dialect_write_credential(struct buffer *lines, const char *name, const char *prefix,
-                              const struct secret *credential)
+                              const struct provider_credential *credential)
 {
-    if (credential == NULL)
+    if (credential->secret == NULL)
         return;
     /* A secret with a line break in it would write headers of its own. */
-    struct text value = secret_expose(credential);
+    struct text value = secret_expose(credential->secret);
     for (size_t i = 0; i < value.length; i++)
         if ((unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7f) {
             lines->failed = true;
             return;
         }
-    buffer_append(lines, text_from(name));
+    buffer_append(lines, text_from(credential->bearer ? "authorization" : name));
     buffer_append(lines, TEXT(": "));
-    buffer_append(lines, text_from(prefix));
+    buffer_append(lines, text_from(credential->bearer ? "Bearer " : prefix));
     buffer_append(lines, value);
     buffer_append(lines, TEXT("\r\n"));
 }

@@ -16,9 +16,11 @@ struct text dialect_nominations(const struct http1_head *head);
 bool dialect_is_nominated(struct text nominations, struct text name);
 /* "x-turnpike-…": a matter between the gateway and its callers. */
 bool dialect_is_own_header(struct text name);
-/* "name: PREFIXsecret\r\n"; nothing without a secret. */
+/* "name: PREFIXkey
+", or "authorization: Bearer token
+"; nothing without a secret. */
 void dialect_write_credential(struct buffer *lines, const char *name, const char *prefix,
-                              const struct secret *credential);
+                              const struct provider_credential *credential);
 /* What the head alone says of how it went: the status, and when to come again. */
 struct provider_outcome dialect_outcome(const struct http1_head *head);
 /* What a status alone stands for. */

@@ -9,7 +9,7 @@ static enum error prepare(const struct provider_call *call, struct buffer *lines
         http1_append_header(lines, TEXT("openai-organization"), settings->organization);
     if (!text_empty(settings->project))
         http1_append_header(lines, TEXT("openai-project"), settings->project);
-    dialect_write_credential(lines, "authorization", "Bearer ", settings->credential);
+    dialect_write_credential(lines, "authorization", "Bearer ", call->credential);
     return dialect_prepare(call, lines, request);
 }
 

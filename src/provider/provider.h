@@ -32,14 +32,29 @@ struct provider;
 struct provider_answer;
 struct native_ask;
 
+/* What a call is authorised with. Valid for the calls of one turn of the loop alone: a token may be
+ * replaced while its call is under way. */
+struct provider_credential {
+    const struct secret *secret; /* an API key or a bearer token; NULL: neither */
+    bool bearer; /* `secret` is a token: "Authorization: Bearer", whatever the family's keys go in
+                  */
+    /* AWS: what to sign with (provider/sigv4.h); NULL: nothing, then `secret` counts. */
+    const struct secret *access_key_id, *secret_access_key;
+    const struct secret *session_token; /* NULL: it is no temporary key */
+};
+
 /* How a configured provider is spoken to. Filled from the configuration; texts live as long as its
  * snapshot. */
 struct provider_settings {
     const struct provider *provider;
-    struct text base_path;           /* of the base URL, without a slash at its end: "/v1" */
-    const struct secret *credential; /* NULL: calls go without */
-    struct text organization;        /* OpenAI-Organization to bill; empty: none */
-    struct text project;             /* OpenAI-Project to bill; empty: none */
+    struct text base_path;                 /* of the base URL, without a slash at its end: "/v1" */
+    struct text host;                      /* as the Host header says it */
+    struct provider_credential credential; /* of calls that were given no other */
+    struct text region;                    /* AWS; empty: none is configured */
+    struct text cloud_project;             /* Google; as above */
+    struct text cloud_location;            /* Google; as above */
+    struct text organization;              /* OpenAI-Organization to bill; empty: none */
+    struct text project;                   /* OpenAI-Project to bill; empty: none */
     struct text extra_lines; /* headers of the configuration, as lines "name: value CR LF"; they
                                 replace the caller's */
 };
@@ -66,6 +81,7 @@ struct provider_outcome {
 /* One attempt: what is to be asked of a provider. */
 struct provider_call {
     const struct provider_settings *settings;
+    const struct provider_credential *credential; /* for provider_prepare alone */
     const struct endpoint_match *match;
     const struct http1_head *head;   /* the caller's */
     const struct envelope *envelope; /* NULL: the body is no JSON object, or there is none */

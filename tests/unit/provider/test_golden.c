@@ -186,12 +186,14 @@ static void ask(struct golden *golden, const char *family)
     golden->settings = (struct provider_settings){
         .provider = provider_find(text_from(family)),
         .base_path = TEXT("/base"),
-        .credential = golden->secret,
+        .host = TEXT("upstream.example"),
+        .credential = {.secret = golden->secret},
     };
     assert_non_null(golden->settings.provider);
     golden->head.method = HTTP1_POST;
     golden->call = (struct provider_call){
         .settings = &golden->settings,
+        .credential = &golden->settings.credential,
         .match = &golden->match,
         .head = &golden->head,
         .envelope = &golden->envelope,

@@ -75,12 +75,13 @@ static void prepare(struct fixture *fixture, const char *family, const char *tar
 {
     fixture->settings.provider = provider_find(text_from(family));
     fixture->settings.base_path = TEXT("/base/v1");
-    fixture->settings.credential = fixture->secret;
+    fixture->settings.credential.secret = fixture->secret;
     fixture->head.method = HTTP1_POST;
     assert_int_equal(endpoint_find(HTTP1_POST, text_from(target), &fixture->arena, &fixture->match),
                      REFUSAL_NONE);
     fixture->call = (struct provider_call){
         .settings = &fixture->settings,
+        .credential = &fixture->settings.credential,
         .match = &fixture->match,
         .head = &fixture->head,
         .model = text_from(model),
@@ -145,6 +146,12 @@ static void test_request_headers(void **state)
     prepare(fixture, "azure", "/v1/chat/completions", TEXT("{\"model\":\"m\"}"), "m");
     assert_true(text_starts_with(buffer_text(&fixture->lines), TEXT("api-key: sk-up\r\n")));
     assert_int_equal(fixture->request.edits.count, 0);
+    fixture->settings.credential.bearer = true;
+    prepare(fixture, "azure", "/v1/chat/completions", TEXT("{\"model\":\"m\"}"), "m");
+    assert_true(
+        text_starts_with(buffer_text(&fixture->lines), TEXT("authorization: Bearer sk-up\r\n")));
+    assert_true(text_find(buffer_text(&fixture->lines), TEXT("api-key")) < 0);
+    fixture->settings.credential.bearer = false;
     prepare(fixture, "demo", "/v1/files", (struct text){NULL, 0}, NULL);
     assert_true(text_find(buffer_text(&fixture->lines), TEXT("sk-up")) < 0);
 }

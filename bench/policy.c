@@ -1,5 +1,6 @@
-/* What limits and budgets cost a call: CPU time for policy_admit, policy_reserve and policy_settle
- * together, in nanoseconds, on one thread. `./dev bench --policy` runs it.
+/* What limits and budgets cost a call: CPU time for policy_admit, policy_hold_tokens,
+ * policy_reserve and policy_settle together, in nanoseconds, on one thread. `./dev bench --policy`
+ * runs it.
  *
  * Each line is the median of ROUNDS rounds. The first lines measure one key again and again, whose
  * counters stay in the cache, as those of a busy key do; the last one takes another of 100,000 keys
@@ -131,10 +132,12 @@ static void make_call(struct policy *policy, const struct callers *callers, size
                                .key = callers->keys[caller],
                                .model = TEXT("gpt-4o-mini"),
                                .wall = NOW,
-                               .now = now,
-                               .input_tokens = 200,
-                               .output_tokens = 500};
+                               .now = now};
+    struct policy_tokens tokens = {
+        .input = 800, .output = 4096, .output_least = POLICY_USEFUL_OUTPUT, .output_clamp = 4096};
+    int64_t output;
     ensure(policy_admit(policy, &call, &arena, &hold, &why) == POLICY_ALLOWED);
+    ensure(policy_hold_tokens(&hold, &tokens, &output, &why) == POLICY_ALLOWED);
     struct policy_ask ask = {1000000, 1000, 4096, POLICY_USEFUL_OUTPUT};
     ensure(policy_reserve(&hold, &ask, &grant, &why) == POLICY_ALLOWED);
     struct policy_actual actual = {POLICY_COST_KNOWN, 300000, true, 180, 321};

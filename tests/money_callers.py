@@ -55,13 +55,27 @@ def draw_request(chance, model, user):
     return request
 
 
-def run_callers(port, key, model, prefix, callers, rounds, seed, leaving=0.0):
+def draw_unstated(chance, model, user):
+    """A call that states no limit of its answer, as most do."""
+    request = {"model": model, "user": user, "messages": [{"role": "user", "content": "w " * chance.randint(10, 200)}]}
+    if chance.random() < 0.5:
+        request["stream"] = True
+    if chance.random() < 0.2:
+        request["n"] = chance.randint(2, 3)
+    return request
+
+
+def draw_either(chance, model, user):
+    return (draw_request if chance.random() < 0.5 else draw_unstated)(chance, model, user)
+
+
+def run_callers(port, key, model, prefix, callers, rounds, seed, leaving=0.0, request=draw_request):
     """What became of each call, by user. `callers` at a time make `rounds` calls each, the first all at once; of the calls
-    `leaving` (a fraction) are not waited for to the end."""
+    `leaving` (a fraction) are not waited for to the end. `request` draws what is sent."""
     chance = random.Random(seed)
 
     def draw(user):
-        return Told(user, draw_request(chance, model, user), chance.uniform(0, 0.3) if chance.random() < leaving else PATIENCE,
+        return Told(user, request(chance, model, user), chance.uniform(0, 0.3) if chance.random() < leaving else PATIENCE,
                     chance.uniform(0, 0.5))
 
     calls = [[draw(f"{prefix} {number} {round}") for round in range(rounds)] for number in range(callers)]

@@ -109,6 +109,9 @@ static void estimate(struct exchange *exchange, struct quantities *quantities)
 
     usage_clear(&usage);
     usage_estimate(&usage, (int64_t)exchange->body.length, 0);
+    exchange->record.usage_source = RECORD_USAGE_ESTIMATED;
+    exchange->record.input_tokens = usage.input;
+    exchange->record.output_tokens = usage.output;
     quantities_take(quantities, DIALECT_OPENAI, &usage, text_of(NULL, 0), NULL);
 }
 

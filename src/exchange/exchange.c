@@ -350,6 +350,8 @@ enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal
     if (context.seen.length > 0 && refusal == REFUSAL_METHOD_NOT_ALLOWED)
         buffer_append_format(&more, "allow: %s\r\n", exchange->match.allow);
     write_retry(&more, row->retry, context.retry_after);
+    if (exchange->record.attempts == 0) /* nothing was sent: nothing will be used */
+        policy_release_tokens(&exchange->hold);
     hold_write_lines(exchange, &more);
     exchange->ending = ENDING_OWN;
     exchange->ending_status = row->status;

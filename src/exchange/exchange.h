@@ -7,7 +7,7 @@
  *   read      the body, one scan finds what routing needs                      read.c
  *   admit     rules give a verdict; room in the journal is reserved            admit.c
  *   route     the ordered list of targets                                      route.c
- *   hold      the worst case of its cost is held in budgets; a clamp           hold.c
+ *   hold      the worst case is held in limits of tokens and budgets; a clamp  hold.c
  *   forward   one attempt after another, while nothing has been relayed        forward.c, attempt.c
  *   relay     the answer to the caller, usage read in passing                  relay.c
  *   settle    cost, record, metrics; then, and only then, the last bytes       settle.c, bill.c

@@ -1,10 +1,11 @@
-/* hold: the worst case of the call is held in every budget that it counts in, before it is sent.
+/* hold: the worst case of the call is held in every limit of tokens and in every budget that it
+ * counts in, before it is sent.
  *
- * What it can cost at most: the input is no more tokens than the body has bytes (or than the model
- * reads at all), the output no more than the caller allows (or than the model writes), at the
- * dearest of the targets. When the smallest remainder buys less output, that becomes the limit that
- * is sent upstream, and the caller is told so in a header. A call without a price cannot be
- * bounded: prices.unpriced_models says who may make it. */
+ * What it can use at most: the input is no more tokens than the body has bytes (or than the model
+ * reads at all), the output no more than the caller allows (or than the model writes); what that
+ * can cost: at the dearest of the targets. When the smallest remainder has or buys less output,
+ * that becomes the limit that is sent upstream, and the caller is told so in a header. A call
+ * without a price cannot be bounded in money: prices.unpriced_models says who may make it. */
 #include "exchange/hold.h"
 #include "base/clock.h"
 #include "openai/bounds.h"
@@ -15,10 +16,9 @@
 #define OUTPUT_UNKNOWN 131072
 /* A clamp for a model of which it is not known how much it writes: every current one takes that. */
 #define CLAMP_UNKNOWN 4096
-/* Counted against token limits for a call that does not limit its output: a usual answer. It is
- * corrected when the answer is there. */
-#define OUTPUT_USUAL  256
-#define BYTES_A_TOKEN 4 /* of English text and JSON, roughly: for limits, never for money */
+/* The least that a call gets of a limit of tokens when it states no limit of its output: most
+ * answers of a chat are shorter. Who has less left is told to come again. */
+#define OUTPUT_USUAL 512
 /* What one picture costs at most in tokens: the largest at the highest quality has 6,240. */
 #define IMAGE_TOKENS 8192
 /* Speech in the narrowest coding that is sent, Opus at 6 kbit/s: bytes a second, rounded down. */
@@ -73,6 +73,15 @@ static struct text describe_subject(struct exchange *exchange, const struct poli
                         TEXT_ARG(subject->name));
 }
 
+static const char *limit_kind_words(enum policy_limit_kind kind)
+{
+    switch (kind) {
+    case POLICY_INPUT_TOKENS: return "input tokens";
+    case POLICY_OUTPUT_TOKENS: return "output tokens";
+    default: return policy_limit_kind_name(kind);
+    }
+}
+
 static struct text describe_limit(struct exchange *exchange, const struct policy_why *why)
 {
     struct text subject = describe_subject(exchange, &why->subject);
@@ -83,11 +92,16 @@ static struct text describe_limit(struct exchange *exchange, const struct policy
                             TEXT_ARG(subject), (long long)why->amount, why->amount == 1 ? "" : "s",
                             TEXT_ARG(why->id));
     hold_write_span(why->window, window);
-    return arena_format(
-        &exchange->arena,
-        "%.*s may use %lld %s in %s, %lld are left and this call wants %lld, limit %.*s",
-        TEXT_ARG(subject), (long long)why->amount, policy_limit_kind_name(why->kind), window,
-        (long long)why->remaining, (long long)why->asked, TEXT_ARG(why->id));
+    struct text held =
+        why->held > 0
+            ? arena_format(&exchange->arena, ", %lld held by calls under way", (long long)why->held)
+            : TEXT("");
+    return arena_format(&exchange->arena,
+                        "%.*s may use %lld %s in %s, %lld are left%.*s, and this call wants %lld "
+                        "at least, limit %.*s",
+                        TEXT_ARG(subject), (long long)why->amount, limit_kind_words(why->kind),
+                        window, (long long)why->remaining, TEXT_ARG(held), (long long)why->asked,
+                        TEXT_ARG(why->id));
 }
 
 static enum step_result refuse_limit(struct exchange *exchange, const struct policy_why *why)
@@ -103,14 +117,30 @@ static enum step_result refuse_limit(struct exchange *exchange, const struct pol
     return exchange_refuse(exchange, limit_refusal(why), context);
 }
 
+static enum step_result refuse_memory(struct exchange *exchange)
+{
+    return exchange_refuse(
+        exchange, REFUSAL_MEMORY_LIMIT,
+        (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+}
+
+static enum step_result end_of(struct exchange *exchange, enum policy_verdict verdict,
+                               const struct policy_why *why)
+{
+    switch (verdict) {
+    case POLICY_ALLOWED: return STEP_NEXT;
+    case POLICY_REFUSED: return refuse_limit(exchange, why);
+    case POLICY_NO_MEMORY: break;
+    }
+    return refuse_memory(exchange);
+}
+
 enum step_result hold_limits(struct exchange *exchange)
 {
     struct loop *loop = exchange->worker->loop;
     struct policy_why why;
 
     read_bounds(exchange);
-    const struct bounds *bounds = &exchange->bounds;
-    int64_t output = bounds->output == BOUNDS_UNKNOWN ? OUTPUT_USUAL : bounds->output;
     const struct policy_call call = {
         .team = exchange->team,
         .key = exchange->key_id,
@@ -118,19 +148,11 @@ enum step_result hold_limits(struct exchange *exchange)
         .model = exchange->model,
         .wall = exchange->record.started_at,
         .now = loop_now(loop),
-        .input_tokens = (int64_t)(exchange->body.length / BYTES_A_TOKEN),
-        .output_tokens =
-            output > INT32_MAX / bounds->choices ? INT32_MAX : output * bounds->choices,
     };
-    switch (
-        policy_admit(exchange->worker->policy, &call, &exchange->arena, &exchange->hold, &why)) {
-    case POLICY_ALLOWED: return STEP_NEXT;
-    case POLICY_REFUSED: return refuse_limit(exchange, &why);
-    case POLICY_NO_MEMORY: break;
-    }
-    return exchange_refuse(
-        exchange, REFUSAL_MEMORY_LIMIT,
-        (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+    return end_of(
+        exchange,
+        policy_admit(exchange->worker->policy, &call, &exchange->arena, &exchange->hold, &why),
+        &why);
 }
 
 /* ---- the worst case ---- */
@@ -305,7 +327,8 @@ static enum policy_verdict reserve(struct exchange *exchange, const struct polic
 
     if (!can_clamp(exchange))
         one.useful_minimum = ask->output_tokens;
-    if (!can_clamp(exchange) || output_is_known(exchange))
+    if (!can_clamp(exchange) || output_is_known(exchange) ||
+        ask->output_tokens <= CLAMP_UNKNOWN * exchange->bounds.choices)
         return policy_reserve(&exchange->hold, &one, &exchange->grant, why);
     one.useful_minimum = ask->output_tokens;
     enum policy_verdict verdict = policy_reserve(&exchange->hold, &one, &exchange->grant, why);
@@ -316,9 +339,9 @@ static enum policy_verdict reserve(struct exchange *exchange, const struct polic
     return policy_reserve(&exchange->hold, &one, &exchange->grant, why);
 }
 
-static void clamp(struct exchange *exchange)
+static void clamp(struct exchange *exchange, int64_t output)
 {
-    exchange->output_limit = exchange->grant.output_tokens / exchange->bounds.choices;
+    exchange->output_limit = output / exchange->bounds.choices;
     exchange->record.output_clamp = exchange->output_limit;
 }
 
@@ -374,32 +397,137 @@ static bool may_go_unpriced(struct exchange *exchange)
     return !policy_is_capped(&exchange->hold);
 }
 
+/* ---- tokens ---- */
+
+/* Whether its usage is in tokens at all: pictures may be billed each, speech by the second. */
+static bool has_tokens(const struct priced_model *model)
+{
+    for (size_t i = 0; model && i < model->card_count; i++) {
+        const struct priced_card *card = &model->cards[i];
+        if (card->listed_in + card->listed_out + card->own_in + card->own_out > 0)
+            return true;
+    }
+    return false;
+}
+
+/* What a call to one target can use, where no limit of its answer can be set. */
+static void add_unclamped(const struct exchange *exchange, const struct priced_model *model,
+                          struct policy_tokens *tokens)
+{
+    const struct catalog_model *entry = model ? model->entry : NULL;
+    bool by_size = exchange->match.endpoint->bills == ENDPOINT_BILLS_AUDIO;
+    int64_t window = entry && entry->context_window > 0 ? entry->context_window : INPUT_UNKNOWN;
+
+    if (!has_tokens(model))
+        return;
+    int64_t input = most_input(exchange, entry), output = most_output(exchange, entry);
+    if (exchange->match.endpoint->bills == ENDPOINT_BILLS_SPEECH)
+        output = 0; /* its answers tell no usage */
+    if (by_size && entry && entry->max_output > 0 && output > entry->max_output)
+        output = entry->max_output;
+    input = input > window ? window : input;
+    tokens->input = input > tokens->input ? input : tokens->input;
+    tokens->output = output > tokens->output ? output : tokens->output;
+    tokens->output_least = tokens->output;
+    tokens->input_hidden = !by_size && exchange->bounds.input == BOUNDS_UNKNOWN;
+}
+
+static void add_clamped(const struct exchange *exchange, const struct priced_model *model,
+                        struct policy_tokens *tokens)
+{
+    const struct catalog_model *entry = model ? model->entry : NULL;
+    int64_t input = most_input(exchange, entry), output = most_output(exchange, entry);
+
+    tokens->input = input > tokens->input ? input : tokens->input;
+    tokens->output = output > tokens->output ? output : tokens->output;
+    tokens->input_hidden = exchange->bounds.input == BOUNDS_UNKNOWN;
+}
+
+static void find_tokens(const struct exchange *exchange, struct policy_tokens *tokens)
+{
+    const struct bounds *bounds = &exchange->bounds;
+    bool by_token = exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS;
+
+    *tokens = (struct policy_tokens){0};
+    for (size_t i = 0; i < exchange->target_count; i++) {
+        const struct priced_model *model = hold_find_price(exchange, &exchange->targets[i]);
+        if (by_token)
+            add_clamped(exchange, model, tokens);
+        else
+            add_unclamped(exchange, model, tokens);
+    }
+    tokens->output_clamp = tokens->output;
+    if (!can_clamp(exchange)) {
+        tokens->output_least = tokens->output;
+        return;
+    }
+    tokens->output_least = POLICY_USEFUL_OUTPUT * bounds->choices;
+    if (bounds->output == BOUNDS_UNKNOWN)
+        tokens->output_usual = OUTPUT_USUAL * bounds->choices;
+    if (!output_is_known(exchange))
+        tokens->output_clamp = CLAMP_UNKNOWN * bounds->choices;
+}
+
+/* `*output`: what the limits of tokens leave of it. */
+static enum step_result hold_tokens(struct exchange *exchange, int64_t *asked, int64_t *output)
+{
+    struct policy_tokens tokens;
+    struct policy_why why;
+
+    *asked = *output = INT64_MAX;
+    if (!exchange->hold.counts_tokens)
+        return STEP_NEXT;
+    find_tokens(exchange, &tokens);
+    *asked = tokens.output;
+    return end_of(exchange, policy_hold_tokens(&exchange->hold, &tokens, output, &why), &why);
+}
+
+/* ---- the step ---- */
+
+static enum step_result hold_money(struct exchange *exchange, const struct policy_ask *ask)
+{
+    struct policy_why why;
+
+    switch (reserve(exchange, ask, &why)) {
+    case POLICY_ALLOWED: break;
+    case POLICY_REFUSED:
+        return exchange_refuse(exchange, REFUSAL_BUDGET_EXHAUSTED,
+                               (struct refusal_context){.detail = describe_budget(exchange, &why)});
+    case POLICY_NO_MEMORY: return refuse_memory(exchange);
+    }
+    if (exchange->grant.amount <= INT64_MAX)
+        exchange->record.cost_reserved = (int64_t)exchange->grant.amount;
+    return STEP_NEXT;
+}
+
 enum step_result hold_step(struct exchange *exchange)
 {
     const enum endpoint_bills bills = exchange->match.endpoint->bills;
     struct policy_ask ask;
-    struct policy_why why;
+    int64_t asked, output;
 
     if (bills == ENDPOINT_BILLS_NOTHING || bills == ENDPOINT_BILLS_REPORTED) {
         exchange->record.cost_reserved = 0;
         return STEP_NEXT;
     }
-    if (!find_worst(exchange, &ask))
-        return may_go_unpriced(exchange) ? STEP_NEXT : refuse_unpriced(exchange);
-    switch (reserve(exchange, &ask, &why)) {
-    case POLICY_ALLOWED: break;
-    case POLICY_REFUSED:
-        return exchange_refuse(exchange, REFUSAL_BUDGET_EXHAUSTED,
-                               (struct refusal_context){.detail = describe_budget(exchange, &why)});
-    case POLICY_NO_MEMORY:
-        return exchange_refuse(
-            exchange, REFUSAL_MEMORY_LIMIT,
-            (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+    bool priced = find_worst(exchange, &ask);
+    if (!priced && !may_go_unpriced(exchange))
+        return refuse_unpriced(exchange);
+    enum step_result result = hold_tokens(exchange, &asked, &output);
+    if (result != STEP_NEXT)
+        return result;
+    if (priced) {
+        int64_t wanted = ask.output_tokens;
+        if (can_clamp(exchange) && output < wanted)
+            ask.output_tokens = output;
+        result = hold_money(exchange, &ask);
+        if (result != STEP_NEXT)
+            return result;
+        output = exchange->grant.output_tokens;
+        asked = wanted;
     }
-    if (exchange->grant.amount <= INT64_MAX)
-        exchange->record.cost_reserved = (int64_t)exchange->grant.amount;
-    if (exchange->grant.output_tokens < ask.output_tokens)
-        clamp(exchange);
+    if (can_clamp(exchange) && output < asked)
+        clamp(exchange, output);
     return STEP_NEXT;
 }
 
@@ -460,7 +588,7 @@ void hold_write_lines(struct exchange *exchange, struct buffer *lines)
     write_rate(lines, "tokens", &rates.tokens);
 }
 
-/* [{"reason":"limit","id":"lim_…"}] */
+/* [{"reason":"limit","id":"lim_…"},{"reason":"limit","id":"lim_…","output_limit":512}] */
 void hold_note_observed(struct exchange *exchange)
 {
     static const char *const reasons[] = {
@@ -470,10 +598,16 @@ void hold_note_observed(struct exchange *exchange)
     };
     struct text list = text_of(NULL, 0);
 
-    for (const struct policy_observed *row = exchange->hold.observed; row; row = row->next)
-        list = arena_format(&exchange->arena, "%.*s%s{\"reason\":\"%s\",\"id\":\"%.*s\"}",
+    for (const struct policy_observed *row = exchange->hold.observed; row; row = row->next) {
+        struct text limit =
+            row->output_tokens > 0
+                ? arena_format(&exchange->arena, ",\"output_limit\":%lld",
+                               (long long)(row->output_tokens / exchange->bounds.choices))
+                : TEXT("");
+        list = arena_format(&exchange->arena, "%.*s%s{\"reason\":\"%s\",\"id\":\"%.*s\"%.*s}",
                             TEXT_ARG(list), list.length > 0 ? "," : "[", reasons[row->reason],
-                            TEXT_ARG(row->id));
+                            TEXT_ARG(row->id), TEXT_ARG(limit));
+    }
     if (list.length > 0)
         exchange->record.observed = arena_format(&exchange->arena, "%.*s]", TEXT_ARG(list));
 }

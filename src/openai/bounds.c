@@ -2,8 +2,8 @@
 
 #include "openai/members.h"
 
-/* More than any answer has; small enough to be multiplied by a few. */
-#define CHOICES_MAX (INT64_C(1) << 53)
+/* More than any answer has; small enough to be multiplied by the tokens of one. */
+#define CHOICES_MAX (INT64_C(1) << 40)
 
 /* The members that limit what one choice may have, by endpoint, the one to put in first. */
 struct limit_members {
@@ -147,6 +147,8 @@ void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struc
 
     *bounds = (struct bounds){
         .input = (int64_t)body.length, .output = 0, .choices = envelope->n > 1 ? envelope->n : 1};
+    if (bounds->choices > CHOICES_MAX)
+        bounds->choices = CHOICES_MAX;
     for (size_t i = 0; members && i < members->count; i++) {
         int64_t value;
         if (!read_limit(envelope, members->fields[i], &value))

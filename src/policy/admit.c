@@ -1,6 +1,7 @@
 /* The call's side, first part: lists of models, limits, settling.
  *
- *   empty ──policy_admit──▶ open (allowed: limits taken; refused: limits only referenced)
+ *   empty ──policy_admit──▶ open (allowed: limits of calls taken; refused: limits only referenced)
+ *   open ──policy_hold_tokens──▶ open (allowed: limits of tokens taken, too: tokens.c)
  *   open ──policy_reserve──▶ open, reserved (money held in budgets)
  *   open ──policy_settle──▶ empty
  *
@@ -26,12 +27,14 @@ struct policy_subject policy_copy_subject(struct policy_hold *hold,
                                    policy_copy(hold, subject->value)};
 }
 
-void policy_note(struct policy_hold *hold, enum policy_reason reason, struct text id)
+void policy_note(struct policy_hold *hold, enum policy_reason reason, struct text id,
+                 int64_t output_tokens)
 {
     struct policy_observed *observed = arena_take(hold->arena, sizeof *observed);
     if (observed == NULL)
         return;
-    *observed = (struct policy_observed){reason, policy_copy(hold, id), hold->observed};
+    *observed =
+        (struct policy_observed){reason, policy_copy(hold, id), output_tokens, hold->observed};
     hold->observed = observed;
 }
 
@@ -193,31 +196,6 @@ bool policy_restricts_models(struct policy *policy, struct text team, struct tex
 
 /* ------------------------------------------------------------------ limits */
 
-static int64_t clamp_tokens(int64_t tokens)
-{
-    if (tokens < 0)
-        return 0;
-    return tokens > LIMIT_ASK_MAX / 2 ? LIMIT_ASK_MAX / 2 : tokens;
-}
-
-/* What a call with so many tokens counts for. */
-static int64_t amount_of(enum policy_limit_kind kind, int64_t input, int64_t output)
-{
-    input = clamp_tokens(input);
-    output = clamp_tokens(output);
-    switch (kind) {
-    case POLICY_TOKENS: return input + output;
-    case POLICY_INPUT_TOKENS: return input;
-    case POLICY_OUTPUT_TOKENS: return output;
-    default: return 1;
-    }
-}
-
-static int64_t left_of(int64_t amount, int64_t used)
-{
-    return used >= amount ? 0 : amount - used;
-}
-
 static void give_limits_back(struct policy_hold *hold)
 {
     for (uint32_t i = 0; i < hold->limit_count; i++) {
@@ -232,16 +210,14 @@ static void give_limits_back(struct policy_hold *hold)
 static void explain_limit(struct policy_hold *hold, const struct limit_rule *const rules[],
                           struct policy_why *why)
 {
-    const struct policy_call *call = &hold->call;
     const struct limit_rule *worst = NULL;
     uint64_t longest = 0;
     for (uint32_t i = 0; i < hold->limit_count; i++) {
         const struct policy_limit *limit = &rules[i]->limit;
-        int64_t ask = amount_of(limit->kind, call->input_tokens, call->output_tokens);
-        if (limit->mode != POLICY_ENFORCE ||
-            ask <= limit->amount - limit_used(rules[i]->counter, call->now))
+        if (limit->mode != POLICY_ENFORCE || policy_is_of_tokens(limit->kind) ||
+            limit_used(rules[i]->counter, hold->call.now) < limit->amount)
             continue;
-        uint64_t wait = limit_wait(rules[i]->counter, ask, limit->amount, call->now);
+        uint64_t wait = limit_wait(rules[i]->counter, 1, limit->amount, hold->call.now);
         if (worst == NULL || wait > longest) {
             worst = rules[i];
             longest = wait;
@@ -257,8 +233,8 @@ static void explain_limit(struct policy_hold *hold, const struct limit_rule *con
         .name = policy_copy(hold, limit->name),
         .kind = limit->kind,
         .amount = limit->amount,
-        .remaining = left_of(limit->amount, limit_used(worst->counter, call->now)),
-        .asked = amount_of(limit->kind, call->input_tokens, call->output_tokens),
+        .remaining = policy_left(limit->amount, limit_used(worst->counter, hold->call.now)),
+        .asked = 1,
         .window = limit->window,
         .retry_after = longest};
 }
@@ -266,14 +242,17 @@ static void explain_limit(struct policy_hold *hold, const struct limit_rule *con
 static bool take_limit(struct policy_hold *hold, const struct limit_rule *rule,
                        struct policy_limit_hold *entry)
 {
-    const struct policy_call *call = &hold->call;
     const struct policy_limit *limit = &rule->limit;
     bool binds = limit->mode == POLICY_ENFORCE;
-    entry->taken = amount_of(limit->kind, call->input_tokens, call->output_tokens);
-    if (!binds && entry->taken > limit->amount - limit_used(rule->counter, call->now))
-        policy_note(hold, POLICY_REASON_LIMIT, limit->id);
+    if (policy_is_of_tokens(limit->kind)) {
+        hold->counts_tokens = true;
+        return true;
+    }
+    if (!binds && limit_used(rule->counter, hold->call.now) >= limit->amount)
+        policy_note(hold, POLICY_REASON_LIMIT, limit->id, 0);
+    entry->taken = 1;
     entry->counted =
-        limit_take(rule->counter, entry->taken, limit->amount, binds, call->now, &entry->slot);
+        limit_take(rule->counter, 1, limit->amount, binds, hold->call.now, &entry->slot);
     return entry->counted;
 }
 
@@ -356,7 +335,7 @@ enum policy_verdict policy_admit(struct policy *policy, const struct policy_call
 static void offer_rate(struct policy_rate *rate, const struct policy_limit_hold *entry,
                        uint64_t now)
 {
-    int64_t remaining = left_of(entry->amount, limit_used(entry->counter, now));
+    int64_t remaining = policy_left(entry->amount, limit_used(entry->counter, now));
     if (rate->applies && remaining >= rate->remaining)
         return;
     *rate = (struct policy_rate){true, entry->amount, remaining, limit_reset(entry->counter, now)};
@@ -375,17 +354,33 @@ void policy_rates(struct policy_hold *hold, uint64_t now, struct policy_rates *r
 
 /* ------------------------------------------------------------------ settling */
 
+/* What a call that has ended counts for. */
+static int64_t used_by(enum policy_limit_kind kind, const struct policy_actual *actual)
+{
+    int64_t input = policy_counts_input(kind) ? policy_clamp_tokens(actual->input_tokens) : 0;
+    int64_t output = policy_counts_output(kind) ? policy_clamp_tokens(actual->output_tokens) : 0;
+    return input + output;
+}
+
+static void settle_limit(struct policy_limit_hold *entry, const struct policy_actual *actual)
+{
+    int64_t kept = entry->taken;
+    if (policy_is_of_tokens(entry->kind)) {
+        limit_note_held(entry->counter, -entry->taken);
+        if (actual->tokens_known)
+            kept = used_by(entry->kind, actual);
+    } else if (entry->kind == POLICY_CONCURRENT) {
+        kept = 0;
+    }
+    limit_correct(entry->counter, entry->slot, kept - entry->taken);
+}
+
 static void settle_limits(struct policy_hold *hold, const struct policy_actual *actual)
 {
     for (uint32_t i = 0; i < hold->limit_count; i++) {
         struct policy_limit_hold *entry = &hold->limits[i];
-        int64_t kept = entry->taken;
-        if (entry->kind == POLICY_CONCURRENT)
-            kept = 0;
-        else if (actual->tokens_known && entry->kind != POLICY_REQUESTS)
-            kept = amount_of(entry->kind, actual->input_tokens, actual->output_tokens);
         if (entry->counted)
-            limit_correct(entry->counter, entry->slot, kept - entry->taken);
+            settle_limit(entry, actual);
         atomic_fetch_sub_explicit(&entry->counter->holds, 1, memory_order_release);
     }
 }

@@ -21,6 +21,7 @@
 
 struct limit {
     atomic_int_least64_t used;
+    atomic_int_least64_t held;   /* of that: by calls under way, which may turn out to use less */
     atomic_uint_least32_t holds; /* calls that point here */
     uint64_t window;             /* nanoseconds; 0: counts what is under way */
     uint64_t slot_length;
@@ -49,6 +50,12 @@ must_check bool limit_take(struct limit *limit, int64_t ask, int64_t amount, boo
 /* Makes what was taken then that much more (or less). A slot that has left the window stays as it
  * was: it counts no more. */
 void limit_correct(struct limit *limit, uint64_t slot, int64_t difference);
+
+/* So much more (or less) of what was taken is only held. */
+static inline void limit_note_held(struct limit *limit, int64_t difference)
+{
+    atomic_fetch_add_explicit(&limit->held, difference, memory_order_relaxed);
+}
 
 int64_t limit_used(struct limit *limit, uint64_t now);
 /* Nanoseconds until `ask` fits into `amount`, if nothing else comes; 0: now, or it is not known

@@ -35,6 +35,7 @@ struct policy_limit_hold {
     enum policy_mode mode;
     int64_t amount; /* of the rule */
     int64_t taken;
+    int64_t taken_output; /* of that: for the answer */
     uint64_t slot;
     bool counted; /* something was taken, if only 0 */
 };
@@ -63,8 +64,40 @@ must_check bool policy_find_subjects(const struct snapshot *snapshot, struct pol
 struct text policy_copy(struct policy_hold *hold, struct text text);
 struct policy_subject policy_copy_subject(struct policy_hold *hold,
                                           const struct policy_subject *subject);
-/* Notes what an observing rule would have refused. */
-void policy_note(struct policy_hold *hold, enum policy_reason reason, struct text id);
+/* Notes what an observing rule would have done: see struct policy_observed. */
+void policy_note(struct policy_hold *hold, enum policy_reason reason, struct text id,
+                 int64_t output_tokens);
+
+static inline bool policy_is_of_tokens(enum policy_limit_kind kind)
+{
+    return kind != POLICY_REQUESTS && kind != POLICY_CONCURRENT;
+}
+
+static inline bool policy_counts_input(enum policy_limit_kind kind)
+{
+    return kind == POLICY_TOKENS || kind == POLICY_INPUT_TOKENS;
+}
+
+static inline bool policy_counts_output(enum policy_limit_kind kind)
+{
+    return kind == POLICY_TOKENS || kind == POLICY_OUTPUT_TOKENS;
+}
+
+static inline int64_t policy_left(int64_t amount, int64_t used)
+{
+    return used >= amount ? 0 : amount - used;
+}
+
+/* No number of tokens so large that a sum could overflow. */
+static inline int64_t policy_clamp_tokens(int64_t tokens)
+{
+    if (tokens < 0)
+        return 0;
+    return tokens > LIMIT_ASK_MAX / 2 ? LIMIT_ASK_MAX / 2 : tokens;
+}
+
+/* The answer is limited to so many tokens: what was held of more goes back. */
+void policy_trim_tokens(struct policy_hold *hold, int64_t output_tokens);
 
 /* The cap in force. */
 static inline money policy_cap(const struct policy_budget *budget, uint64_t wall)

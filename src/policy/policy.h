@@ -9,8 +9,8 @@
  * call's arena and no system call; between its functions the thread may tell that it holds nothing,
  * since a hold references what it counts in. Each call:
  *
- *   policy_admit ──allowed──▶ policy_reserve ──▶ policy_settle
- *        └───────refused──────────┴───refused────────▲
+ *   policy_admit ──▶ policy_hold_tokens ──▶ policy_reserve ──▶ policy_settle
+ *        └──refused───────────┴──────refused────────┴──refused───────▲
  *
  * Exactly one settle for each admit, whatever came between.
  *
@@ -80,14 +80,12 @@ void policy_take_crossings(struct policy *policy, uint64_t wall,
 
 /* Texts must stay valid until the hold is settled. */
 struct policy_call {
-    struct text team;     /* may be empty */
-    struct text key;      /* its id */
-    struct text tags;     /* of the key: a JSON object of texts; may be empty */
-    struct text model;    /* as the caller named it; empty: the call has none */
-    uint64_t wall;        /* when it began: decides on the budgets' periods */
-    uint64_t now;         /* monotonic */
-    int64_t input_tokens; /* estimates, not negative; their sum counts for POLICY_TOKENS */
-    int64_t output_tokens;
+    struct text team;  /* may be empty */
+    struct text key;   /* its id */
+    struct text tags;  /* of the key: a JSON object of texts; may be empty */
+    struct text model; /* as the caller named it; empty: the call has none */
+    uint64_t wall;     /* when it began: decides on the budgets' periods */
+    uint64_t now;      /* monotonic */
 };
 
 enum policy_verdict {
@@ -111,10 +109,12 @@ struct policy_why {
     enum policy_limit_kind kind;
     int64_t amount;    /* of the limit */
     int64_t remaining; /* what is left of it, not negative */
-    int64_t asked;     /* what the call would have taken */
+    int64_t held;      /* of what is not left: held by calls under way */
+    int64_t asked;     /* the least that the call would have taken */
     uint64_t window;
     uint64_t retry_after; /* nanoseconds until as much as asked is free, if nothing else comes;
-                             POLICY_FOREVER: it never fits; 0: unknown (POLICY_CONCURRENT) */
+                             POLICY_FOREVER: it never fits; 0: unknown, as soon as calls under way
+                             have ended */
 
     /* BUDGET */
     enum period_kind period;
@@ -124,10 +124,11 @@ struct policy_why {
     uint64_t resets_at; /* wall time at which enough is free again; POLICY_FOREVER: never */
 };
 
-/* A refusal that a rule with POLICY_OBSERVE would have given. Texts are in the call's arena. */
+/* What a rule with POLICY_OBSERVE would have done. Texts are in the call's arena. */
 struct policy_observed {
     enum policy_reason reason;
     struct text id;
+    int64_t output_tokens; /* to these it would have limited the answer; 0: it would have refused */
     const struct policy_observed *next;
 };
 
@@ -146,13 +147,15 @@ struct policy_hold {
     uint32_t budget_count;
     uint32_t tag_count;
     bool tags_read;
+    bool counts_tokens;                     /* some limit is of tokens */
     bool open;                              /* admitted or refused, not yet settled */
     bool reserved;                          /* policy_reserve has allowed it */
     const struct text *tags;                /* name, value, name, value … */
     const struct policy_observed *observed; /* the newest first; NULL: none */
 };
 
-/* Models, then limits; takes from every limit that applies, or from none. */
+/* Models, then limits of calls; takes from every such limit that applies, or from none. Limits of
+ * tokens are looked up, and taken from in policy_hold_tokens. */
 must_check enum policy_verdict policy_admit(struct policy *policy, const struct policy_call *call,
                                             struct arena *arena, struct policy_hold *hold,
                                             struct policy_why *why);
@@ -163,6 +166,33 @@ must_check bool policy_allows_model(struct policy *policy, struct text team, str
 /* Whether any list says something about this caller: then calls that hide their model are none of
  * his. */
 must_check bool policy_restricts_models(struct policy *policy, struct text team, struct text key);
+
+/* What a call may use at most, in tokens. None is negative. */
+struct policy_tokens {
+    int64_t input;
+    /* The body refers to more than it holds, and `input` is what the model can read at all: a call
+     * for which that does not fit takes all that is left, so that it runs alone. */
+    bool input_hidden;
+    int64_t output;       /* that caller or model allow; 0 when there is no such output */
+    int64_t output_least; /* fewer are no use; `output`: all or nothing */
+    int64_t output_usual; /* the caller states no limit: of what is left he gets a share, of a limit
+                             that is not too small at least that; 0: he states one */
+    int64_t output_clamp; /* when not all of `output` is granted, no more than that */
+};
+
+/* A call that states no limit of its answer gets that part of what is left of a limit of tokens: so
+ * some thirty of them fit at once, and the last ones still get their least. */
+#define POLICY_TOKEN_SHARE 8
+
+/* Holds the most that the call can use in every limit of tokens that applies, or in none. When the
+ * smallest remainder of the enforced ones has fewer output tokens, `*output` is what may be asked
+ * of the provider; else it is the ask's. Once per hold, after policy_admit has allowed it. */
+must_check enum policy_verdict policy_hold_tokens(struct policy_hold *hold,
+                                                  const struct policy_tokens *ask, int64_t *output,
+                                                  struct policy_why *why);
+/* The call is refused for another reason and nothing was sent: it shall use no tokens. Twice is
+ * fine. */
+void policy_release_tokens(struct policy_hold *hold);
 
 /* Whether a hard, enforced budget applies, so that the call must be bounded. */
 bool policy_is_capped(struct policy_hold *hold);
@@ -181,7 +211,8 @@ struct policy_grant {
 };
 
 /* Holds the worst case in every budget that applies, or in none. When the smallest remainder of the
- * hard, enforced ones buys fewer output tokens, the grant has fewer. Once per hold. */
+ * hard, enforced ones buys fewer output tokens, the grant has fewer, and what limits of tokens hold
+ * of the difference goes back to them. Once per hold that allows. */
 must_check enum policy_verdict policy_reserve(struct policy_hold *hold,
                                               const struct policy_ask *ask,
                                               struct policy_grant *grant, struct policy_why *why);
@@ -195,7 +226,7 @@ enum policy_cost {
 struct policy_actual {
     enum policy_cost state;
     money cost;        /* with POLICY_COST_KNOWN */
-    bool tokens_known; /* else the estimates stand */
+    bool tokens_known; /* else what is held counts */
     int64_t input_tokens;
     int64_t output_tokens;
 };

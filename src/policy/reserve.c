@@ -193,7 +193,7 @@ static void note_observed(struct reserving *reserving)
         if (budget->soft || budget->mode != POLICY_OBSERVE)
             continue;
         if (!fits(cap_of(reserving, i), left_in(reserving, i), needed_for(&reserving->ask)))
-            policy_note(hold, POLICY_REASON_BUDGET, budget->id);
+            policy_note(hold, POLICY_REASON_BUDGET, budget->id, 0);
     }
 }
 
@@ -254,7 +254,9 @@ enum policy_verdict policy_reserve(struct policy_hold *hold, const struct policy
     enum policy_verdict verdict =
         reserving.rules == NULL ? POLICY_ALLOWED : reserve_in_all(&reserving, grant, why);
     hold->reserved = verdict == POLICY_ALLOWED;
-    if (!hold->reserved)
+    if (hold->reserved)
+        policy_trim_tokens(hold, grant->output_tokens);
+    else
         close_budgets(hold);
     return verdict;
 }

@@ -91,7 +91,7 @@ struct provider_call {
     size_t drop_count;
     struct text request_id;
     bool own_rates; /* the gateway says x-ratelimit-*; what the provider says of them stays here */
-    int64_t output_limit; /* tokens of one choice that a budget still buys; 0: as the caller says */
+    int64_t output_limit; /* tokens of one choice that limits and budgets leave; 0: the caller's */
     int64_t output_largest; /* tokens that the model can write, by the price list; 0: not known */
     int64_t now;            /* seconds since 1970 */
     size_t body_maximum;    /* bytes that a translated body may have */

@@ -392,6 +392,79 @@ def test_observe_records_and_lets_pass(calls):
     wait_until(lambda: observed() == {("budget", budget), ("limit", limit)}, 5, "both would have refused")
 
 
+def test_an_observed_limit_of_tokens_tells_what_it_would_have_left(calls):
+    key = calls.key("watched tokens")
+    limit = calls.told("limit", "create", "--key", key["id"], "--tokens", "8000", "--per", "1h", "--observe")["id"]
+    script = calls.fake.script(answering(chat_with(usage_of(1, 0, 1))))
+    body = {"model": "gpt-4o-mini", "user": script.token, "messages": HELLO}
+
+    def observed(**more):
+        answer = calls.call(key, {**body, **more})
+        assert answer.header("x-turnpike-output-limit") is None
+        assert "max_completion_tokens" not in json.loads(script.calls[-1].content)
+        return calls.record(answer)["observed"]
+
+    wait_until(lambda: observed(), 5, "the limit is watched")
+    seen, = observed()
+    assert (seen["reason"], seen["id"]) == ("limit", limit) and 900 < seen["output_limit"] < 1000, seen
+    assert observed(max_tokens=7000) is None
+    assert observed(messages=[{"role": "user", "content": "x" * 8000}]) == [{"reason": "limit", "id": limit}]
+
+
+# An answer's limit under a limit of 8,000 tokens: the body, what becomes of it; about an eighth of what is left.
+SHARES = {
+    "chat": ("/v1/chat/completions", b'{"model":"gpt-4o-mini","user":"%s","messages":[]}', b'{"max_completion_tokens":%d,"model"', 1),
+    "choices": ("/v1/chat/completions", b'{"model":"gpt-4o-mini","user":"%s","messages":[],"n":2}', b'{"max_completion_tokens":%d,"model"', 2),
+    "responses": ("/v1/responses", b'{"model":"gpt-4o-mini","user":"%s","input":"hi"}', b'{"max_output_tokens":%d,"model"', 1),
+    "completions": ("/v1/completions", b'{"model":"gpt-4o-mini","user":"%s","prompt":["a","b"]}', b'{"max_tokens":%d,"model"', 2),
+}
+
+
+@pytest.mark.parametrize("path, body, becomes, choices", SHARES.values(), ids=SHARES)
+def test_a_share_of_a_limit_of_tokens(calls, path, body, becomes, choices):
+    key = calls.key(f"share {body}")
+    calls.run("limit", "create", "--key", key["id"], "--tokens", "8000", "--per", "1h")
+    script = calls.fake.script(answering(chat_with(usage_of(1, 0, 1))))
+    body = body.replace(b"%s", script.token.encode())
+    wait_until(lambda: calls.call(key, body, path=path).header("x-turnpike-output-limit"), 5, "the limit is in force")
+    answer = calls.call(key, body, path=path)
+    limit = int(answer.header("x-turnpike-output-limit"))
+    assert 900 // choices <= limit <= 1000 // choices
+    assert script.calls[-1].content == body.replace(b'{"model"', becomes % limit, 1)
+    assert calls.record(answer)["output_clamp"] == limit
+
+
+def test_embeddings_under_a_limit_of_tokens(calls):
+    """No answer that could be limited: the input at its worst, or nothing; then what it was."""
+    key = calls.key("embeddings")
+    calls.run("limit", "create", "--key", key["id"], "--tokens", "5000", "--per", "1h")
+    script = calls.fake.script(answering({"object": "list", "model": "text-embedding-3-small", "data": [],
+                                          "usage": {"prompt_tokens": 1000, "total_tokens": 1000}}))
+    body = {"model": "text-embedding-3-small", "user": script.token, "input": "x" * 3900}
+    wait_until(lambda: calls.call(key, {**body, "input": "x" * 6000}, path="/v1/embeddings").status == 429, 5, "in force")
+    left = []
+    while (answer := calls.call(key, body, path="/v1/embeddings")).status == 200:
+        left.append(int(answer.header("x-ratelimit-remaining-tokens")))
+    assert [a - b for a, b in zip(left, left[1:], strict=False)] == [1000], left
+    assert answer.error["code"] == "rate_limit_exceeded" and int(answer.header("retry-after")) > 3000
+
+
+def test_input_that_the_body_does_not_hold_runs_alone(calls):
+    """An earlier response may be as long as the model reads: such a call takes all that is left while it runs."""
+    key = calls.key("hidden")
+    calls.run("limit", "create", "--key", key["id"], "--tokens", "8000", "--per", "1h")
+    script = calls.fake.script(answering(chat_with(usage_of(3000, 0, 1))))
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    body = {"model": "gpt-4o-mini", "user": script.token, "messages": [{"role": "user", "content": [picture]}]}
+    wait_until(lambda: calls.call(key, {**body, "messages": [{"role": "user", "content": "x" * 9000}]}).status == 429, 5, "in force")
+    answer = calls.call(key, body)
+    assert answer.status == 200 and answer.header("x-ratelimit-remaining-tokens") == "0"
+    assert calls.call(key, body).status == 200  # 4,999 are left
+    last = calls.call(key, body)  # 1,998
+    assert last.status == 200
+    assert calls.call(key, body).status == 429
+
+
 def test_a_raise_counts_within_a_second(calls):
     key = calls.key("raised")
     budget = calls.budget(key, 1000, "--key", key["id"])

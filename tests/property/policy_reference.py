@@ -11,6 +11,8 @@ SECOND = 10**9
 QUARTER = 900 * SECOND
 FOREVER = 2**64 - 1
 SLOTS = 60  # of a limit's window
+SHARE = 8  # a call that states no limit of its answer gets that part of what is left
+SHORT_WAIT = SECOND  # longer ones are not told when calls under way may end before
 BUCKETS = 96  # of a rolling budget, at most
 
 _UTC = datetime.timezone.utc
@@ -62,12 +64,13 @@ def period(kind, zone_name, wall):
 
 
 class Limit:
-    """kind "concurrent": `events` has the calls under way. Else each call with the slot in which it was admitted."""
+    """kind "concurrent": `events` has the calls under way. Else each call: the slot in which it was admitted, its count, and
+    what of that is only held."""
 
     def __init__(self, row):
         self.id, self.scope, self.name, self.value, self.mode, self.kind = row[:6]
         self.amount, self.window = row[6:]
-        self.events = []  # [slot, count], kept alive by calls too
+        self.events = []  # [slot, count, held], kept alive by calls too
         self.latest = 0
 
     def applies(self, call):
@@ -89,10 +92,46 @@ class Limit:
         return [event for event in self.events if event[0] >= oldest]
 
     def used(self, now):
-        return sum(count for _, count in self.counting(now))
+        return sum(event[1] for event in self.counting(now))
 
-    def ask(self, input_tokens, output_tokens):
-        return {"tokens": input_tokens + output_tokens, "input_tokens": input_tokens, "output_tokens": output_tokens}.get(self.kind, 1)
+    def held(self):
+        return sum(event[2] for event in self.events)
+
+    def of_tokens(self):
+        return self.kind not in ("requests", "concurrent")
+
+    def counts_input(self):
+        return self.kind in ("tokens", "input_tokens")
+
+    def counts_output(self):
+        return self.kind in ("tokens", "output_tokens")
+
+    def fit(self, ask, now):
+        """What is left, the least that a call needs of it for its input and for its answer, the most that its answer may have."""
+        left = max(0, self.amount - self.used(now))
+        input_least = output_least = 0
+        most = ask["output"]
+        if self.counts_input():
+            input_least = min(ask["input"], self.amount // SHARE) if ask["hidden"] else ask["input"]
+        if self.counts_output():
+            output_least = min(ask["output"], max(ask["least"], min(ask["usual"], self.amount // SHARE)))
+            room = max(0, left - input_least)
+            if ask["usual"] and ask["output"]:
+                room = min(room, max(room // SHARE, output_least))
+            most = min(most, room)
+        return left, input_least, output_least, most
+
+    def amount_for(self, ask, output, now):
+        left, input_least, _, _ = self.fit(ask, now)
+        output = output if self.counts_output() else 0
+        if not self.counts_input():
+            return output
+        return (min(ask["input"], max(left - output, input_least)) if ask["hidden"] else ask["input"]) + output
+
+    def token_wait(self, ask, now):
+        wait = self.wait(ask, now)
+        soon = self.used(now) - self.held() + ask <= self.amount
+        return 0 if soon and SHORT_WAIT < wait < FOREVER else wait
 
     def wait(self, ask, now):
         if ask > self.amount:
@@ -101,17 +140,18 @@ class Limit:
             return 0
         events = self.counting(now)
         # It can only become free when a slot leaves; try each such instant.
-        for slot in sorted({slot for slot, _ in events}):
-            if sum(count for other, count in events if other > slot) + ask <= self.amount:
+        for slot in sorted({event[0] for event in events}):
+            if sum(event[1] for event in events if event[0] > slot) + ask <= self.amount:
                 return (slot + SLOTS + 1) * self.slot_length() - now
         raise AssertionError("it is full, and of nothing")
 
     def reset(self, now):
-        slots = [slot for slot, count in self.counting(now) if count > 0]
+        slots = [event[0] for event in self.counting(now) if event[1] > 0]
         return (max(slots) + SLOTS + 1) * self.slot_length() - now if slots else 0
 
     def take(self, ask, now):
-        event = [0 if self.kind == "concurrent" else now // self.slot_length(), ask]
+        # A call from before the newest that was seen counts with that one.
+        event = [0 if self.kind == "concurrent" else max(now, self.latest) // self.slot_length(), ask, ask if self.of_tokens() else 0]
         self.events.append(event)
         return event
 
@@ -209,22 +249,62 @@ class Reference:
     def admit(self, number, call):
         now = call["now"]
         limits = [limit for limit in self.limits.values() if limit.applies(call)]
-        observed, refusing = set(), []
-        for limit in limits:
-            ask = limit.ask(call["input"], call["output"])
-            if limit.used(now) + ask > limit.amount:
-                if limit.mode == "observe":
-                    observed.add(limit.id)
-                else:
-                    refusing.append((limit.wait(ask, now), limit))
-        self.calls[number] = {"call": call, "limits": limits, "taken": [], "holds": []}
+        of_calls = [limit for limit in limits if not limit.of_tokens()]
+        full = [limit for limit in of_calls if limit.used(now) >= limit.amount]
+        refusing = [(limit.wait(1, now), limit) for limit in full if limit.mode == "enforce"]
+        self.calls[number] = {"call": call, "limits": limits, "taken": [], "holds": [],
+                              "observed": {f"{limit.id}:0" for limit in full if limit.mode == "observe"}}
         if refusing:
-            longest = max(wait for wait, _ in refusing)
-            return "refused", longest, {limit.id: max(0, limit.amount - limit.used(now)) for wait, limit in refusing if wait == longest}
+            return self.refused(refusing, now)
+        for limit in of_calls:
+            self.calls[number]["taken"].append((limit, limit.take(1, now)))
+        return "allowed", set(self.calls[number]["observed"])
+
+    @staticmethod
+    def refused(refusing, now):
+        longest = max(wait for wait, _ in refusing)
+        return "refused", longest, {limit.id: max(0, limit.amount - limit.used(now)) for wait, limit in refusing if wait == longest}
+
+    def tokens(self, number, ask):
+        entry = self.calls[number]
+        now = entry["call"]["now"]
+        limits = [limit for limit in entry["limits"] if limit.of_tokens()]
+        refusing, output = [], ask["output"]
         for limit in limits:
-            event = limit.take(limit.ask(call["input"], call["output"]), now)
-            self.calls[number]["taken"].append((limit, event))
-        return "allowed", observed
+            left, input_least, output_least, most = limit.fit(ask, now)
+            if limit.mode == "enforce":
+                output = min(output, most)
+                if input_least + output_least > left:
+                    refusing.append((limit.token_wait(input_least + output_least, now), limit))
+        if refusing:
+            return self.refused(refusing, now)
+        if output < ask["output"]:
+            output = min(output, ask["clamp"])
+        observed = set()
+        for limit in limits:
+            left, input_least, output_least, most = limit.fit(ask, now)
+            allowed = output
+            if limit.mode == "observe":
+                fits = input_least + output_least <= left
+                allowed = min(output, most if fits else output_least)
+                if not fits:
+                    observed.add(f"{limit.id}:0")
+                elif limit.counts_output() and most < output:
+                    observed.add(f"{limit.id}:{most}")
+            event = limit.take(limit.amount_for(ask, allowed, now), now)
+            entry["taken"].append((limit, event))
+            entry.setdefault("answers", []).append((event, allowed if limit.counts_output() else 0))
+            # The promise.
+            assert limit.mode == "observe" or event[1] == 0 or limit.used(now) <= limit.amount
+        entry["observed"] |= observed
+        return "allowed", output, set(entry["observed"])
+
+    def trim(self, entry, output):
+        """The answer is limited further: what was held for more goes back."""
+        for event, held in entry.get("answers", []):
+            less = max(0, held - output)
+            event[1] -= less
+            event[2] -= less
 
     def reserve(self, number, input_cost, price, output, minimum):
         entry = self.calls[number]
@@ -247,7 +327,8 @@ class Reference:
             if budget.binds() and input_cost + price * tokens > left and price > 0:
                 tokens = max(0, (left - input_cost) // price)
         amount = input_cost + price * tokens
-        observed = {budget.id for budget in budgets if budget.mode == "observe" and not budget.soft and not has_room(budget)}
+        self.trim(entry, tokens)
+        observed = {f"{budget.id}:0" for budget in budgets if budget.mode == "observe" and not budget.soft and not has_room(budget)}
         for budget in budgets:
             hold = [budget.start_at(wall), amount, 0]
             budget.holds.append(hold)
@@ -261,8 +342,10 @@ class Reference:
         for limit, event in entry["taken"]:
             if limit.kind == "concurrent":
                 limit.events.remove(event)
-            elif limit.kind != "requests" and known:
-                event[1] = limit.ask(input_tokens, output_tokens)
+            elif limit.of_tokens():
+                event[2] = 0
+                if known:
+                    event[1] = input_tokens * limit.counts_input() + output_tokens * limit.counts_output()
         for hold in entry["holds"]:
             hold[1] = hold[2] = {"known": cost, "none": 0, "unknown": hold[1]}[state]
 

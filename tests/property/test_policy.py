@@ -115,7 +115,11 @@ def make_steps(seed, rolling):
             steps.append(("rules", edit(draw, budgets, 6), edit(draw, limits, 6)))
         elif what < 0.65:
             call = (draw.choice(TEAMS), draw.choice(KEYS), draw.choice(TAGS), draw.choice(MODELS))
-            steps.append(("admit", number, call, draw.choice([0, 10, 90]), draw.choice([0, 20, 300])))
+            steps.append(("admit", number, call))
+            output, least = draw.choice([0, 20, 300, 5000]), draw.choice([0, 1, 16])
+            steps.append(("tokens", number, {
+                "input": draw.choice([0, 10, 90, 300]), "hidden": draw.random() < 0.15, "output": output,
+                "least": draw.choice([least, output]), "usual": draw.choice([0, 0, 30]), "clamp": draw.choice([output, 40])}))
             if draw.random() < 0.2:
                 steps.append(("time", draw.randrange(SOON)))
             ask = (draw.choice([0, 1, 80, 700]), draw.choice([0, 1, 7]), draw.choice([0, 5, 100, draw.randrange(1000)]), draw.choice([0, 1, 16]))
@@ -190,29 +194,41 @@ class Run:
         self.reference.rules(budgets, limits, self.wall)
         self.expect(("rules", self.wall))
 
-    def do_admit(self, number, names, input_tokens, output_tokens):
+    def do_admit(self, number, names):
         if number in self.open or not self.wall:
             return
         team, key, tags, model = names
         call = {"team": team, "key": key, "tags": tags, "model": model, "wall": self.wall, "now": self.now}
-        call |= {"input": input_tokens, "output": output_tokens}
         answer = self.reference.admit(number, call)
         json_tags = "{" + ",".join(f'"{name}":"{value}"' for name, value in tags.items()) + "}"
         self.open[number] = "refused" if answer[0] == "refused" else "admitted"
+        self.say(("admit", number, self.wall, self.now, team, key, json_tags, model), self.like(answer, ["allowed", "observed"]))
+
+    def do_tokens(self, number, ask):
+        if self.open.get(number) != "admitted" or number in self.before_rules:
+            return
+        answer = self.reference.tokens(number, ask)
+        self.open[number] = "refused" if answer[0] == "refused" else "held"
+        words = ["allowed", str(answer[1]), "observed"]
+        fields = (ask["input"], int(ask["hidden"]), ask["output"], ask["least"], ask["usual"], ask["clamp"])
+        self.say(("tokens", number, *fields), self.like(answer, words))
+
+    def like(self, answer, allowed):
+        """A check that the program says what the reference said."""
         if answer[0] == "refused" and answer[1] != FOREVER:
             self.retry_at = self.now + answer[1]
 
         def check(got):
             words = got.split()
             if answer[0] == "allowed":
-                return words[:2] == ["allowed", "observed"] and set(words[2:]) == answer[1] or answer
+                return words[:len(allowed)] == allowed and set(words[len(allowed):]) == answer[-1] or answer
             good = words[0] == "refused" and words[1] in answer[2]
             return good and (int(words[2]), int(words[3])) == (answer[2][words[1]], answer[1]) or answer
 
-        self.say(("admit", number, self.wall, self.now, team, key, json_tags, model, input_tokens, output_tokens), check)
+        return check
 
     def do_reserve(self, number, *ask):
-        if self.open.get(number) != "admitted":
+        if self.open.get(number) != "held":
             return
         if abs(self.wall - self.reference.calls[number]["call"]["wall"]) > SOON or number in self.before_rules:
             return  # a call reserves soon after it was admitted

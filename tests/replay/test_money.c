@@ -294,21 +294,46 @@ static void test_retry_after_is_honest(void **state)
     expect_refused(road, "\"rate_limit_exceeded\"");
 }
 
-/* Reserved by what the call allows itself, corrected by what it used. */
+/* Held at their worst, corrected by what they used. */
 static void test_tokens_are_corrected(void **state)
 {
     struct road *road = *state;
-    const struct policy_limit limit = team_limit(POLICY_TOKENS, 130);
+    /* A token too few for the stream and the least useful answer beside it. */
+    const int64_t room = (int64_t)(strlen(STREAM) + 100 + strlen(BODY) + 15);
+    const struct policy_limit limit = team_limit(POLICY_TOKENS, room);
     use(road, NULL, &limit);
-    road_connect(road);
     ask(road, CHAT, STREAM);
+    struct wire stream = road->caller;
+    road->caller = (struct wire){.descriptor = -1};
     expect_refused(road, "\"rate_limit_exceeded\"");
-    road_connect(road); /* the first caller's stream is gone with its connection */
+    expect_told(road, "retry-after: 1\r\n");      /* when the stream has ended: nobody knows when */
+    expect_told(road, "held by calls under way"); /* and the caller is told why */
+    assert_int_equal(told_number(road, "x-ratelimit-remaining-tokens: "), strlen(BODY) + 15);
+    wire_close(&stream);
     road_turn(road);
-    road_wait(road, 62 * SECOND);
-    for (unsigned i = 0; i < 3; i++) /* nine tokens each */
+    uint64_t remaining = 0;
+    for (unsigned i = 0; i < 3; i++) { /* nine tokens each */
         expect_served(road);
+        uint64_t now = told_number(road, "x-ratelimit-remaining-tokens: ");
+        assert_true(i == 0 || now == remaining - 9);
+        remaining = now;
+    }
+}
+
+/* No call is sent upstream with more than what is held for it. */
+static void test_tokens_are_clamped(void **state)
+{
+    struct road *road = *state;
+    const struct policy_limit limit = team_limit(POLICY_TOKENS, (int64_t)strlen(BODY) + 60);
+    use(road, NULL, &limit);
+    for (uint64_t left = 60; left >= 16; left -= 9) { /* what each of them uses */
+        expect_served(road);
+        assert_int_equal(told_number(road, "x-turnpike-output-limit: "), left);
+    }
     expect_refused(road, "\"rate_limit_exceeded\"");
+    assert_in_range(told_number(road, "retry-after-ms: "), 59000, 62000); /* nothing is held */
+    road_wait(road, 62 * SECOND);
+    expect_served(road);
 }
 
 static void test_concurrent_calls_are_released(void **state)
@@ -547,6 +572,7 @@ int main(void)
         TEST(test_clock_jumps),
         TEST(test_retry_after_is_honest),
         TEST(test_tokens_are_corrected),
+        TEST(test_tokens_are_clamped),
         TEST(test_concurrent_calls_are_released),
         TEST(test_no_provider),
         TEST(test_provider_says_no),

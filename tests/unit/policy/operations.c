@@ -5,7 +5,8 @@
  *   limit ID SCOPE NAME VALUE MODE KIND AMOUNT WINDOW
  *   rules WALL                                     puts in force what was said since the last time
  *   tick WALL
- *   admit CALL WALL NOW TEAM KEY TAGS MODEL INPUT OUTPUT
+ *   admit CALL WALL NOW TEAM KEY TAGS MODEL
+ *   tokens CALL INPUT HIDDEN OUTPUT LEAST USUAL CLAMP
  *   reserve CALL INPUT PRICE OUTPUT MINIMUM
  *   settle CALL STATE COST KNOWN INPUT OUTPUT
  *   rates CALL NOW
@@ -144,7 +145,15 @@ static void print_observed(const struct policy_hold *hold)
     const struct policy_observed *observed = hold->observed;
     printf(" observed");
     for (; observed != NULL; observed = observed->next)
-        printf(" %.*s", TEXT_ARG(observed->id));
+        printf(" %.*s:%lld", TEXT_ARG(observed->id), (long long)observed->output_tokens);
+}
+
+static void print_refusal(const struct policy_why *why)
+{
+    ensure(why->reason == POLICY_REASON_LIMIT);
+    printf("refused %.*s", TEXT_ARG(why->id));
+    print_number((uint64_t)why->remaining);
+    print_number(why->retry_after);
 }
 
 static void do_admit(void)
@@ -156,18 +165,33 @@ static void do_admit(void)
                                .team = text_field(4),
                                .key = text_field(5),
                                .tags = text_field(6),
-                               .model = text_field(7),
-                               .input_tokens = count_field(8),
-                               .output_tokens = count_field(9)};
+                               .model = text_field(7)};
     if (policy_admit(policy, &call, &texts, hold, &why) == POLICY_ALLOWED) {
         printf("allowed");
         print_observed(hold);
         return;
     }
-    ensure(why.reason == POLICY_REASON_LIMIT);
-    printf("refused %.*s", TEXT_ARG(why.id));
-    print_number((uint64_t)why.remaining);
-    print_number(why.retry_after);
+    print_refusal(&why);
+}
+
+static void do_tokens(void)
+{
+    struct policy_hold *hold = hold_field();
+    struct policy_why why;
+    struct policy_tokens ask = {.input = count_field(2),
+                                .input_hidden = number_field(3) != 0,
+                                .output = count_field(4),
+                                .output_least = count_field(5),
+                                .output_usual = count_field(6),
+                                .output_clamp = count_field(7)};
+    int64_t output;
+    if (policy_hold_tokens(hold, &ask, &output, &why) == POLICY_ALLOWED) {
+        printf("allowed");
+        print_number((uint64_t)output);
+        print_observed(hold);
+        return;
+    }
+    print_refusal(&why);
 }
 
 static void do_reserve(void)
@@ -268,10 +292,10 @@ static const struct command {
     size_t fields;
     void (*run)(void);
 } commands[] = {
-    {"budget", 13, do_budget}, {"limit", 9, do_limit},   {"rules", 2, do_rules},
-    {"tick", 2, do_tick},      {"admit", 10, do_admit},  {"reserve", 6, do_reserve},
-    {"settle", 7, do_settle},  {"rates", 3, do_rates},   {"budgets", 2, do_budgets},
-    {"limits", 2, do_limits},  {"period", 4, do_period},
+    {"budget", 13, do_budget},  {"limit", 9, do_limit},   {"rules", 2, do_rules},
+    {"tick", 2, do_tick},       {"admit", 8, do_admit},   {"reserve", 6, do_reserve},
+    {"tokens", 8, do_tokens},   {"settle", 7, do_settle}, {"rates", 3, do_rates},
+    {"budgets", 2, do_budgets}, {"limits", 2, do_limits}, {"period", 4, do_period},
 };
 
 static void run_line(struct text line)

@@ -44,9 +44,7 @@ static const struct policy_call plain = {.team = TEXT_INIT("red"),
                                          .tags = TEXT_INIT("{\"env\":\"pro\\u0064\",\"n\":1}"),
                                          .model = TEXT_INIT("gpt-5"),
                                          .wall = NOW,
-                                         .now = NOW,
-                                         .input_tokens = 10,
-                                         .output_tokens = 20};
+                                         .now = NOW};
 
 static enum policy_verdict admit(struct policy_hold *hold)
 {
@@ -126,8 +124,8 @@ static void test_all_limits_or_none(void **state)
         {.id = TEXT("model"),
          .name = TEXT("cheap"),
          .subject = {POLICY_MODEL, TEXT("gpt-*"), {0}},
-         .kind = POLICY_TOKENS,
-         .amount = 70,
+         .kind = POLICY_REQUESTS,
+         .amount = 2,
          .window = HOUR},
         {.id = TEXT("tag"),
          .subject = {POLICY_TAG, TEXT("env"), TEXT("prod")},
@@ -139,26 +137,26 @@ static void test_all_limits_or_none(void **state)
     use_limits(limits, ARRAY_LENGTH(limits));
     assert_int_equal(admit(&first), POLICY_ALLOWED);
     assert_int_equal(admit(&second), POLICY_ALLOWED);
-    assert_int_equal(admit(&third), POLICY_REFUSED); /* tokens and concurrency: tokens longer */
+    assert_int_equal(admit(&third), POLICY_REFUSED); /* by two: the window's takes longer */
     assert_int_equal(why.reason, POLICY_REASON_LIMIT);
     assert_true(text_equal(why.id, TEXT("model")));
     assert_true(text_equal(why.name, TEXT("cheap")));
-    assert_int_equal(why.kind, POLICY_TOKENS);
-    assert_int_equal(why.remaining, 10);
-    assert_int_equal(why.asked, 30);
+    assert_int_equal(why.kind, POLICY_REQUESTS);
+    assert_int_equal(why.remaining, 0);
+    assert_int_equal(why.asked, 1);
     assert_true(why.retry_after > 59 * MINUTE && why.retry_after < 61 * MINUTE + SECOND);
     policy_rates(&third, NOW, &rates);
-    assert_true(rates.requests.applies && rates.tokens.applies);
-    assert_int_equal(rates.requests.limit, 5);
-    assert_int_equal(rates.requests.remaining, 3); /* the refused call took nothing */
-    assert_int_equal(rates.tokens.remaining, 10);
+    assert_true(rates.requests.applies && !rates.tokens.applies);
+    assert_int_equal(rates.requests.limit, 2);
+    assert_int_equal(rates.requests.remaining, 0);
     settle(&third, 0);
-    policy_settle(&first, &(struct policy_actual){
-                              .tokens_known = true, .input_tokens = 2, .output_tokens = 3});
+    settle(&first, 0);
+    settle(&second, 0);
+    limits[1].amount = 4;
+    use_limits(limits, ARRAY_LENGTH(limits));
     assert_int_equal(admit(&third), POLICY_ALLOWED);
     policy_rates(&third, NOW, &rates);
-    assert_int_equal(rates.tokens.remaining, 70 - 5 - 30 - 30);
-    settle(&second, 0);
+    assert_int_equal(rates.requests.remaining, 1); /* the refused call took nothing */
     settle(&third, 0);
 }
 

@@ -11,7 +11,9 @@
 #include "policy/parts.h"
 
 enum { THREADS = 4, TEAMS = 2, DAYS = 4, CONCURRENT = 3, CHANGES = 200 };
-#define CAP 1000000
+#define CAP           1000000
+#define TOKENS        40000
+#define ANSWER_TOKENS 12000
 
 static struct policy *policy;
 static atomic_bool stop;
@@ -19,7 +21,7 @@ static atomic_uint_least64_t wall;
 
 struct tally {
     money organisation[DAYS], teams[TEAMS][DAYS], lifetime;
-    uint64_t admitted, refused_limit, refused_budget, clamped;
+    uint64_t admitted, refused_limit, refused_tokens, refused_budget, clamped, shortened;
 };
 
 static const struct text teams[TEAMS] = {TEXT_INIT("red"), TEXT_INIT("blue")};
@@ -58,7 +60,12 @@ static void replace(unsigned version)
         {.id = TEXT("tokens"),
          .subject = {POLICY_MODEL, TEXT("m*"), {0}},
          .kind = POLICY_TOKENS,
-         .amount = 3000000,
+         .amount = TOKENS,
+         .window = SECOND},
+        {.id = TEXT("answers"),
+         .subject = {POLICY_TEAM, teams[0], {0}},
+         .kind = POLICY_OUTPUT_TOKENS,
+         .amount = ANSWER_TOKENS,
          .window = SECOND},
         {.id = TEXT("extra"),
          .subject = {POLICY_TEAM, teams[1], {0}},
@@ -90,8 +97,17 @@ static void add_cost(struct tally *tally, unsigned team, uint64_t at, money cost
     tally->lifetime += cost;
 }
 
+static void check_limit(const char *id, int64_t amount)
+{
+    struct limit_rule *rule = snapshot_find_limit(policy_snapshot(policy), text_from(id));
+    /* What was used before is not above it either, whatever the slot. */
+    ensure(rule != NULL && limit_used(rule->counter, clock_monotonic()) <= amount);
+}
+
 static void check_caps(void)
 {
+    check_limit("tokens", TOKENS);
+    check_limit("answers", ANSWER_TOKENS);
     static const char *const ids[] = {"day", "red", "blue", "rolling"};
     for (size_t i = 0; i < ARRAY_LENGTH(ids); i++) {
         struct policy_budget_state state;
@@ -114,24 +130,38 @@ static void make_call(struct tally *tally, uint64_t *random)
                                .model = TEXT("model"),
                                .tags = TEXT("{\"env\":\"prod\",\"n\":1}"),
                                .wall = atomic_load(&wall),
-                               .now = clock_monotonic(),
-                               .input_tokens = 10,
-                               .output_tokens = draw(random) % 100};
-    struct policy_actual actual = {.tokens_known = true, .input_tokens = 8, .output_tokens = 20};
+                               .now = clock_monotonic()};
+    struct policy_tokens tokens = {.input = 10 + draw(random) % 200,
+                                   .output = 1 + draw(random) % 2000,
+                                   .output_least = 1,
+                                   .output_usual = draw(random) % 2 * 200,
+                                   .output_clamp = INT64_MAX};
+    struct policy_actual actual = {.state = POLICY_COST_NONE, .tokens_known = true};
+    int64_t output;
     if (policy_admit(policy, &call, &arena, &hold, &why) != POLICY_ALLOWED) {
         ensure(why.reason == POLICY_REASON_LIMIT);
         tally->refused_limit++;
+    } else if (policy_hold_tokens(&hold, &tokens, &output, &why) != POLICY_ALLOWED) {
+        ensure(why.reason == POLICY_REASON_LIMIT && policy_is_of_tokens(why.kind));
+        tally->refused_tokens++;
     } else {
+        ensure(output >= 1 && output <= tokens.output);
+        tally->shortened += output < tokens.output;
         reader_turn(); /* a hold lives over turns of a loop */
         struct policy_ask ask = {100, 10 + draw(random) % 50, 16 + draw(random) % 200, 16};
         if (policy_reserve(&hold, &ask, &grant, &why) != POLICY_ALLOWED) {
             ensure(why.reason == POLICY_REASON_BUDGET && why.left >= 0);
             tally->refused_budget++;
+            policy_release_tokens(&hold);
         } else {
             reader_turn();
             ensure(grant.output_tokens >= 16 && grant.output_tokens <= ask.output_tokens);
             tally->clamped += grant.output_tokens < ask.output_tokens;
             tally->admitted++;
+            if (grant.output_tokens < output) /* else more may be used than is held */
+                output = grant.output_tokens;
+            actual.input_tokens = draw(random) % (uint32_t)(tokens.input + 1);
+            actual.output_tokens = draw(random) % (uint32_t)(output + 1);
             actual.state = (enum policy_cost)(draw(random) % 3);
             actual.cost = draw(random) % (uint32_t)(grant.amount + 1);
             money cost = actual.state == POLICY_COST_KNOWN ? actual.cost : 0;
@@ -224,23 +254,30 @@ static void test_never_above_nothing_left(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, make_calls, &tallies[i]), 0);
     run_writer();
     atomic_store(&stop, true);
-    uint64_t admitted = 0, refused_limit = 0, refused_budget = 0, clamped = 0;
+    struct tally all = {0};
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-        admitted += tallies[i].admitted;
-        refused_limit += tallies[i].refused_limit;
-        refused_budget += tallies[i].refused_budget;
-        clamped += tallies[i].clamped;
+        all.admitted += tallies[i].admitted;
+        all.refused_limit += tallies[i].refused_limit;
+        all.refused_tokens += tallies[i].refused_tokens;
+        all.refused_budget += tallies[i].refused_budget;
+        all.clamped += tallies[i].clamped;
+        all.shortened += tallies[i].shortened;
     }
-    print_message("admitted %llu, refused by limits %llu, by budgets %llu, clamped %llu\n",
-                  (unsigned long long)admitted, (unsigned long long)refused_limit,
-                  (unsigned long long)refused_budget, (unsigned long long)clamped);
-    assert_true(admitted > 0 && refused_budget > 0 && clamped > 0);
+    print_message("admitted %llu, refused by limits %llu, of tokens %llu, by budgets %llu, clamped "
+                  "%llu, shortened %llu\n",
+                  (unsigned long long)all.admitted, (unsigned long long)all.refused_limit,
+                  (unsigned long long)all.refused_tokens, (unsigned long long)all.refused_budget,
+                  (unsigned long long)all.clamped, (unsigned long long)all.shortened);
+    assert_true(all.admitted > 0 && all.refused_budget > 0 && all.clamped > 0);
+    assert_true(all.refused_tokens > 0 && all.shortened > 0);
     replace(0);
     check_sums(tallies);
     struct limit_rule *concurrent =
         snapshot_find_limit(policy_snapshot(policy), TEXT("concurrent"));
     assert_int_equal(limit_used(concurrent->counter, clock_monotonic()), 0);
+    struct limit_rule *tokens = snapshot_find_limit(policy_snapshot(policy), TEXT("tokens"));
+    assert_int_equal(atomic_load(&tokens->counter->held), 0);
     assert_null(policy->leaving_periods);
     assert_null(policy->leaving_limits);
     policy_destroy(policy);

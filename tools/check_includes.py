@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "route": f"base tables provider {ADDRESS}",
     "ledger": f"base tables codec openai meter store {ADDRESS}",
     "observe": f"base tables ledger {ADDRESS}",
-    "config": f"base tables codec provider {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
+    "config": f"base tables codec provider identity/network.h identity/source.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
     "demo": "base tables codec net http openai",
     "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config demo",
 }

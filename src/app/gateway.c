@@ -292,6 +292,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
                 .descriptor = *descriptor,
                 .tls = hold(preparation->door_tls[j]),
                 .metrics = config->listeners[j].metrics,
+                .forwarders = &config->listeners[j].forwarders,
             };
             *descriptor = -1;
         }

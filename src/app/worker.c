@@ -8,8 +8,7 @@
  * worker_cut ends them. */
 #include "app/worker.h"
 
-#include <unistd.h>
-
+#include "app/doors.h"
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/note.h"
@@ -151,114 +150,6 @@ void worker_join(struct worker_thread *thread)
     pthread_join(thread->thread, NULL);
 }
 
-/* ---- doors ---- */
-
-static struct http_server_limits door_limits(const struct config *config)
-{
-    struct http_server_limits limits = {
-        .http1 = http1_limits_default,
-        .connections = config->limits.connections,
-        .requests = config->limits.requests_per_connection,
-        .head_timeout = config->timeouts.head,
-        .body_timeout = config->timeouts.body,
-        .idle_timeout = config->timeouts.keep_alive,
-        .write_timeout = config->timeouts.write,
-    };
-
-    limits.http1.head_bytes = config->limits.head;
-    limits.http1.header_count = config->limits.headers;
-    return limits;
-}
-
-static void open_door(struct worker *worker, const struct worker_door_plan *plan,
-                      const struct config *config)
-{
-    struct worker_door *door = calloc(1, sizeof(*door));
-    struct http_server_limits limits = door_limits(config);
-
-    if (door)
-        door->name_buffer = text_duplicate(plan->name);
-    if (!door || http_server_create(worker->loop, plan->descriptor, plan->tls, &limits,
-                                    &exchange_server_events, door, &door->server) != ERROR_OK) {
-        note_error("worker", "listener %.*s cannot be opened by worker %u: out of memory",
-                   TEXT_ARG(plan->name), worker->index);
-        close(plan->descriptor);
-        if (door)
-            free(door->name_buffer);
-        free(door);
-        return;
-    }
-    door->worker = worker;
-    door->name = text_from(door->name_buffer);
-    door->metrics = plan->metrics;
-    door->next = worker->doors;
-    worker->doors = door;
-}
-
-static struct worker_door *find_door(struct worker *worker, struct text name)
-{
-    for (struct worker_door *door = worker->doors; door; door = door->next) {
-        if (!door->closing && text_equal(door->name, name))
-            return door;
-    }
-    return NULL;
-}
-
-static void close_door(struct worker_door *door)
-{
-    door->closing = true;
-    http_server_drain(door->server);
-}
-
-/* Doors that are closing and empty go. */
-static void sweep_doors(struct worker_thread *thread)
-{
-    struct worker *worker = &thread->worker;
-
-    for (struct worker_door **at = &worker->doors; *at;) {
-        struct worker_door *door = *at;
-        if (!door->closing || !http_server_is_drained(door->server)) {
-            at = &door->next;
-            continue;
-        }
-        *at = door->next;
-        thread->accepted_before += http_server_counters(door->server)->accepted;
-        http_server_destroy(door->server);
-        free(door->name_buffer);
-        free(door);
-    }
-}
-
-static void apply_doors(struct worker_thread *thread, const struct worker_plan *plan)
-{
-    struct worker *worker = &thread->worker;
-
-    for (struct worker_door *door = worker->doors; door; door = door->next)
-        door->planned = false;
-    for (size_t i = 0; i < plan->door_count; i++) {
-        const struct worker_door_plan *wanted = &plan->doors[i];
-        struct worker_door *door = find_door(worker, wanted->name);
-        if (door && wanted->descriptor >= 0)
-            close_door(door);
-        if (wanted->descriptor >= 0) {
-            open_door(worker, wanted, plan->config);
-            door = worker->doors;
-        } else if (door) {
-            struct http_server_limits limits = door_limits(plan->config);
-            http_server_set_limits(door->server, &limits);
-            http_server_set_tls(door->server, wanted->tls);
-            door->metrics = wanted->metrics;
-        }
-        if (door)
-            door->planned = true;
-    }
-    for (struct worker_door *door = worker->doors; door; door = door->next) {
-        if (!door->planned && !door->closing)
-            close_door(door);
-    }
-    sweep_doors(thread);
-}
-
 /* ---- plans ---- */
 
 static void adopt(void *owner)
@@ -278,7 +169,7 @@ static void adopt(void *owner)
     } else {
         upstreams_release(worker->upstreams);
         worker->upstreams = upstreams;
-        apply_doors(thread, plan);
+        doors_apply(thread, plan);
     }
     worker_plan_free(plan);
 }
@@ -344,7 +235,7 @@ static void drain_tick(void *owner)
     struct worker_thread *thread = owner;
     struct worker *worker = &thread->worker;
 
-    sweep_doors(thread);
+    doors_sweep(thread);
     if (!worker->doors && worker->exchange_count == 0) {
         finish(thread);
         return;
@@ -360,8 +251,7 @@ static void drain(void *owner)
     if (worker->draining)
         return;
     worker->draining = true;
-    for (struct worker_door *door = worker->doors; door; door = door->next)
-        close_door(door);
+    doors_close(worker);
     loop_timer_open(&thread->drain_tick, drain_tick, thread);
     drain_tick(thread);
 }

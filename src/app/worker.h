@@ -41,6 +41,7 @@ struct worker_door_plan {
     int descriptor;   /* bound and listening; -1: the door of that name stays open as it is */
     struct tls_context *tls; /* held by the plan; NULL: plain */
     enum config_metrics metrics;
+    const struct config_forwarders *forwarders; /* in plan->config */
 };
 
 /* A configuration as one worker shall adopt it. */

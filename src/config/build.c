@@ -117,6 +117,7 @@ static void build_listeners(struct settings_reader *reader, const struct setting
         check_address(reader, &from[i], listeners, i, &listeners[i]);
         report_leave(reader->report, key);
         check_client_certificate(reader, &from[i], &listeners[i]);
+        build_forwarders(reader, &from[i], &listeners[i].forwarders);
         report_leave(reader->report, mark);
     }
     report_leave(reader->report, top);

@@ -36,6 +36,9 @@ void build_webhooks(struct settings_reader *reader, const struct settings *setti
 const struct config_provider *build_find_provider(struct settings_reader *reader,
                                                   const struct config *config,
                                                   const struct settings_value *reference);
+/* build_forwarders.c */
+void build_forwarders(struct settings_reader *reader, const struct settings_listener *listener,
+                      struct config_forwarders *out);
 /* Zeroed, in the snapshot's arena; NULL after reporting that memory is short. */
 void *build_array(struct settings_reader *reader, size_t count, size_t size);
 

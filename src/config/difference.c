@@ -107,6 +107,15 @@ static void add_change(struct buffer *changes, bool same, const char *what)
     buffer_append(changes, text_from(what));
 }
 
+static bool same_forwarders(const struct config_forwarders *old,
+                            const struct config_forwarders *new)
+{
+    return old->network_count == new->network_count && old->local == new->local &&
+           old->header == new->header && old->proxy_protocol == new->proxy_protocol &&
+           (new->network_count == 0 ||
+            memcmp(old->networks, new->networks, new->network_count * sizeof(*new->networks)) == 0);
+}
+
 static void compare_listener(const void *old_item, const void *new_item, struct buffer *changes)
 {
     const struct config_listener *old = old_item;
@@ -123,6 +132,7 @@ static void compare_listener(const void *old_item, const void *new_item, struct 
                "client_authority");
     add_change(changes, old->client_certificate == new->client_certificate, "client_certificate");
     add_change(changes, old->metrics == new->metrics, "metrics");
+    add_change(changes, same_forwarders(&old->forwarders, &new->forwarders), "forwarders");
 }
 
 static bool same_headers(const struct config_provider *old, const struct config_provider *new)

@@ -26,6 +26,7 @@ static const struct form forms[CONFIG_TYPE_COUNT_OF_TYPES] = {
     [CONFIG_TYPE_CHOICE_OR_URL] = {"word or URL", "string", NULL},
     [CONFIG_TYPE_ADDRESS] = {"address", "string", "^(unix:.+|[^/ ]*:[0-9]{1,5})$"},
     [CONFIG_TYPE_SERVER] = {"IP address", "string", "^[0-9a-fA-F.:\\[\\]]+$"},
+    [CONFIG_TYPE_NETWORK] = {"network", "string", "^(unix|[0-9a-fA-F.:]+(/[0-9]{1,3})?)$"},
     [CONFIG_TYPE_URL] = {"URL", "string", "^(https?://[^/?#@ ]+(/[^?#@ ]*)?|http\\+unix:/[^/].*)$"},
     [CONFIG_TYPE_PATH] = {"path", "string", "^[^\\x00-\\x1f\\x7f]+$"},
     [CONFIG_TYPE_SECRET] = {"secret", "string", "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"},

@@ -39,9 +39,16 @@ struct settings_certificate {
     struct settings_value certificate, key;
 };
 
+struct settings_forwarders {
+    struct settings_text *networks;
+    size_t network_count;
+    struct settings_value header, proxy_protocol;
+};
+
 struct settings_listener {
     struct settings_entry entry;
     struct settings_value address, client_authority, client_certificate, metrics;
+    struct settings_forwarders forwarders;
     struct settings_certificate *certificates;
     size_t certificate_count;
 };

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "identity/source.h"
 #include "net/address.h"
 #include "net/tls.h"
 #include "route/rules.h"
@@ -30,6 +31,15 @@ enum config_client_certificate {
     CONFIG_CLIENT_CERTIFICATE_REQUIRED
 };
 
+/* Who is believed about where a caller comes from (identity/source.h). */
+struct config_forwarders {
+    const struct network *networks;
+    size_t network_count;
+    bool local; /* a peer on a unix socket is one of them */
+    enum source_field header;
+    bool proxy_protocol;
+};
+
 struct config_listener {
     struct text name;
     struct text address_text; /* as written */
@@ -38,6 +48,7 @@ struct config_listener {
     struct tls_server_settings tls; /* ready for tls_server_context_create */
     enum config_client_certificate client_certificate;
     enum config_metrics metrics;
+    struct config_forwarders forwarders;
 };
 
 /* Where calls to a provider go. */

@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "codec/multipart.h"
 #include "exchange/worker.h"
+#include "identity/network.h"
 #include "openai/bounds.h"
 #include "openai/endpoint.h"
 #include "openai/envelope.h"
@@ -101,6 +102,7 @@ struct exchange {
     bool begun; /* the begin mark is written */
 
     struct endpoint_match match;
+    struct network source; /* the true source; length 0: a unix socket */
 
     /* who: copies, because a key may be replaced while the exchange lives */
     struct text key_id, team;

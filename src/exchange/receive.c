@@ -3,17 +3,58 @@
 #include "codec/traceparent.h"
 #include "exchange/exchange.h"
 
+static struct text host_of(struct exchange *exchange, const struct address *address)
+{
+    char host[ADDRESS_TEXT_SIZE];
+
+    return arena_copy(&exchange->arena, text_of(host, address_format_host(address, host)));
+}
+
+static size_t find_lines(const struct http1_head *head, enum source_field field,
+                         struct text lines[SOURCE_HOPS_MAX])
+{
+    enum header_id wanted =
+        field == SOURCE_FIELD_FORWARDED ? HEADER_FORWARDED : HEADER_X_FORWARDED_FOR;
+    size_t count = 0;
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        if (head->headers[i].id != wanted)
+            continue;
+        if (count == SOURCE_HOPS_MAX) /* the last ones are the nearest */
+            memmove(lines, lines + 1, --count * sizeof(*lines));
+        lines[count++] = head->headers[i].value;
+    }
+    return count;
+}
+
+/* Where the call truly comes from, and who brought it where that was somebody else. */
+static void note_source(struct exchange *exchange)
+{
+    const struct worker_door *door = exchange->door;
+    const struct address *peer = http_request_peer(exchange->request);
+    struct text lines[SOURCE_HOPS_MAX];
+    struct source source = {.address = *peer};
+
+    if (door->source_field != SOURCE_FIELD_NONE && !exchange->malformed) {
+        size_t count = find_lines(http_request_head(exchange->request), door->source_field, lines);
+        source_find(peer, door->source_field, lines, count, door->forwarders, door->trusts_local,
+                    &source);
+    }
+    exchange->record.source = host_of(exchange, &source.address);
+    if (source.hops > 0 || source.unreadable)
+        exchange->record.forwarder = host_of(exchange, peer);
+    (void)network_of(&source.address, &exchange->source);
+}
+
 void receive_note_caller(struct exchange *exchange)
 {
     struct record *record = &exchange->record;
     const struct http1_head *head = http_request_head(exchange->request);
     struct text trace_id;
-    char source[ADDRESS_TEXT_SIZE];
-    size_t length = address_format_host(http_request_peer(exchange->request), source);
 
+    note_source(exchange);
     record->worker = exchange->worker->index;
     record->listener = exchange->door->name;
-    record->source = arena_copy(&exchange->arena, text_of(source, length));
     record->started_at = loop_wall(exchange->worker->loop);
     if (exchange->malformed)
         return;

@@ -14,9 +14,11 @@
 #include "exchange/upstreams.h"
 #include "http/server.h"
 #include "identity/key_table.h"
+#include "identity/source.h"
 #include "ledger/journal.h"
 #include "ledger/object.h"
 #include "net/loop.h"
+#include "net/proxy_accept.h"
 #include "net/resolver.h"
 #include "observe/metrics.h"
 #include "policy/policy.h"
@@ -43,8 +45,13 @@ struct worker_door {
     struct http_server *server;
     struct text name;
     char *name_buffer;
+    struct proxy_accept *accept; /* in front of the server, with which it goes */
     enum config_metrics metrics;
-    bool planned; /* apply_doors: the new configuration still has it */
+    /* Who is believed about where callers come from. */
+    struct network_table *forwarders; /* NULL: nobody */
+    bool trusts_local, proxy_protocol;
+    enum source_field source_field;
+    bool planned; /* doors_apply: the new configuration still has it */
     bool closing; /* takes no new connections */
     struct worker_door *next;
 };

@@ -485,16 +485,19 @@ void http_server_adopt(struct http_server *server, int descriptor, const struct 
     loop_timer_set(server->loop, &request->timer, server->limits.head_timeout);
 }
 
-static void on_accept(void *owner, int descriptor, const struct address *peer)
+void http_server_accept(struct http_server *server, int descriptor, const struct address *peer)
 {
-    struct http_server *server = owner;
-
     if (server->counters.open >= server->limits.connections) {
         server->counters.refused_connections++;
         close(descriptor);
         return;
     }
     http_server_adopt(server, descriptor, peer);
+}
+
+static void on_accept(void *owner, int descriptor, const struct address *peer)
+{
+    http_server_accept(owner, descriptor, peer);
 }
 
 enum error http_server_create(struct loop *loop, int descriptor, struct tls_context *tls,

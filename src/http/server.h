@@ -70,6 +70,9 @@ void http_server_set_tls(struct http_server *server, struct tls_context *tls);
 void http_server_set_limits(struct http_server *server, const struct http_server_limits *limits);
 /* Serves a connected descriptor (the built-in demo's socket pair, an inherited socket). */
 void http_server_adopt(struct http_server *server, int descriptor, const struct address *peer);
+/* The same of a connection that somebody else accepted for this server: closed, and counted, where
+ * it is one too many. */
+void http_server_accept(struct http_server *server, int descriptor, const struct address *peer);
 /* No new connections; idle ones close; answers in progress finish with "connection: close". */
 void http_server_drain(struct http_server *server);
 bool http_server_is_drained(const struct http_server *server);

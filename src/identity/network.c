@@ -40,17 +40,17 @@ static bool clear_behind(struct network *network)
 bool network_of(const struct address *address, struct network *out)
 {
     *out = (struct network){.length = NETWORK_BITS};
-    if (address->length == 0)
-        return false;
-    if (address->any.sa_family == AF_INET) {
+    if (address->length > 0 && address->any.sa_family == AF_INET) {
         memcpy(out->bytes, v4_prefix, sizeof v4_prefix);
         memcpy(out->bytes + sizeof v4_prefix, &address->v4.sin_addr, 4);
         return true;
     }
-    if (address->any.sa_family != AF_INET6)
-        return false;
-    memcpy(out->bytes, &address->v6.sin6_addr, 16);
-    return true;
+    if (address->length > 0 && address->any.sa_family == AF_INET6) {
+        memcpy(out->bytes, &address->v6.sin6_addr, 16);
+        return true;
+    }
+    out->length = 0;
+    return false;
 }
 
 enum error network_parse(struct text t, struct network *out)

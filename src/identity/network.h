@@ -24,7 +24,8 @@ struct network {
  * ERROR_ARGUMENT: bits are set behind its length; `out` is then the network that it lies in, for
  * the message. */
 must_handle enum error network_parse(struct text t, struct network *out);
-/* The address as a network of one; false for a unix socket or none. */
+/* The address as a network of one; false for a unix socket or none, and `out` is then of
+ * length 0. */
 must_check bool network_of(const struct address *address, struct network *out);
 /* The network of `v4` or `v6` bits around it, by its family; at most 32 and 128. */
 struct network network_around(const struct network *network, unsigned v4, unsigned v6);

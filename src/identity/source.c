@@ -78,12 +78,18 @@ static bool is_local(const struct address *address)
     return address->length > 0 && address->any.sa_family == AF_UNIX;
 }
 
+bool source_is_forwarder(const struct address *peer, const struct network_table *trusted,
+                         bool trust_local)
+{
+    return is_local(peer) ? trust_local : is_trusted(peer, trusted);
+}
+
 void source_find(const struct address *peer, enum source_field field, const struct text *values,
                  size_t count, const struct network_table *trusted, bool trust_local,
                  struct source *out)
 {
     *out = (struct source){.address = *peer};
-    bool believed = is_local(peer) ? trust_local : is_trusted(peer, trusted);
+    bool believed = source_is_forwarder(peer, trusted, trust_local);
     if (field == SOURCE_FIELD_NONE)
         return;
     /* Backwards: who is nearest was written last. */

@@ -28,9 +28,12 @@ struct source {
     bool unreadable;
 };
 
-/* `values` are the field's lines in their order, `count` of them. `trusted` has a value for each
- * trusted network; NULL: nobody is trusted. A peer on a unix socket is trusted when `trust_local`.
- */
+/* Whether a peer is one that is believed. `trusted` has a value for each trusted network, NULL:
+ * nobody is; a peer on a unix socket is when `trust_local`. */
+bool source_is_forwarder(const struct address *peer, const struct network_table *trusted,
+                         bool trust_local);
+
+/* `values` are the field's lines in their order, `count` of them; the rest is as above. */
 void source_find(const struct address *peer, enum source_field field, const struct text *values,
                  size_t count, const struct network_table *trusted, bool trust_local,
                  struct source *out);

@@ -24,6 +24,7 @@ enum config_type {
     CONFIG_TYPE_CHOICE_OR_URL,  /* one of a few words, or a URL */
     CONFIG_TYPE_ADDRESS,        /* where to listen */
     CONFIG_TYPE_SERVER,         /* an IP address with an optional port */
+    CONFIG_TYPE_NETWORK,        /* a network such as 10.0.0.0/8, or "unix" */
     CONFIG_TYPE_URL,            /* http, https or http+unix */
     CONFIG_TYPE_PATH,           /* a file, relative to the configuration file */
     CONFIG_TYPE_SECRET,         /* env:NAME or file:PATH */

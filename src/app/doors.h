@@ -1,0 +1,17 @@
+/* doors: the listeners of one worker, as its configuration wants them.
+ *
+ * The worker's thread only. A door stays open over a reload when its name and address stay; what it
+ * believes, its limits and its certificates change under it for later connections and calls. */
+#ifndef APP_DOORS_H
+#define APP_DOORS_H
+
+#include "app/worker.h"
+
+/* Opens, changes and closes doors as the plan says. */
+void doors_apply(struct worker_thread *thread, const struct worker_plan *plan);
+/* Takes no more connections; open calls finish. */
+void doors_close(struct worker *worker);
+/* Doors that are closing and empty go. */
+void doors_sweep(struct worker_thread *thread);
+
+#endif

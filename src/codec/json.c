@@ -1,5 +1,7 @@
 #include "codec/json.h"
 
+#include <stdlib.h>
+
 #include "base/ensure.h"
 #include "base/number.h"
 
@@ -202,6 +204,41 @@ void json_bool(struct json_writer *writer, bool value)
 void json_null(struct json_writer *writer)
 {
     json_raw(writer, TEXT("null"));
+}
+
+/* In JSON text, which has no other characters of more than one byte than those in strings. */
+static void append_valid(struct buffer *out, struct text text)
+{
+    while (text.length > 0) {
+        size_t plain = 0;
+        while (plain < text.length && (unsigned char)text.data[plain] < 0x80)
+            plain++;
+        buffer_append(out, text_first(text, plain));
+        text = text_from_index(text, plain);
+        if (text.length == 0)
+            return;
+        size_t length = utf8_length(text);
+        buffer_append(out, length > 0 ? text_first(text, length) : TEXT("\xef\xbf\xbd"));
+        text = text_from_index(text, length > 0 ? length : 1);
+    }
+}
+
+void json_value(struct json_writer *writer, yyjson_val *value)
+{
+    size_t length = 0;
+    char *bytes = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &length);
+    if (bytes != NULL) {
+        json_raw(writer, text_of(bytes, length));
+        free(bytes);
+        return;
+    }
+    bytes = yyjson_val_write(value, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &length);
+    begin_value(writer);
+    if (bytes == NULL)
+        writer->out->failed = true;
+    else
+        append_valid(writer->out, text_of(bytes, length));
+    free(bytes);
 }
 
 void json_member_text(struct json_writer *writer, const char *key, struct text value)

@@ -44,6 +44,9 @@ void json_null(struct json_writer *writer);
 /* `value` is written as it is and must be one JSON value, such as a decimal number. */
 void json_raw(struct json_writer *writer, struct text value);
 
+/* A value of a document. What is not valid UTF-8 in it becomes U+FFFD. */
+void json_value(struct json_writer *writer, yyjson_val *value);
+
 /* Key and value in one. */
 void json_member_text(struct json_writer *writer, const char *key, struct text value);
 void json_member_unsigned(struct json_writer *writer, const char *key, uint64_t value);

@@ -317,6 +317,118 @@ static bool read_cache_options(struct conversation_reader *reader, const struct 
     return !text_empty(ttl);
 }
 
+/* ---- of responses ---- */
+
+static void state(struct conversation_reader *reader, enum conversation_parameter parameter)
+{
+    reader->conversation->stated |= PARAMETER_BIT(parameter);
+}
+
+static void state_unknown(struct conversation_reader *reader, struct text name)
+{
+    if (!conversation_has(reader->conversation, PARAMETER_UNKNOWN))
+        reader->conversation->unknown = name;
+    state(reader, PARAMETER_UNKNOWN);
+}
+
+static bool read_flat_tools(struct conversation_reader *reader, const struct member_row *row,
+                            yyjson_val *value)
+{
+    if (!check_array(reader, row, value))
+        return false;
+    conversation_read_flat_tools(reader, value);
+    return true;
+}
+
+static bool read_flat_choice(struct conversation_reader *reader, const struct member_row *row,
+                             yyjson_val *value)
+{
+    if (!yyjson_is_str(value) && !yyjson_is_obj(value))
+        fail(reader, row, "must be a string or an object");
+    conversation_read_flat_choice(reader, value);
+    return choice_asks(reader);
+}
+
+/* Format and verbosity: two parameters in one member. */
+static bool read_text_options(struct conversation_reader *reader, const struct member_row *row,
+                              yyjson_val *value)
+{
+    struct conversation *conversation = reader->conversation;
+    if (!check_object(reader, row, value))
+        return false;
+    yyjson_val *format = reader_object(reader, value, "format", "text");
+    if (format != NULL)
+        conversation_read_flat_format(reader, format);
+    conversation->verbosity = reader_text(reader, value, "verbosity", "text");
+    if (!text_empty(conversation->verbosity) &&
+        !text_equal(conversation->verbosity, TEXT("medium")))
+        state(reader, PARAMETER_VERBOSITY);
+    return conversation->format != ANSWER_TEXT;
+}
+
+/* Members of `reasoning` beside effort and summary, with the value that asks for nothing. */
+static bool read_reasoning(struct conversation_reader *reader, const struct member_row *row,
+                           yyjson_val *value)
+{
+    static const struct {
+        const char *member;
+        struct text usual, name;
+    } others[] = {
+        {"context", TEXT_INIT("auto"), TEXT_INIT("reasoning.context")},
+        {"mode", TEXT_INIT("standard"), TEXT_INIT("reasoning.mode")},
+    };
+    struct conversation *conversation = reader->conversation;
+    if (!check_object(reader, row, value))
+        return false;
+    conversation->effort = reader_text(reader, value, "effort", "reasoning");
+    conversation->summary = reader_text(reader, value, "summary", "reasoning");
+    if (text_empty(conversation->summary)) /* its name of before */
+        conversation->summary = reader_text(reader, value, "generate_summary", "reasoning");
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        struct text other = reader_text(reader, value, others[i].member, "reasoning");
+        if (!text_empty(other) && !text_equal(other, others[i].usual))
+            state_unknown(reader, others[i].name);
+    }
+    return !text_empty(conversation->effort) || !text_empty(conversation->summary);
+}
+
+static bool read_include(struct conversation_reader *reader, const struct member_row *row,
+                         yyjson_val *value)
+{
+    size_t index, size;
+    yyjson_val *entry;
+    bool others = false;
+    if (!check_array(reader, row, value))
+        return false;
+    yyjson_arr_foreach(value, index, size, entry)
+    {
+        if (yyjson_equals_str(entry, "message.output_text.logprobs")) {
+            reader->conversation->logprobs = true;
+            state(reader, PARAMETER_LOGPROBS);
+        } else if (!yyjson_equals_str(entry, "reasoning.encrypted_content")) {
+            others = true; /* sealed reasoning is told in any case */
+        }
+    }
+    return others;
+}
+
+static bool read_truncation(struct conversation_reader *reader, const struct member_row *row,
+                            yyjson_val *value)
+{
+    if (!yyjson_is_str(value))
+        fail(reader, row, "must be a string");
+    return !yyjson_equals_str(value, "disabled");
+}
+
+/* Nothing is stored, which the answer says: `store` is true where it is left out, and so no wish
+ * that could be told from none. */
+static bool read_store(struct conversation_reader *reader, const struct member_row *row,
+                       yyjson_val *value)
+{
+    (void)check_flag(reader, row, value);
+    return false;
+}
+
 /* ---- the table ---- */
 
 #define FIELD(name) offsetof(struct conversation, name)
@@ -367,6 +479,22 @@ static const struct member_row rows[] = {
     {TEXT_INIT("prompt_cache_options"), BOTH, PARAMETER_PROMPT_CACHE_RETENTION, read_cache_options,
      0},
     {TEXT_INIT("moderation"), BOTH, PARAMETER_MODERATION, read_any, 0},
+    {TEXT_INIT("input"), RESPONSES, NONE, read_nothing, 0}, /* as messages */
+    {TEXT_INIT("instructions"), RESPONSES, NONE, read_nothing, 0},
+    {TEXT_INIT("max_output_tokens"), RESPONSES, NONE, read_max_output, 0},
+    {TEXT_INIT("tools"), RESPONSES, PARAMETER_TOOLS, read_flat_tools, 0},
+    {TEXT_INIT("tool_choice"), RESPONSES, PARAMETER_TOOL_CHOICE, read_flat_choice, 0},
+    {TEXT_INIT("text"), RESPONSES, PARAMETER_RESPONSE_FORMAT, read_text_options, 0},
+    {TEXT_INIT("reasoning"), RESPONSES, PARAMETER_REASONING, read_reasoning, 0},
+    {TEXT_INIT("include"), RESPONSES, PARAMETER_INCLUDE, read_include, 0},
+    {TEXT_INIT("store"), RESPONSES, NONE, read_store, 0},
+    {TEXT_INIT("previous_response_id"), RESPONSES, PARAMETER_PREVIOUS_RESPONSE_ID, read_any, 0},
+    {TEXT_INIT("conversation"), RESPONSES, PARAMETER_CONVERSATION, read_any, 0},
+    {TEXT_INIT("prompt"), RESPONSES, PARAMETER_PROMPT, read_any, 0},
+    {TEXT_INIT("background"), RESPONSES, PARAMETER_BACKGROUND, check_flag, 0},
+    {TEXT_INIT("truncation"), RESPONSES, PARAMETER_TRUNCATION, read_truncation, 0},
+    {TEXT_INIT("max_tool_calls"), RESPONSES, PARAMETER_MAX_TOOL_CALLS, read_any, 0},
+    {TEXT_INIT("context_management"), RESPONSES, PARAMETER_CONTEXT_MANAGEMENT, check_array, 0},
 };
 
 static const struct member_row *find_row(enum conversation_api api, struct text name)
@@ -389,11 +517,9 @@ static void read_members(struct conversation_reader *reader)
         struct text name = reader_value_text(key);
         const struct member_row *row = find_row(conversation->api, name);
         if (row == NULL) {
-            if (!conversation_has(conversation, PARAMETER_UNKNOWN))
-                conversation->unknown = name;
-            conversation->stated |= PARAMETER_BIT(PARAMETER_UNKNOWN);
+            state_unknown(reader, name);
         } else if (row->read(reader, row, value) && row->parameter != NONE) {
-            conversation->stated |= PARAMETER_BIT(row->parameter);
+            state(reader, row->parameter);
         }
     }
 }
@@ -406,7 +532,11 @@ static void read_body(struct conversation_reader *reader)
     read_members(reader);
     if (reader->error != ERROR_OK)
         return;
-    conversation_read_messages(reader, yyjson_obj_get(conversation->root, "messages"));
+    if (conversation->api == CONVERSATION_CHAT)
+        conversation_read_messages(reader, yyjson_obj_get(conversation->root, "messages"));
+    else
+        conversation_read_input(reader, yyjson_obj_get(conversation->root, "instructions"),
+                                yyjson_obj_get(conversation->root, "input"));
     reader_settle_tools(reader);
 }
 
@@ -485,8 +615,26 @@ static bool find_stated(const struct conversation *conversation,
             return true;
         dropped = true;
     }
-    *name = conversation_parameter_name(parameter); /* within another member */
+    /* Within another member. */
+    *name = parameter == PARAMETER_UNKNOWN ? conversation->unknown
+                                           : conversation_parameter_name(parameter);
     return !dropped;
+}
+
+/* "is nothing that the model NAME takes", or what helps more than that. */
+static struct text reason_for(const struct conversation *conversation,
+                              enum conversation_parameter parameter, struct text model)
+{
+    static const struct text state_reason =
+        TEXT_INIT("needs what only a provider that stores answers keeps: send all items of the "
+                  "conversation as input instead");
+    switch (parameter) {
+    case PARAMETER_PREVIOUS_RESPONSE_ID:
+    case PARAMETER_CONVERSATION: return state_reason;
+    default:
+        return arena_format(conversation->arena, "is nothing that the model %.*s takes",
+                            TEXT_ARG(model));
+    }
 }
 
 enum error conversation_check(struct conversation *conversation, uint64_t understood,
@@ -503,8 +651,7 @@ enum error conversation_check(struct conversation *conversation, uint64_t unders
             conversation->stated &= ~PARAMETER_BIT(i);
             continue;
         }
-        problem->reason = arena_format(conversation->arena, "is nothing that the model %.*s takes",
-                                       TEXT_ARG(model));
+        problem->reason = reason_for(conversation, i, model);
         return problem->reason.data == NULL ? ERROR_MEMORY : ERROR_UNSUPPORTED;
     }
     /* The old way of calling functions has no place for a second call. */

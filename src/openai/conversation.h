@@ -20,6 +20,11 @@
 /* Choices of one request: as many as OpenAI takes. */
 #define CONVERSATION_CHOICES_MAX 128
 
+/* `encrypted_content` of a reasoning item that this gateway's translators made begins with it:
+ * "tp1.ORIGIN.text.SEAL" or "tp1.ORIGIN.whole.SEAL" (struct part: seal_origin, sealed_text, seal).
+ */
+#define CONVERSATION_SEAL_TAG "tp1."
+
 enum conversation_api { CONVERSATION_CHAT, CONVERSATION_RESPONSES };
 
 enum part_kind {

@@ -53,20 +53,6 @@ static void read_image(struct conversation_reader *reader, yyjson_val *value, st
     part->media.detail = reader_text(reader, image, "detail", part->path);
 }
 
-static void read_audio(struct conversation_reader *reader, yyjson_val *value, struct part *part)
-{
-    yyjson_val *audio = reader_object(reader, value, "input_audio", part->path);
-    if (audio == NULL)
-        reader_fail(reader, ERROR_SYNTAX, part->path, "input_audio", "is missing");
-    struct text format = reader_need_text(reader, audio, "format", part->path);
-    part->media.data = reader_need_text(reader, audio, "data", part->path);
-    part->media.mime = text_equal(format, TEXT("mp3"))
-                           ? TEXT("audio/mpeg")
-                           : arena_format(reader->arena, "audio/%.*s", TEXT_ARG(format));
-    if (part->media.mime.data == NULL && reader->error == ERROR_OK)
-        reader->error = ERROR_MEMORY;
-}
-
 static void read_file(struct conversation_reader *reader, yyjson_val *value, struct part *part)
 {
     yyjson_val *file = reader_object(reader, value, "file", part->path);
@@ -94,7 +80,7 @@ static const struct {
     {TEXT_INIT("text"), PART_TEXT, EVERYBODY, read_text},
     {TEXT_INIT("refusal"), PART_REFUSAL, ROLE(TURN_ASSISTANT), read_refusal},
     {TEXT_INIT("image_url"), PART_IMAGE, ROLE(TURN_USER), read_image},
-    {TEXT_INIT("input_audio"), PART_AUDIO, ROLE(TURN_USER), read_audio},
+    {TEXT_INIT("input_audio"), PART_AUDIO, ROLE(TURN_USER), reader_audio},
     {TEXT_INIT("file"), PART_FILE, ROLE(TURN_USER), read_file},
 };
 
@@ -403,25 +389,11 @@ void conversation_read_messages(struct conversation_reader *reader, yyjson_val *
 
 /* ---- tools ---- */
 
-static struct tool *make_tools(struct conversation_reader *reader, size_t count)
-{
-    struct conversation *conversation = reader->conversation;
-    struct tool *tools = reader_take(reader, count + conversation->tool_count, sizeof(*tools));
-    if (tools == NULL)
-        return NULL;
-    if (conversation->tool_count > 0)
-        memcpy(tools, conversation->tools, conversation->tool_count * sizeof(*tools));
-    struct tool *added = tools + conversation->tool_count;
-    conversation->tools = tools;
-    conversation->tool_count += count;
-    return added;
-}
-
 void conversation_read_chat_tools(struct conversation_reader *reader, yyjson_val *tools)
 {
     size_t index, size;
     yyjson_val *value;
-    struct tool *tool = make_tools(reader, yyjson_arr_size(tools));
+    struct tool *tool = reader_add_tools(reader, yyjson_arr_size(tools));
     if (tool == NULL)
         return;
     yyjson_arr_foreach(tools, index, size, value)
@@ -451,7 +423,7 @@ void conversation_read_functions(struct conversation_reader *reader, yyjson_val 
 {
     size_t index, size;
     yyjson_val *value;
-    struct tool *tool = make_tools(reader, yyjson_arr_size(functions));
+    struct tool *tool = reader_add_tools(reader, yyjson_arr_size(functions));
     if (tool == NULL)
         return;
     reader->conversation->legacy_functions = true;
@@ -467,7 +439,7 @@ void conversation_read_functions(struct conversation_reader *reader, yyjson_val 
 
 void conversation_read_web_search(struct conversation_reader *reader, yyjson_val *options)
 {
-    struct tool *tool = make_tools(reader, 1);
+    struct tool *tool = reader_add_tools(reader, 1);
     if (tool == NULL)
         return;
     *tool = (struct tool){.kind = TOOL_WEB_SEARCH,
@@ -475,14 +447,6 @@ void conversation_read_web_search(struct conversation_reader *reader, yyjson_val
                           .name = TEXT("web_search"),
                           .raw = options,
                           .path = "web_search_options"};
-}
-
-static void choose_named(struct conversation_reader *reader, yyjson_val *holder, const char *path)
-{
-    struct conversation *conversation = reader->conversation;
-    conversation->tool_choice = TOOL_CHOICE_NAMED;
-    conversation->tool_choice_name = reader_need_text(reader, holder, "name", path);
-    reader->choice_path = path;
 }
 
 static void choose_allowed(struct conversation_reader *reader, yyjson_val *choice)
@@ -500,11 +464,11 @@ void conversation_read_chat_choice(struct conversation_reader *reader, yyjson_va
     }
     struct text type = reader_need_text(reader, choice, "type", "tool_choice");
     if (text_equal(type, TEXT("function")))
-        choose_named(reader, reader_object(reader, choice, "function", "tool_choice"),
-                     "tool_choice.function");
+        reader_choose_named(reader, reader_object(reader, choice, "function", "tool_choice"),
+                            "tool_choice.function");
     else if (text_equal(type, TEXT("custom")))
-        choose_named(reader, reader_object(reader, choice, "custom", "tool_choice"),
-                     "tool_choice.custom");
+        reader_choose_named(reader, reader_object(reader, choice, "custom", "tool_choice"),
+                            "tool_choice.custom");
     else if (text_equal(type, TEXT("allowed_tools")))
         choose_allowed(reader, choice);
     else
@@ -518,7 +482,7 @@ void conversation_read_function_call(struct conversation_reader *reader, yyjson_
     if (yyjson_is_str(choice))
         reader_tool_mode(reader, reader_value_text(choice), "function_call");
     else
-        choose_named(reader, choice, "function_call");
+        reader_choose_named(reader, choice, "function_call");
 }
 
 /* ---- format ---- */

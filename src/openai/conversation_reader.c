@@ -215,6 +215,20 @@ void reader_file_data(struct conversation_reader *reader, struct text data, cons
     media->mime = mime_of_name(media->file_name);
 }
 
+void reader_audio(struct conversation_reader *reader, yyjson_val *value, struct part *part)
+{
+    yyjson_val *audio = reader_object(reader, value, "input_audio", part->path);
+    if (audio == NULL)
+        reader_fail(reader, ERROR_SYNTAX, part->path, "input_audio", "is missing");
+    struct text format = reader_need_text(reader, audio, "format", part->path);
+    part->media.data = reader_need_text(reader, audio, "data", part->path);
+    part->media.mime = text_equal(format, TEXT("mp3"))
+                           ? TEXT("audio/mpeg")
+                           : arena_format(reader->arena, "audio/%.*s", TEXT_ARG(format));
+    if (part->media.mime.data == NULL && reader->error == ERROR_OK)
+        reader->error = ERROR_MEMORY;
+}
+
 void reader_remember_call(struct conversation_reader *reader, const struct part *call)
 {
     if (reader->call_count == reader->call_capacity) {
@@ -243,6 +257,20 @@ const struct conversation_call *reader_find_call(const struct conversation_reade
 }
 
 /* ---- tools ---- */
+
+struct tool *reader_add_tools(struct conversation_reader *reader, size_t count)
+{
+    struct conversation *conversation = reader->conversation;
+    struct tool *tools = reader_take(reader, count + conversation->tool_count, sizeof(*tools));
+    if (tools == NULL)
+        return NULL;
+    if (conversation->tool_count > 0)
+        memcpy(tools, conversation->tools, conversation->tool_count * sizeof(*tools));
+    struct tool *added = tools + conversation->tool_count;
+    conversation->tools = tools;
+    conversation->tool_count += count;
+    return added;
+}
 
 void reader_function_tool(struct conversation_reader *reader, yyjson_val *function,
                           struct tool *tool)
@@ -294,6 +322,14 @@ void reader_tool_mode(struct conversation_reader *reader, struct text mode, cons
         return;
     }
     reader_fail(reader, ERROR_SYNTAX, path, NULL, "must be \"auto\", \"none\" or \"required\"");
+}
+
+void reader_choose_named(struct conversation_reader *reader, yyjson_val *holder, const char *path)
+{
+    struct conversation *conversation = reader->conversation;
+    conversation->tool_choice = TOOL_CHOICE_NAMED;
+    conversation->tool_choice_name = reader_need_text(reader, holder, "name", path);
+    reader->choice_path = path;
 }
 
 static struct text allowed_name(yyjson_val *entry)

@@ -73,7 +73,15 @@ void reader_remember_call(struct conversation_reader *reader, const struct part 
 const struct conversation_call *reader_find_call(const struct conversation_reader *reader,
                                                  struct text id);
 
+/* `input_audio`: the object with data and format. */
+void reader_audio(struct conversation_reader *reader, yyjson_val *value, struct part *part);
+
 /* ---- tools ---- */
+
+/* Room for `count` more; NULL when memory is short. */
+struct tool *reader_add_tools(struct conversation_reader *reader, size_t count);
+/* The tool that must be called: its name is in `holder`. */
+void reader_choose_named(struct conversation_reader *reader, yyjson_val *holder, const char *path);
 
 /* `function` is the object that holds name, description and so on: in chat within the tool, in
  * responses the tool itself. */
@@ -91,8 +99,14 @@ void reader_schema(struct conversation_reader *reader, yyjson_val *schema, const
 /* ---- the two bodies ---- */
 
 void conversation_read_messages(struct conversation_reader *reader, yyjson_val *messages);
+void conversation_read_input(struct conversation_reader *reader, yyjson_val *instructions,
+                             yyjson_val *input);
 void conversation_read_chat_tools(struct conversation_reader *reader, yyjson_val *tools);
 void conversation_read_functions(struct conversation_reader *reader, yyjson_val *functions);
+void conversation_read_flat_tools(struct conversation_reader *reader, yyjson_val *tools);
+void conversation_read_flat_choice(struct conversation_reader *reader, yyjson_val *choice);
+/* text.format, which is flat too. */
+void conversation_read_flat_format(struct conversation_reader *reader, yyjson_val *format);
 void conversation_read_chat_choice(struct conversation_reader *reader, yyjson_val *choice);
 void conversation_read_web_search(struct conversation_reader *reader, yyjson_val *options);
 void conversation_read_function_call(struct conversation_reader *reader, yyjson_val *choice);

@@ -12,7 +12,8 @@ struct translation *translation_open(const struct translation_settings *settings
     translation->settings = *settings;
     translation->model = settings->model;
     translation->streams = settings->conversation->stream;
-    translation->writer = &translation_chat;
+    translation->writer = settings->conversation->api == CONVERSATION_CHAT ? &translation_chat
+                                                                           : &translation_responses;
     usage_clear(&translation->usage);
     buffer_open(&translation->out, TRANSLATION_ANSWER_MAX);
     buffer_open(&translation->joined, TRANSLATION_ANSWER_MAX);
@@ -34,6 +35,8 @@ void translation_close(struct translation *translation)
 {
     if (translation == NULL)
         return;
+    if (translation->writer->close != NULL)
+        translation->writer->close(translation);
     for (unsigned i = 0; i < translation->choice_count; i++)
         close_choice(translation->choices[i]);
     buffer_close(&translation->out);
@@ -62,9 +65,16 @@ struct text translation_custom_input(struct translation *translation, struct tex
     return input.data == NULL ? TEXT("") : input;
 }
 
+/* The writer is told of each event. */
+static bool tells(const struct translation *translation)
+{
+    return translation->streams || translation->writer->keeps_all;
+}
+
+/* The choices hold the texts. */
 static bool keeps(const struct translation *translation)
 {
-    return !translation->streams || translation->writer->keeps_all;
+    return !tells(translation);
 }
 
 static void keep(struct translation *translation, struct buffer *buffer, struct text text)
@@ -111,7 +121,7 @@ static struct translation_choice *make_choice(struct translation *translation, u
         buffer_open(buffers[i], TRANSLATION_ANSWER_MAX);
     translation->choices[index] = choice;
     translation->choice_count = index + 1;
-    if (translation->streams)
+    if (tells(translation))
         translation->writer->begin_choice(translation, choice);
     return choice;
 }
@@ -133,7 +143,8 @@ static void account(struct translation *translation, struct text text)
 {
     translation->has_content = true;
     translation->content_bytes += text.length;
-    if (keeps(translation) && translation->content_bytes > TRANSLATION_ANSWER_MAX)
+    bool held = !translation->streams || translation->writer->keeps_all;
+    if (held && translation->content_bytes > TRANSLATION_ANSWER_MAX)
         translation->failed = true;
 }
 
@@ -164,7 +175,7 @@ static void tell_run(struct translation *translation, struct translation_choice 
         keep(translation, &choice->block, text);
     if (keeps(translation))
         keep(translation, rows[choice->run].kept, text);
-    if (translation->streams)
+    if (tells(translation))
         rows[choice->run].tell(translation, choice, text);
 }
 
@@ -285,7 +296,7 @@ int translation_tool_begin(struct translation *translation, unsigned index, stru
         tool->id = copy(translation, id);
     }
     account(translation, name);
-    if (translation->streams)
+    if (tells(translation))
         translation->writer->tool_begin(translation, choice, tool);
     flush(translation);
     return translation->failed ? -1 : number;
@@ -306,9 +317,9 @@ static void tell_arguments(struct translation *translation, struct translation_c
 {
     if (text_empty(fragment))
         return;
-    if (tool->custom || keeps(translation))
+    if (tool->custom || !translation->streams || translation->writer->keeps_all)
         keep(translation, &tool->arguments, fragment);
-    if (translation->streams && !tool->custom)
+    if (tells(translation) && !tool->custom)
         translation->writer->tool_arguments(translation, choice, tool, fragment);
 }
 
@@ -335,10 +346,10 @@ static void end_tool(struct translation *translation, struct translation_choice 
     tool->open = false;
     if (tool->custom) {
         struct text input = translation_custom_input(translation, buffer_text(&tool->arguments));
-        if (translation->streams && !text_empty(input))
+        if (tells(translation) && !text_empty(input))
             translation->writer->tool_arguments(translation, choice, tool, input);
     }
-    if (translation->streams)
+    if (tells(translation))
         translation->writer->tool_end(translation, choice, tool);
 }
 
@@ -384,7 +395,7 @@ void translation_logprobs(struct translation *translation, unsigned index, struc
             keep(translation, &choice->logprobs, TEXT(","));
         keep(translation, &choice->logprobs, items);
     }
-    if (translation->streams)
+    if (tells(translation))
         translation->writer->logprobs(translation, choice, items);
     flush(translation);
 }

@@ -16,9 +16,9 @@ struct translation_tool {
     bool custom;          /* the caller's tool takes text */
     bool open;
     bool has_arguments;
-    size_t item;             /* responses: its place in the output */
+    size_t item;             /* responses: its number in the output */
     struct seam seam;        /* of the arguments */
-    struct buffer arguments; /* kept when whole, custom, or for responses */
+    struct buffer arguments; /* not kept in streams of chat, unless custom */
 };
 
 struct translation_choice {
@@ -63,9 +63,11 @@ struct translation {
     void *state;             /* the writer's */
 };
 
-/* Every call but seal, citation and end is for streams only. */
 struct translation_writer {
-    bool keeps_all; /* the stream's end repeats what was said */
+    /* It takes all events, of whole answers too, and keeps what it needs of them: the end of its
+     * streams repeats all that was said. Else a whole answer's texts are kept in the choices, and
+     * of its events only seal, citation and end are told. */
+    bool keeps_all;
     void (*begin_choice)(struct translation *translation, struct translation_choice *choice);
     void (*text)(struct translation *translation, struct translation_choice *choice,
                  struct text text);
@@ -91,9 +93,11 @@ struct translation_writer {
     void (*end)(struct translation *translation);
     void (*broken)(struct translation *translation, struct text type, struct text code,
                    struct text message);
+    void (*close)(struct translation *translation); /* frees what the state holds; may be NULL */
 };
 
 extern const struct translation_writer translation_chat;
+extern const struct translation_writer translation_responses;
 
 /* JSON has a difference between "" and null, buffers without a byte have none. */
 static inline struct text text_or_empty(struct text text)

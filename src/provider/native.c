@@ -50,14 +50,7 @@ struct text native_value_text(struct arena *arena, yyjson_val *value)
 
 void native_write_value(struct json_writer *writer, yyjson_val *value)
 {
-    size_t length = 0;
-    char *bytes = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &length);
-    if (bytes == NULL) {
-        writer->out->failed = true;
-        return;
-    }
-    json_raw(writer, text_of(bytes, length));
-    free(bytes);
+    json_value(writer, value);
 }
 
 /* ---- what is asked ---- */

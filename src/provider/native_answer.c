@@ -234,10 +234,17 @@ static enum error read_parsed(struct reader *reader, struct native_frame *frame,
     return ERROR_OK;
 }
 
-static yyjson_doc *parse(struct text data, const yyjson_alc *allocator)
+static yyjson_doc *parse_in(struct text data, const yyjson_alc *allocator)
 {
     return yyjson_read_opts((char *)(uintptr_t)data.data, data.length, YYJSON_READ_NOFLAG,
                             allocator, NULL);
+}
+
+/* Also what holds half a character; NULL when it is no JSON or memory is short. */
+static yyjson_doc *parse(struct text data)
+{
+    yyjson_doc *document;
+    return json_parse(data, &document) == ERROR_OK ? document : NULL;
 }
 
 static enum error read_frame(struct reader *reader, struct native_frame *frame)
@@ -247,11 +254,11 @@ static enum error read_frame(struct reader *reader, struct native_frame *frame)
     if (reader->failed)
         return ERROR_OK;
     if (frame->data.length <= SHORT_FRAME && yyjson_alc_pool_init(&pool, memory, sizeof memory)) {
-        yyjson_doc *parsed = parse(frame->data, &pool);
+        yyjson_doc *parsed = parse_in(frame->data, &pool);
         if (parsed != NULL)
             return read_parsed(reader, frame, parsed);
     }
-    return read_parsed(reader, frame, parse(frame->data, NULL));
+    return read_parsed(reader, frame, parse(frame->data));
 }
 
 static enum error read_sse_frame(struct reader *reader, const struct sse_frame *raw)
@@ -416,7 +423,7 @@ static void settle_facts(struct reader *reader)
 static bool error_end(struct reader *reader)
 {
     struct native_answer *answer = &reader->answer;
-    yyjson_doc *parsed = parse(buffer_text(&reader->held), NULL);
+    yyjson_doc *parsed = parse(buffer_text(&reader->held));
     yyjson_val *root = parsed == NULL ? NULL : yyjson_doc_get_root(parsed);
     struct native_error error;
     native_error_for(&error, reader->out->status, root);
@@ -445,7 +452,7 @@ static enum error read_embeddings(struct reader *reader, yyjson_val *root)
 static enum error read_whole(struct reader *reader)
 {
     struct native_answer *answer = &reader->answer;
-    yyjson_doc *parsed = parse(buffer_text(&reader->held), NULL);
+    yyjson_doc *parsed = parse(buffer_text(&reader->held));
     yyjson_val *root = parsed == NULL ? NULL : yyjson_doc_get_root(parsed);
     enum error error = root == NULL                       ? ERROR_SYNTAX
                        : answer->ask->task == NATIVE_CHAT ? answer->native->read_chat(answer, root)

@@ -167,6 +167,31 @@ static void test_parse(void **state)
     }
 }
 
+static void test_values(void **state)
+{
+    static const struct {
+        const char *json, *expected;
+    } rows[] = {
+        {"[1, {\"a\": \"\\u00e4\"}]", "[[1,{\"a\":\"\xc3\xa4\"}]]"},
+        {"\"\\ud83d\\u00e4\"", "[\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc3\xa4\"]"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        yyjson_doc *document;
+        struct buffer out;
+        struct json_writer json;
+        buffer_open(&out, 256);
+        json_open(&json, &out);
+        assert_int_equal(json_parse(text_from(rows[i].json), &document), ERROR_OK);
+        json_begin_array(&json);
+        json_value(&json, yyjson_doc_get_root(document));
+        json_end_array(&json);
+        assert_true(json_done(&json));
+        assert_true(text_equal(buffer_text(&out), text_from(rows[i].expected)));
+        yyjson_doc_free(document);
+        buffer_close(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_a_full_buffer_is_noticed),
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

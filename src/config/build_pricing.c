@@ -1,6 +1,7 @@
 /* What calls to a provider cost: which part of the price list is its own, discount, own prices. The
  * prices' texts are checked as decimals here; their units when the price list is at hand. */
 #include "config/build.h"
+#include "tables/providers.h"
 
 struct catalog_row {
     const char *domain; /* the base URL's host, or what stands behind its last dots */
@@ -42,8 +43,9 @@ static struct text find_catalog(const struct config_provider *provider)
 {
     struct text host = provider->endpoint.host;
 
-    if (text_equal(provider->type, TEXT("azure")) || text_equal(provider->type, TEXT("demo")))
-        return provider->type;
+    const struct provider_type *type = provider_type_find(provider->type);
+    if (type != NULL && !text_empty(type->catalog))
+        return type->catalog;
     for (size_t i = 0; i < ARRAY_LENGTH(catalog_rows); i++) {
         if (is_within(host, text_from(catalog_rows[i].domain)))
             return text_from(catalog_rows[i].catalog);

@@ -3,8 +3,7 @@
 #include "config/proxy.h"
 #include "tables/config.h"
 #include "tables/headers.h"
-
-static const struct text openai_base_url = TEXT_INIT("https://api.openai.com/v1");
+#include "tables/providers.h"
 
 /* Numbers that the provider does not set are the defaults'. */
 static void inherit(uint64_t *values, const uint64_t *defaults, size_t count)
@@ -88,18 +87,42 @@ static void build_headers(struct settings_reader *reader, const struct settings_
     provider->header_count = settings->header_count;
 }
 
+/* Where providers of this type are, when nothing else is written. Empty: nowhere, which is
+ * reported.
+ */
+static struct text usual_url(struct settings_reader *reader, struct report_place place,
+                             const struct config_provider *provider)
+{
+    static const struct text variable = TEXT_INIT("{region}");
+    const struct provider_type *type = provider_type_find(provider->type);
+    struct text none = {NULL, 0};
+    if (type == NULL) /* which was reported */
+        return none;
+    ptrdiff_t at = text_find(type->base_url, variable);
+    if (text_empty(type->base_url))
+        report_error(reader->report, place,
+                     "\"base_url\" is missing: %.*s has no address of its own",
+                     TEXT_ARG(provider->type));
+    if (at < 0)
+        return type->base_url;
+    if (text_empty(provider->aws_region)) {
+        report_error(reader->report, place,
+                     "\"base_url\" is missing, and so is \"aws.region\", which would tell it");
+        return none;
+    }
+    return arena_format(&reader->memory->arena, "%.*s%.*s%.*s",
+                        TEXT_ARG(text_first(type->base_url, (size_t)at)),
+                        TEXT_ARG(provider->aws_region),
+                        TEXT_ARG(text_from_index(type->base_url, (size_t)at + variable.length)));
+}
+
 static void build_endpoint(struct settings_reader *reader, const struct settings_provider *settings,
                            struct config_provider *provider)
 {
     struct text url = settings->base_url.text;
-    bool missing = !settings->base_url.node;
     struct report_place place = settings_place(&settings->base_url, &settings->entry);
-    if (missing && text_equal(provider->type, TEXT("openai")))
-        url = openai_base_url;
-    else if (missing && !text_empty(provider->type))
-        report_error(reader->report, place,
-                     "\"base_url\" is missing: %.*s has no address of its own",
-                     TEXT_ARG(provider->type));
+    if (!settings->base_url.node)
+        url = usual_url(reader, place, provider);
     if (text_empty(url))
         return;
     size_t mark = report_enter(reader->report, TEXT("base_url"));

@@ -3,12 +3,12 @@
 #include "base/ensure.h"
 #include "provider/family.h"
 
-#define PROVIDER(name, family) extern const struct provider family;
+#define PROVIDER(name, family, base_url, catalog) extern const struct provider family;
 #include "tables/providers.def"
 #undef PROVIDER
 
 static const struct provider *const families[] = {
-#define PROVIDER(name, family) &family,
+#define PROVIDER(name, family, base_url, catalog) &family,
 #include "tables/providers.def"
 #undef PROVIDER
 };

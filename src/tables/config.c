@@ -6,7 +6,7 @@
 
 /* "|openai|azure|…" */
 static const char provider_types[] =
-#define PROVIDER(name, adapter) "|" name
+#define PROVIDER(name, family, base_url, catalog) "|" name
 #include "tables/providers.def"
 #undef PROVIDER
     ;

@@ -380,7 +380,12 @@ static void test_whole_answers(void **state)
 
 static void test_families(void **state)
 {
-    static const char *const names[] = {"openai", "azure", "demo"};
+    static const char *const names[] = {
+#define PROVIDER(name, family, base_url, catalog) name,
+#include "tables/providers.def"
+#undef PROVIDER
+    };
+    assert_string_equal(names[0], "openai"); /* the default of `type` */
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         assert_non_null(provider_at(i));
         assert_ptr_equal(provider_at(i), provider_find(text_from(names[i])));

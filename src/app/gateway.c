@@ -22,6 +22,7 @@
 #include "control/ledger_thread.h"
 #include "control/policy_refresher.h"
 #include "control/price_list.h"
+#include "exchange/routing.h"
 #include "identity/key_table.h"
 #include "ledger/ledger.h"
 #include "net/listener.h"
@@ -42,7 +43,8 @@ struct gateway {
     struct key_refresher *key_refresher;
     struct metrics *metrics;
     struct policy_refresher *policy_refresher;
-    struct price_book *book; /* of the configuration in force */
+    struct price_book *book;    /* of the configuration in force */
+    struct route_table *routes; /* likewise */
     struct alerts *alerts;
     struct control *control;
     struct api *api;
@@ -101,6 +103,7 @@ struct preparation {
     int *descriptors;                  /* listener * workers; -1: stays open */
     struct api_plan admin;
     struct price_book *book;
+    struct route_table *routes;
     bool prices_refused; /* that is why it cannot be put into force */
     const struct config *config;
     unsigned workers;
@@ -120,6 +123,7 @@ static void discard(struct preparation *preparation)
             close(preparation->descriptors[i]);
     }
     price_book_release(preparation->book);
+    route_table_release(preparation->routes);
     api_discard(&preparation->admin);
     free(preparation->provider_tls);
     free(preparation->door_tls);
@@ -252,6 +256,7 @@ static enum error prepare(struct gateway *gateway, const struct config *config,
     preparation->descriptors = ensure_memory(malloc(descriptors * sizeof(int)));
     for (size_t i = 0; i < descriptors; i++)
         preparation->descriptors[i] = -1;
+    preparation->routes = ensure_memory(routing_create(config, gateway->routes));
     enum error error = prepare_prices(preparation, problem);
     if (error == ERROR_OK)
         error = prepare_providers(preparation, problem);
@@ -282,7 +287,8 @@ static void put_into_force(struct gateway *gateway, struct config *config,
                            struct preparation *preparation)
 {
     for (unsigned i = 0; i < gateway->worker_count; i++) {
-        struct worker_plan *plan = worker_plan_create(config, preparation->book);
+        struct worker_plan *plan =
+            worker_plan_create(config, preparation->book, preparation->routes);
         for (size_t j = 0; j < config->provider_count; j++)
             plan->trust[j].tls = hold(preparation->provider_tls[j]);
         for (size_t j = 0; j < config->listener_count; j++) {
@@ -307,6 +313,9 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     note_price_list(gateway->book, preparation->book);
     price_book_release(gateway->book);
     gateway->book = preparation->book;
+    route_table_release(gateway->routes);
+    gateway->routes = preparation->routes;
+    preparation->routes = NULL;
     api_apply(gateway->api, config, gateway->book, &preparation->admin);
     preparation->book = NULL;
     config_release(gateway->config);
@@ -593,6 +602,7 @@ void gateway_free(struct gateway *gateway)
     for (size_t i = 0; gateway->config && i < gateway->config->listener_count; i++)
         tls_context_release(gateway->door_tls[i]);
     free(gateway->door_tls);
+    route_table_release(gateway->routes);
     price_book_release(gateway->book);
     config_release(gateway->config);
     free(gateway->workers);

@@ -37,6 +37,7 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     worker->metrics = settings->metrics;
     worker->services = settings->services;
     thread->on_drained = settings->on_drained;
+    random_bytes(&worker->random, sizeof(worker->random));
     worker->key_memory = key_memory_create();
     worker->loop = loop_create();
     arena_pool_open(&worker->arena_pool, ARENA_BLOCKS_KEPT);
@@ -158,8 +159,8 @@ static void adopt(void *owner)
     struct worker_thread *thread = plan->thread;
     struct worker *worker = &thread->worker;
     struct upstreams *upstreams =
-        upstreams_create(worker->loop, worker->resolver, plan->config, plan->book, plan->trust,
-                         demo_service_open, thread->demo);
+        upstreams_create(worker->loop, worker->resolver, plan->config, plan->book, plan->routes,
+                         plan->trust, demo_service_open, thread->demo);
 
     if (!upstreams) {
         note_error("worker",
@@ -180,13 +181,15 @@ void worker_adopt(struct worker_thread *thread, struct worker_plan *plan)
     loop_post(thread->worker.loop, adopt, plan);
 }
 
-struct worker_plan *worker_plan_create(struct config *config, struct price_book *book)
+struct worker_plan *worker_plan_create(struct config *config, struct price_book *book,
+                                       struct route_table *routes)
 {
     struct worker_plan *plan = calloc(1, sizeof(*plan));
 
     ensure_memory(plan);
     plan->config = config_hold(config);
     plan->book = price_book_acquire(book);
+    plan->routes = route_table_hold(routes);
     plan->trust = ensure_memory(calloc(config->provider_count, sizeof(*plan->trust)));
     plan->doors = ensure_memory(calloc(config->listener_count, sizeof(*plan->doors)));
     return plan;
@@ -199,6 +202,7 @@ void worker_plan_free(struct worker_plan *plan)
     for (size_t i = 0; i < plan->door_count; i++)
         tls_context_release(plan->doors[i].tls);
     price_book_release(plan->book);
+    route_table_release(plan->routes);
     config_release(plan->config);
     free(plan->trust);
     free(plan->doors);

@@ -49,6 +49,7 @@ struct worker_plan {
     struct worker_thread *thread; /* whose it is, once worker_adopt was called */
     struct config *config;        /* held */
     struct price_book *book;      /* held */
+    struct route_table *routes;   /* held */
     struct upstream_trust *trust; /* a row for each provider, contexts held */
     struct worker_door_plan *doors;
     size_t door_count; /* as many as config->listener_count at most */
@@ -62,7 +63,8 @@ must_handle enum error worker_start(struct worker_thread *thread);
 void worker_join(struct worker_thread *thread);
 
 /* Any thread. The plan is freed by the worker when it was adopted. */
-struct worker_plan *worker_plan_create(struct config *config, struct price_book *book);
+struct worker_plan *worker_plan_create(struct config *config, struct price_book *book,
+                                       struct route_table *routes);
 void worker_plan_free(struct worker_plan *plan);
 void worker_adopt(struct worker_thread *thread, struct worker_plan *plan);
 /* Takes no more connections, finishes what is open, then calls on_drained and ends its thread. */

@@ -2,7 +2,9 @@
 #include "exchange/attempt.h"
 
 #include "base/clock.h"
+#include "codec/json.h"
 #include "exchange/count.h"
+#include "exchange/failure.h"
 #include "exchange/hold.h"
 
 static void on_call_head(void *owner, const struct http1_head *head)
@@ -53,6 +55,109 @@ static const struct http_call_events call_events = {
     .on_failed = on_call_failed,
 };
 
+/* ---- what its target learns ---- */
+
+/* Whether it may go: the breaker lets it, and it counts from now on. */
+static bool enter(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct route_place *place = attempt->target->place;
+
+    if (!place)
+        return true;
+    attempt->entered_at = loop_now(exchange->worker->loop);
+    attempt->pass =
+        exchange->rules
+            ? route_breaker_enter(&place->breaker, &exchange->rules->breaker, attempt->entered_at)
+            : ROUTE_PASS_CALL;
+    if (attempt->pass == ROUTE_PASS_REFUSED)
+        return false;
+    attempt->entered = true;
+    atomic_fetch_add_explicit(&place->in_flight, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&place->calls, 1, memory_order_relaxed);
+    return true;
+}
+
+/* The call itself was never made. */
+static void leave_unused(struct attempt *attempt)
+{
+    struct route_place *place = attempt->target->place;
+
+    if (!attempt->entered)
+        return;
+    attempt->entered = false;
+    atomic_fetch_sub_explicit(&place->in_flight, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&place->calls, 1, memory_order_relaxed);
+    route_breaker_forget(&place->breaker, attempt->pass);
+}
+
+static void learn(struct attempt *attempt, const struct failure *failure)
+{
+    struct route_place *place = attempt->target->place;
+    const struct http_call_times *times = &attempt->times;
+    uint64_t now = loop_now(attempt->exchange->worker->loop);
+
+    if (failure->classed)
+        atomic_fetch_add_explicit(&place->failures[failure->class], 1, memory_order_relaxed);
+    if (failure->blames)
+        route_latency_observe_failure(&place->latency, now - attempt->entered_at, now);
+    else if (!failure->failed && times->first_byte > times->sent && times->sent > 0)
+        route_latency_observe(&place->latency, times->first_byte - times->sent, now);
+}
+
+/* Whether it says anything about the target: a caller who left before an answer does not. */
+static bool has_result(const struct attempt *attempt)
+{
+    return attempt->state == ATTEMPT_FAILED || attempt->status > 0;
+}
+
+static void leave(struct attempt *attempt, const struct failure *failure)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct route_place *place = attempt->target->place;
+    const struct route_breaker *rules = exchange->rules ? &exchange->rules->breaker : NULL;
+    uint64_t now = loop_now(exchange->worker->loop);
+
+    if (!attempt->entered)
+        return;
+    attempt->entered = false;
+    atomic_fetch_sub_explicit(&place->in_flight, 1, memory_order_relaxed);
+    if (!has_result(attempt)) {
+        route_breaker_forget(&place->breaker, attempt->pass);
+        return;
+    }
+    learn(attempt, failure);
+    if (!rules)
+        return;
+    if (failure->classed && failure->class == ROUTE_FAILED_RATE_LIMITED)
+        route_place_rest(place, now + (attempt->rest > 0 ? attempt->rest : ATTEMPT_REST));
+    if (failure->blames)
+        route_breaker_fail(&place->breaker, rules, attempt->pass, now);
+    else
+        route_breaker_succeed(&place->breaker, rules, attempt->pass, now);
+}
+
+/* ---- withholding ---- */
+
+static void on_patience(void *owner)
+{
+    struct attempt *attempt = owner;
+
+    relay_patience(attempt);
+}
+
+void attempt_release(struct attempt *attempt)
+{
+    if (attempt->state != ATTEMPT_WITHHELD)
+        return;
+    attempt->state = ATTEMPT_ANSWERING;
+    attempt->part_count = 0;
+    if (attempt->held.length > 0)
+        attempt->parts[attempt->part_count++] = buffer_text(&attempt->held);
+}
+
+/* ---- the request ---- */
+
 /* The provider's header lines and the configured ones, in the arena (they are needed until the
  * answer's head). */
 static enum error write_lines(struct attempt *attempt, struct text *lines)
@@ -74,7 +179,7 @@ static enum error write_lines(struct attempt *attempt, struct text *lines)
 static void describe_body(struct attempt *attempt, struct http_call_request *request)
 {
     struct exchange *exchange = attempt->exchange;
-    const struct http1_head *head = http_request_head(exchange->request);
+    const struct http1_head *head = exchange_head(exchange);
 
     if (exchange->body_kind == BODY_NONE) {
         request->held = true;
@@ -137,17 +242,20 @@ static void add_for_translator(struct attempt *attempt)
 static void describe_call(struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
+    const struct config_target *row = attempt->target->row;
 
     attempt->asked = (struct provider_call){
         .settings = &attempt->upstream->settings,
         .credential = &attempt->upstream->settings.credential,
         .match = &exchange->match,
-        .head = http_request_head(exchange->request),
+        .head = exchange_head(exchange),
         .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0
                         ? &exchange->envelope
                         : NULL,
         .body = buffer_text(&exchange->body),
         .model = attempt->target->model,
+        .drop = row ? row->drop : NULL,
+        .drop_count = row ? row->drop_count : 0,
         .request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH),
         .output_limit = exchange->output_limit,
         .own_rates = exchange->hold.limit_count > 0,
@@ -171,6 +279,28 @@ static enum error prepare(struct attempt *attempt, struct http_call_request *req
                                 &attempt->answer);
 }
 
+/* The model's own where it has them, and nothing beyond the end of the call as a whole. */
+static void set_timeouts(struct attempt *attempt, struct http_timeouts *timeouts)
+{
+    struct exchange *exchange = attempt->exchange;
+    const struct config_model *model = attempt->target->row ? exchange->route : NULL;
+    uint64_t now = loop_now(exchange->worker->loop);
+
+    *timeouts = attempt->upstream->timeouts;
+    if (!model)
+        return;
+    const struct route_timeouts *own = &model->rules.timeouts;
+    if (own->connect > 0)
+        timeouts->connect = timeouts->tls = own->connect;
+    if (own->first_token > 0)
+        timeouts->first_byte = own->first_token;
+    if (own->between_tokens > 0)
+        timeouts->idle = own->between_tokens;
+    if (exchange->deadline == UINT64_MAX)
+        return;
+    timeouts->total = exchange->deadline > now ? exchange->deadline - now : 1;
+}
+
 static void begin(struct attempt *attempt, struct http_call_request *request)
 {
     struct exchange *exchange = attempt->exchange;
@@ -179,7 +309,7 @@ static void begin(struct attempt *attempt, struct http_call_request *request)
     describe_body(attempt, request);
     request->method = attempt->request.method;
     request->target = attempt->request.target;
-    request->timeouts = attempt->upstream->timeouts;
+    set_timeouts(attempt, &request->timeouts);
     exchange->record.attempts++;
     exchange->record.provider = target->provider->name;
     exchange->record.target_model = target->model.length > 0 ? target->model : exchange->model;
@@ -196,42 +326,75 @@ enum error attempt_start(struct exchange *exchange, const struct exchange_target
     attempt->exchange = exchange;
     attempt->target = target;
     attempt->upstream = &exchange->upstreams->rows[target->provider->index];
+    attempt->cost = RECORD_UNKNOWN;
+    loop_timer_open(&attempt->patience, on_patience, attempt);
+    buffer_open(&attempt->held, ATTEMPT_HELD_MAXIMUM);
+    if (!enter(attempt))
+        return ERROR_BUSY;
     describe_call(attempt);
     enum error error = prepare(attempt, &request);
     if (error == ERROR_OK)
         begin(attempt, &request);
     if (attempt->call) {
+        if (exchange->is_mirror)
+            attempt->asked.head = NULL; /* the caller's, who may be gone before the answer comes */
         exchange->attempt = attempt;
         return ERROR_OK;
     }
     exchange->problem_param = attempt->request.problem_param;
     exchange->problem_reason = attempt->request.problem_reason;
+    leave_unused(attempt);
     release(attempt);
     return error == ERROR_OK ? ERROR_MEMORY : error;
 }
 
-/* {"provider":"up","model":"m","status":200,"error":null,"ms":12} and what says that the connection
- * was new or lost. */
-static void write_detail(struct attempt *attempt)
+/* ---- the record ---- */
+
+/* Room that one attempt takes in the detail at most. */
+#define DETAIL_ROOM 512u
+#define DETAIL_NAME 128u /* bytes of a model's name that are shown */
+
+static void write_result(struct json_writer *writer, const struct attempt *attempt,
+                         const struct failure *failure)
+{
+    char cost[MONEY_TEXT_SIZE];
+
+    json_member_unsigned(writer, "status", attempt->status);
+    json_member_text(writer, "error",
+                     attempt->error == ERROR_OK ? text_of(NULL, 0)
+                                                : text_from(error_name(attempt->error)));
+    if (failure->failed)
+        json_member_text(writer, "left", failure_name(failure));
+    if (attempt->cost > 0)
+        json_member_text(writer, "cost_usd",
+                         text_of(cost, money_format_exact((money)attempt->cost, cost)));
+}
+
+/* {"provider":"up","model":"m","status":429,"error":null,"left":"rate_limited","ms":12} and what
+ * says that the connection was new or lost. Further ones than fit are known by number alone. */
+static void write_detail(struct attempt *attempt, const struct failure *failure)
 {
     struct exchange *exchange = attempt->exchange;
     struct buffer *out = &exchange->attempts_detail;
     const struct http_call_times *times = &attempt->times;
+    const struct exchange_target *target = attempt->target;
     uint64_t ended = loop_now(exchange->worker->loop);
     uint64_t took = ended > times->started ? ended - times->started : 0;
+    struct json_writer writer;
 
-    buffer_append(out, out->length ? TEXT(",{\"provider\":\"") : TEXT("[{\"provider\":\""));
-    buffer_append(out, attempt->target->provider->name);
-    buffer_append(out, TEXT("\",\"status\":"));
-    buffer_append_unsigned(out, attempt->status);
-    if (attempt->error == ERROR_OK)
-        buffer_append(out, TEXT(",\"error\":null"));
-    else
-        buffer_append_format(out, ",\"error\":\"%s\"", error_name(attempt->error));
-    buffer_append(out, TEXT(",\"ms\":"));
-    buffer_append_unsigned(out, took / NANOSECONDS_PER_MILLISECOND);
-    buffer_append(out, times->reused ? TEXT(",\"reused\":true") : TEXT(",\"reused\":false"));
-    buffer_append(out, times->resent ? TEXT(",\"resent\":true}") : TEXT(",\"resent\":false}"));
+    if (out->length + DETAIL_ROOM > out->maximum)
+        return;
+    buffer_append_char(out, out->length > 0 ? ',' : '[');
+    json_open(&writer, out);
+    json_begin_object(&writer);
+    json_member_text(&writer, "provider", target->provider->name);
+    if (target->row && target->model.length > 0)
+        json_member_text(&writer, "model", text_first(target->model, DETAIL_NAME));
+    write_result(&writer, attempt, failure);
+    json_member_unsigned(&writer, "ms", took / NANOSECONDS_PER_MILLISECOND);
+    json_member_bool(&writer, "reused", times->reused);
+    json_member_bool(&writer, "resent", times->resent);
+    json_end_object(&writer);
 }
 
 static int64_t span(uint64_t from, uint64_t to)
@@ -250,27 +413,37 @@ static void note_times(struct attempt *attempt)
     record->upstream_status = attempt->status ? (int64_t)attempt->status : RECORD_UNKNOWN;
 }
 
+void attempt_stop(struct attempt *attempt)
+{
+    loop_timer_clear(attempt->exchange->worker->loop, &attempt->patience);
+    if (!attempt->call)
+        return;
+    attempt->times = *http_call_times(attempt->call);
+    http_call_cancel(attempt->call);
+    attempt->call = NULL;
+}
+
 void attempt_note(struct attempt *attempt)
 {
     if (attempt->noted)
         return;
     attempt->noted = true;
-    if (attempt->call) {
-        attempt->times = *http_call_times(attempt->call);
-        http_call_cancel(attempt->call);
-        attempt->call = NULL;
-    }
+    attempt_stop(attempt);
+    const struct failure failure = failure_find(attempt);
+    leave(attempt, &failure);
     note_times(attempt);
-    count_attempt(attempt->exchange->worker->metrics, attempt);
+    count_attempt(attempt->exchange->worker->metrics, attempt, &failure);
     /* One plain attempt says no more than the record's own fields. */
     if (attempt->error != ERROR_OK || attempt->times.resent ||
         attempt->exchange->record.attempts > 1)
-        write_detail(attempt);
+        write_detail(attempt, &failure);
 }
 
 void attempt_close(struct attempt *attempt)
 {
     attempt_note(attempt);
     release(attempt);
-    attempt->exchange->attempt = NULL;
+    buffer_close(&attempt->held);
+    if (attempt->exchange->attempt == attempt)
+        attempt->exchange->attempt = NULL;
 }

@@ -5,6 +5,7 @@
 #ifndef EXCHANGE_ATTEMPT_H
 #define EXCHANGE_ATTEMPT_H
 
+#include "base/clock.h"
 #include "exchange/exchange.h"
 #include "http/client.h"
 #include "openai/tool_calls.h"
@@ -12,7 +13,8 @@
 
 enum attempt_state {
     ATTEMPT_WAITING,   /* sent, no answer yet */
-    ATTEMPT_ANSWERING, /* its head is here */
+    ATTEMPT_WITHHELD,  /* its head is here; nothing counts yet, so another may still be tried */
+    ATTEMPT_ANSWERING, /* the caller gets it */
     ATTEMPT_FAILED,    /* error says why */
     ATTEMPT_COMPLETE
 };
@@ -51,18 +53,48 @@ struct attempt {
     struct text upstream_request_id;
     struct http_call_times times;
     bool noted;
+
+    /* for its target */
+    enum route_pass pass;
+    bool entered;        /* among the calls in flight there */
+    uint64_t entered_at; /* loop_now */
+    uint64_t rest;       /* how long the provider wants to be left alone; 0: it does not say */
+    bool decided;        /* whether another one follows: exchange->planned */
+    int64_t cost;        /* of a line of its own, picodollars; RECORD_UNKNOWN */
+
+    struct buffer held;         /* of an answer that is withheld */
+    struct loop_timer patience; /* until its first token, or the end of withholding it */
+    uint64_t token_due;         /* loop_now; 0: no time-out of the model's own */
 };
+
+/* What is held of an answer that is withheld: an error's body, the first frames of a stream, a
+ * usual answer in one piece. What is larger goes on to the caller. */
+#define ATTEMPT_HELD_MAXIMUM (64u * 1024u)
+/* A provider that says 429 and not for how long is left alone for that. */
+#define ATTEMPT_REST NANOSECONDS_PER_SECOND
+/* For so long a stream is withheld though its head is here: then callers' own time-outs for silence
+ * matter more than that another target might be tried. */
+#define ATTEMPT_PATIENCE (10 * NANOSECONDS_PER_SECOND)
 
 /* Starts the call to exchange->targets[target_next]. ERROR_UNSUPPORTED: the provider does not offer
  * the endpoint or what the body asks for, ERROR_SYNTAX: the body is wrong, both with
  * exchange->problem_reason where it can be told; ERROR_MEMORY. */
 must_handle enum error attempt_start(struct exchange *exchange,
                                      const struct exchange_target *target);
+/* Its answer is the caller's from now on: what was withheld is gathered, to be sent. */
+void attempt_release(struct attempt *attempt);
+/* Drops what is open. */
+void attempt_stop(struct attempt *attempt);
 /* Drops what is open and notes the times and the outcome in the record, once. */
 void attempt_note(struct attempt *attempt);
 /* As attempt_note, then lets go of the answer. */
 void attempt_close(struct attempt *attempt);
 
+/* forward.c: whether the answer, whose head is here, waits until it is known to be one. */
+bool forward_withholds(const struct attempt *attempt);
+/* forward.c: whether another attempt will be made in the place of this one, which is over: decided
+ * once, with all that it takes (money, the budget for retries, a target). */
+bool forward_plan_next(struct attempt *attempt);
 /* forward.c: the refusal that a failed attempt stands for. */
 enum refusal forward_refusal(const struct attempt *attempt);
 /* forward.c: the upstream takes more of a streamed body. */
@@ -73,6 +105,7 @@ void relay_head(struct attempt *attempt, const struct http1_head *head);
 void relay_bytes(struct attempt *attempt, struct text bytes, bool last);
 void relay_flush(struct attempt *attempt);
 void relay_failed(struct attempt *attempt);
+void relay_patience(struct attempt *attempt);
 /* relay.c: settle hands the last bytes over. */
 void relay_send_last(struct attempt *attempt);
 /* relay.c: how many bytes wait for that. */

@@ -184,9 +184,8 @@ static const struct text state_names[] = {
 
 static void note_price(struct exchange *exchange, const struct priced_model *model,
                        const struct quantities *quantities, const struct facts *facts,
-                       const struct price *price)
+                       const struct price *price, struct record *record)
 {
-    struct record *record = &exchange->record;
     char rule[PRICE_RULE_SIZE];
 
     record->cost_state = state_names[price->basis];
@@ -219,8 +218,8 @@ static enum usage_dialect dialect_of(const struct answer_facts *answer,
     return model ? model->dialect : DIALECT_OPENAI;
 }
 
-/* Prices what the last attempt used. Returns the basis. */
-static enum price_basis price_attempt(struct exchange *exchange, struct attempt *attempt)
+static enum price_basis price_attempt(struct exchange *exchange, struct attempt *attempt,
+                                      struct record *record)
 {
     const struct answer_facts *answer = provider_answer_facts(attempt->answer);
     const struct priced_model *model = hold_find_price(exchange, attempt->target);
@@ -245,29 +244,49 @@ static enum price_basis price_attempt(struct exchange *exchange, struct attempt 
         .facts = &facts,
     };
     price_call(model, &call, &price);
-    note_price(exchange, model, &quantities, &facts, &price);
+    note_price(exchange, model, &quantities, &facts, &price, record);
     return price.basis;
 }
 
 /* Served, of a kind that costs, and nothing tells how much. An error in the place of an answer, as
  * the first event of a stream, is none; what comes before an error was estimated. */
-static bool is_unaccounted(const struct exchange *exchange, enum price_basis basis)
+static bool is_unaccounted(const struct exchange *exchange, const struct attempt *attempt,
+                           enum price_basis basis)
 {
     const enum endpoint_bills bills = exchange->match.endpoint->bills;
 
-    return basis == PRICE_NONE && was_served(exchange->attempt) &&
-           !provider_answer_facts(exchange->attempt->answer)->is_error &&
-           bills != ENDPOINT_BILLS_NOTHING && bills != ENDPOINT_BILLS_REPORTED;
+    return basis == PRICE_NONE && was_served(attempt) &&
+           !provider_answer_facts(attempt->answer)->is_error && bills != ENDPOINT_BILLS_NOTHING &&
+           bills != ENDPOINT_BILLS_REPORTED;
 }
 
-static enum price_basis bill_attempt(struct exchange *exchange)
+static void note_usage(struct exchange *exchange, struct attempt *attempt, struct record *record)
 {
-    struct record *record = &exchange->record;
-    enum price_basis basis = PRICE_NONE;
+    const struct answer_facts *facts = provider_answer_facts(attempt->answer);
+    const struct usage *usage = &facts->usage;
 
-    if (exchange->attempt)
-        basis = price_attempt(exchange, exchange->attempt);
-    if (is_unaccounted(exchange, basis)) {
+    record->upstream_request_id = attempt->upstream_request_id;
+    record->service_tier = arena_copy(&exchange->arena, facts->service_tier);
+    record->usage_source = usage->source == USAGE_REPORTED    ? RECORD_USAGE_REPORTED
+                           : usage->source == USAGE_ESTIMATED ? RECORD_USAGE_ESTIMATED
+                                                              : RECORD_USAGE_NONE;
+    record->input_tokens = usage->input;
+    record->cached_input_tokens = usage->cached_input;
+    record->cache_write_tokens = usage->cache_write;
+    record->output_tokens = usage->output;
+    record->reasoning_tokens = usage->reasoning;
+    record->audio_input_tokens = usage->audio_input;
+    record->audio_output_tokens = usage->audio_output;
+    record->image_input_tokens = usage->image_input;
+    record->image_output_tokens = usage->image_output;
+}
+
+enum price_basis bill_attempt(struct exchange *exchange, struct attempt *attempt,
+                              struct record *record)
+{
+    note_usage(exchange, attempt, record);
+    enum price_basis basis = price_attempt(exchange, attempt, record);
+    if (is_unaccounted(exchange, attempt, basis)) {
         basis = PRICE_UNPRICED;
         record->cost_state = state_names[basis];
         record->cost = RECORD_UNKNOWN;
@@ -276,9 +295,8 @@ static enum price_basis bill_attempt(struct exchange *exchange)
     return basis;
 }
 
-static void settle_hold(struct exchange *exchange, enum price_basis basis)
+void bill_settle(struct policy_hold *hold, const struct record *record, enum price_basis basis)
 {
-    const struct record *record = &exchange->record;
     struct policy_actual actual = {
         .state = basis == PRICE_NONE       ? POLICY_COST_NONE
                  : basis == PRICE_UNPRICED ? POLICY_COST_UNKNOWN
@@ -290,7 +308,7 @@ static void settle_hold(struct exchange *exchange, enum price_basis basis)
         .output_tokens = record->output_tokens > 0 ? record->output_tokens : 0,
     };
 
-    policy_settle(&exchange->hold, &actual);
+    policy_settle(hold, &actual);
 }
 
 void bill_exchange(struct exchange *exchange)
@@ -302,12 +320,12 @@ void bill_exchange(struct exchange *exchange)
         policy_settle(&exchange->hold, &(struct policy_actual){.state = POLICY_COST_NONE});
         return;
     }
-    if (record->attempts > 0)
-        basis = bill_attempt(exchange);
+    if (exchange->attempt)
+        basis = bill_attempt(exchange, exchange->attempt, record);
     if (basis == PRICE_NONE) {
         record->cost = 0;
         record->cost_state = state_names[PRICE_NONE];
     }
     hold_note_observed(exchange);
-    settle_hold(exchange, basis);
+    bill_settle(&exchange->hold, record, basis);
 }

@@ -59,6 +59,12 @@ static void add_known(struct metrics_worker *metrics, enum metric metric, int64_
         metrics_add(metrics, metric, (uint64_t)amount);
 }
 
+void count_part(struct metrics_worker *metrics, const struct record *record, struct text model)
+{
+    count_tokens(metrics, record, model);
+    count_cost(metrics, record, model);
+}
+
 void count_exchange(struct metrics_worker *metrics, const struct record *record, struct text model)
 {
     char digits[20];
@@ -75,11 +81,50 @@ void count_exchange(struct metrics_worker *metrics, const struct record *record,
                               (uint64_t)record->duration);
     add_known(metrics, METRIC_BYTES_RECEIVED, record->bytes_received);
     add_known(metrics, METRIC_BYTES_SENT, record->bytes_sent);
-    count_tokens(metrics, record, model);
-    count_cost(metrics, record, model);
+    count_part(metrics, record, model);
 }
 
-void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt)
+/* "azure/my-deployment". */
+static struct text target_label(const struct config_target *row,
+                                char memory[METRICS_LABEL_SIZE_MAX])
+{
+    int length =
+        snprintf(memory, METRICS_LABEL_SIZE_MAX, "%.*s%s%.*s", TEXT_ARG(row->provider->name),
+                 row->model.length > 0 ? "/" : "", TEXT_ARG(row->model));
+    size_t most = METRICS_LABEL_SIZE_MAX - 1;
+
+    return text_of(memory, (size_t)length < most ? (size_t)length : most);
+}
+
+void count_retry(const struct exchange *exchange, struct text reason)
+{
+    const struct text labels[] = {
+        or_none(exchange->route ? exchange->route->name : text_of(NULL, 0)), reason};
+
+    metrics_add_labelled(exchange->worker->metrics, METRIC_RETRIES, labels, 1);
+}
+
+/* Of models that have rules: there a target's own figures decide something. */
+static void count_target(struct metrics_worker *metrics, const struct attempt *attempt,
+                         const struct failure *failure)
+{
+    const struct exchange_target *target = attempt->target;
+    const struct http_call_times *times = &attempt->times;
+    char memory[METRICS_LABEL_SIZE_MAX];
+
+    if (!attempt->exchange->rules || !target->row)
+        return;
+    const struct text model = attempt->exchange->route->name;
+    const struct text labels[] = {model, target_label(target->row, memory),
+                                  failure->failed ? failure_name(failure) : TEXT("served")};
+    metrics_add_labelled(metrics, METRIC_TARGET_CALLS, labels, 1);
+    if (times->first_byte && times->sent && times->first_byte >= times->sent)
+        metric_series_observe(metrics_series(metrics, METRIC_TARGET_FIRST_BYTE, labels),
+                              times->first_byte - times->sent);
+}
+
+void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt,
+                   const struct failure *failure)
 {
     const struct http_call_times *times = &attempt->times;
     struct text provider = attempt->target->provider->name;
@@ -99,4 +144,5 @@ void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt
     if (!times->reused && ready > times->started)
         metric_series_observe(metrics_series(metrics, METRIC_CONNECT_DURATION, &provider),
                               ready - times->started);
+    count_target(metrics, attempt, failure);
 }

@@ -96,7 +96,7 @@ static struct exchange *open_exchange(struct worker_door *door, struct http_requ
     exchange->id = identifier_make(loop_wall(worker->loop));
     identifier_format(exchange->id, exchange->id_text);
     buffer_open(&exchange->body, limits->json_body);
-    buffer_open(&exchange->attempts_detail, 1024);
+    buffer_open(&exchange->attempts_detail, EXCHANGE_DETAIL_MAXIMUM);
     record_clear(&exchange->record, exchange->id);
     exchange->record.attempts = 0;
     exchange->record.bytes_sent = 0;

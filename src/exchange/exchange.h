@@ -31,6 +31,7 @@
 #include "openai/envelope.h"
 #include "openai/refusal.h"
 #include "policy/policy.h"
+#include "route/place.h"
 #include "store/record.h"
 
 enum exchange_step {
@@ -74,9 +75,14 @@ struct exchange_target {
     const struct config_provider *provider;
     struct text model; /* what to ask it for; empty: the name that the caller asked for */
     const struct config_target *row; /* NULL: a stored object or the default decided */
+    struct route_place *place;       /* what is known of it; NULL as above */
 };
 
+/* What became of each attempt, as JSON; the field's limit in the ledger. */
+#define EXCHANGE_DETAIL_MAXIMUM 2048u
+
 struct attempt;
+struct left;
 
 struct exchange {
     struct worker *worker;
@@ -90,6 +96,7 @@ struct exchange {
     bool resumed;    /* an event came while advancing */
     bool malformed;  /* the head could not be read */
     bool abandoned;  /* the caller left, the call is read to its end for its cost */
+    bool is_mirror;  /* mirror.c: it never had one; abandoned too */
     bool unrecorded; /* a probe (/healthz, /metrics), not a call */
     struct loop_deferred release;
 
@@ -103,6 +110,7 @@ struct exchange {
 
     struct endpoint_match match;
     struct network source; /* the true source; length 0: a unix socket */
+    const struct http1_head *borrowed_head; /* of a mirror, while its request is made */
 
     /* who: copies, because a key may be replaced while the exchange lives */
     struct text key_id, team;
@@ -129,6 +137,15 @@ struct exchange {
     const struct config_model *route;
     struct exchange_target targets[EXCHANGE_TARGETS_MAXIMUM];
     size_t target_count, target_next;
+    const struct route_model_rules *rules; /* of `route`; NULL: none beyond the list's order */
+    size_t attempts_maximum;
+    uint64_t deadline;       /* of all attempts together, loop_now; UINT64_MAX: none */
+    uint64_t mirrors;        /* targets that get a copy, a bit for each of the model's */
+    struct loop_timer pause; /* between two attempts */
+    uint64_t pause_for;
+    unsigned rounds; /* how often it began again with a target that was tried */
+    bool pausing;
+    bool planned;          /* the attempt in hand is left for another: target_next says which */
     struct lookup *lookup; /* an object is being looked up */
     enum error lookup_error;
     bool lookup_done;
@@ -141,6 +158,9 @@ struct exchange {
     int64_t output_limit; /* a clamp: tokens of one choice; 0: none */
 
     struct attempt *attempt;
+    struct attempt *rival; /* hedge.c: a second one at the same time */
+    struct left *rival_left;
+    struct loop_timer hedge_timer;
     struct text problem_param, problem_reason; /* why the last target could not be asked at all */
     struct buffer attempts_detail;
     bool stream_counted; /* among the streams in flight */
@@ -154,6 +174,12 @@ struct exchange {
 
 /* The events of the caller's side, for http_server_create; its owner is a struct worker_door. */
 extern const struct http_server_events exchange_server_events;
+
+/* The head of the caller's request. */
+static inline const struct http1_head *exchange_head(const struct exchange *exchange)
+{
+    return exchange->is_mirror ? exchange->borrowed_head : http_request_head(exchange->request);
+}
 
 /* Goes on with the current step. The exchange may be gone when this returns. */
 void exchange_resume(struct exchange *exchange);

@@ -287,6 +287,17 @@ static bool add_worst(const struct exchange *exchange, const struct priced_model
     return true;
 }
 
+int64_t hold_estimate(const struct exchange *exchange, const struct exchange_target *target)
+{
+    const struct priced_model *model = hold_find_price(exchange, target);
+    struct policy_ask ask = {0};
+
+    if (is_paid_later(exchange) || !model || !add_worst(exchange, model, &ask))
+        return -1;
+    money cost = ask.input + ask.output_price * ask.output_tokens;
+    return cost <= INT64_MAX ? (int64_t)cost : INT64_MAX;
+}
+
 static bool find_worst(const struct exchange *exchange, struct policy_ask *ask)
 {
     bool priced = !is_paid_later(exchange);
@@ -498,6 +509,21 @@ static enum step_result hold_money(struct exchange *exchange, const struct polic
     if (exchange->grant.amount <= INT64_MAX)
         exchange->record.cost_reserved = (int64_t)exchange->grant.amount;
     return STEP_NEXT;
+}
+
+bool hold_quietly(struct exchange *exchange)
+{
+    struct policy_ask ask;
+    struct policy_why why;
+
+    if (!find_worst(exchange, &ask))
+        return may_go_unpriced(exchange);
+    ask.useful_minimum = ask.output_tokens;
+    if (policy_reserve(&exchange->hold, &ask, &exchange->grant, &why) != POLICY_ALLOWED)
+        return false;
+    if (exchange->grant.amount <= INT64_MAX)
+        exchange->record.cost_reserved = (int64_t)exchange->grant.amount;
+    return true;
 }
 
 enum step_result hold_step(struct exchange *exchange)

@@ -6,13 +6,19 @@
 #include "exchange/exchange.h"
 #include "meter/price_book.h"
 
-#define HOLD_SPAN_SIZE 40u
+#define HOLD_SPAN_SIZE     40u
+#define HOLD_BYTES_A_TOKEN 4 /* of English text and JSON, roughly: for limits, never for money */
 
 /* In admit: takes what the call counts for from every limit. STEP_NEXT, or the end. */
 enum step_result hold_limits(struct exchange *exchange);
 /* The price of what is asked of the target; NULL: it has none. */
 const struct priced_model *hold_find_price(const struct exchange *exchange,
                                            const struct exchange_target *target);
+/* What the call costs at most at that target, in picodollars; -1: nobody knows. */
+int64_t hold_estimate(const struct exchange *exchange, const struct exchange_target *target);
+/* As the step, for a copy that nobody waits for: false, and nothing is held, when it does not fit
+ * whole or has no price where it would need one. */
+bool hold_quietly(struct exchange *exchange);
 /* The bytes of the body, or, where that is not known, as many as are taken. */
 int64_t hold_body_size(const struct exchange *exchange);
 /* The header lines about limits and about a clamp. */

@@ -8,6 +8,8 @@
  * Gathered texts are slices of the loop's read buffer, or copies in the worker's scratch: both live
  * until the flush, which comes before control returns to the loop. */
 #include "exchange/attempt.h"
+#include "exchange/failure.h"
+#include "exchange/hedge.h"
 #include "exchange/hold.h"
 
 #include "base/ensure.h"
@@ -46,6 +48,12 @@ void relay_sink(void *owner, struct text bytes)
 
     if (bytes.length == 0 || exchange_is_settling(attempt->exchange))
         return;
+    if (attempt->state == ATTEMPT_WITHHELD) {
+        if (attempt->held.length + bytes.length <= ATTEMPT_HELD_MAXIMUM &&
+            buffer_append(&attempt->held, bytes))
+            return;
+        attempt_release(attempt); /* too much to hold: relay_bytes tells the others */
+    }
     bool lasting = in_read_buffer(worker, bytes);
     if (attempt->part_count == ATTEMPT_PARTS_MAXIMUM ||
         (!lasting && !scratch_has_room(worker, bytes.length)))
@@ -197,12 +205,67 @@ static void note_status(struct attempt *attempt)
         metrics_subtract(exchange->worker->metrics, METRIC_STREAMS, 1);
 }
 
+/* A model's name as a field's value: what does not belong there is replaced. */
+static void append_visible(struct buffer *lines, struct text name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        buffer_append_char(lines, c > ' ' && c < 0x7f ? (char)c : '?');
+    }
+}
+
+/* From here on it is this attempt's answer that the caller gets. */
+static void begin_answer(struct attempt *attempt)
+{
+    attempt_release(attempt);
+    hedge_win(attempt);
+    note_status(attempt);
+    exchange_resume(attempt->exchange);
+}
+
+/* For people who look at an answer: who gave it, and after how many tries. */
+static void write_target_lines(const struct attempt *attempt, struct buffer *lines)
+{
+    const struct exchange_target *target = attempt->target;
+
+    if (!target->row)
+        return;
+    buffer_append(lines, TEXT("x-turnpike-target: "));
+    buffer_append(lines, target->provider->name);
+    if (target->model.length > 0) {
+        buffer_append_char(lines, '/');
+        append_visible(lines, target->model);
+    }
+    buffer_append(lines, TEXT("\r\nx-turnpike-attempts: "));
+    buffer_append_unsigned(lines, (uint64_t)attempt->exchange->record.attempts);
+    buffer_append(lines, TEXT("\r\n"));
+}
+
+/* A stream's first token has a time-out of its own, where the model says so. */
+static void set_patience(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct loop *loop = exchange->worker->loop;
+    uint64_t now = loop_now(loop);
+    uint64_t first = attempt->target->row ? exchange->route->rules.timeouts.first_token : 0;
+    uint64_t wait = attempt->state == ATTEMPT_WITHHELD ? ATTEMPT_PATIENCE : UINT64_MAX;
+
+    if (attempt->out.relay != PROVIDER_RELAY_STREAM)
+        return;
+    attempt->token_due = first > 0 ? http_call_times(attempt->call)->sent + first : 0;
+    if (attempt->token_due > 0 && attempt->token_due < now + wait)
+        wait = attempt->token_due > now ? attempt->token_due - now : 1;
+    if (wait != UINT64_MAX)
+        loop_timer_set(loop, &attempt->patience, wait);
+}
+
 void relay_head(struct attempt *attempt, const struct http1_head *head)
 {
     struct exchange *exchange = attempt->exchange;
     struct buffer *lines = &exchange->worker->lines;
 
     attempt->status = head->status;
+    attempt->rest = failure_read_rest(head);
     attempt->upstream_request_id =
         arena_copy(&exchange->arena, http1_head_value(head, HEADER_X_REQUEST_ID));
     if (head->status == 401) {
@@ -223,6 +286,7 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     if (attempt->out.request_id.length > 0)
         attempt->upstream_request_id = arena_copy(&exchange->arena, attempt->out.request_id);
     hold_write_lines(exchange, lines);
+    write_target_lines(attempt, lines);
     attempt->lines = arena_copy(&exchange->arena, buffer_text(lines));
     if (error != ERROR_OK || lines->failed || !attempt->lines.data) {
         fail(attempt, error == ERROR_OK ? ERROR_MEMORY : error,
@@ -231,9 +295,10 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     }
     attempt->has_length = attempt->out.length_kept && head->has_content_length;
     attempt->length = head->content_length;
-    attempt->state = ATTEMPT_ANSWERING;
-    note_status(attempt);
-    exchange_resume(exchange);
+    attempt->state = forward_withholds(attempt) ? ATTEMPT_WITHHELD : ATTEMPT_ANSWERING;
+    set_patience(attempt);
+    if (attempt->state == ATTEMPT_ANSWERING)
+        begin_answer(attempt);
 }
 
 /* Whether a held call may be read to its end: it has been sent whole, and its end tells what it
@@ -257,6 +322,7 @@ bool relay_abandoned(struct exchange *exchange)
     if (!may_finish(exchange))
         return false;
     struct attempt *attempt = exchange->attempt;
+    hedge_drop(exchange);
     exchange->abandoned = true;
     exchange->worker->abandoned_count++;
     attempt->asked.head = NULL; /* the caller's, gone with him */
@@ -298,31 +364,77 @@ static void note_failed(struct exchange *exchange, struct text refusal)
     exchange->record.outcome = RECORD_OUTCOME_FAILED;
 }
 
+/* An answer that was withheld to its end: true when another attempt is made, or under way, in its
+ * place. */
+static bool is_left(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    const struct failure failure = failure_find(attempt);
+
+    if (!(failure.failed && exchange->rival) && !forward_plan_next(attempt))
+        return false;
+    attempt->state = ATTEMPT_FAILED;
+    attempt->part_count = 0;
+    exchange_resume(exchange);
+    return true;
+}
+
 static void complete(struct attempt *attempt)
 {
+    struct exchange *exchange = attempt->exchange;
+    bool withheld = attempt->state == ATTEMPT_WITHHELD;
     bool whole = provider_answer_end(attempt->answer, ERROR_OK, TEXT("upstream_broke_off"),
                                      TEXT("The provider ended its stream before it was complete."));
 
-    if (!attempt->exchange->answered) {
+    if (!exchange->answered &&
+        provider_answer_outcome(attempt->answer)->failure == PROVIDER_FAILURE_CREDENTIAL) {
+        refuse_credential(attempt);
+        return;
+    }
+    if (provider_answer_facts(attempt->answer)->broken)
+        attempt->error = ERROR_HTTP_TRUNCATED;
+    if (withheld && is_left(attempt))
+        return;
+    attempt_release(attempt);
+    if (!exchange->answered) {
+        hedge_win(attempt);
         note_status(attempt);
-        if (provider_answer_outcome(attempt->answer)->failure == PROVIDER_FAILURE_CREDENTIAL) {
-            refuse_credential(attempt);
-            return;
-        }
     }
     attempt->state = ATTEMPT_COMPLETE;
-    attempt->exchange->ending = whole ? ENDING_RELAY : ENDING_CUT;
-    if (provider_answer_facts(attempt->answer)->broken) {
-        attempt->error = ERROR_HTTP_TRUNCATED;
-        attempt->exchange->record.error = text_from(error_name(attempt->error));
-        note_failed(attempt->exchange, refusal_row(REFUSAL_UPSTREAM_BROKE_OFF)->code);
+    exchange->ending = whole ? ENDING_RELAY : ENDING_CUT;
+    if (attempt->error == ERROR_HTTP_TRUNCATED) {
+        exchange->record.error = text_from(error_name(attempt->error));
+        note_failed(exchange, refusal_row(REFUSAL_UPSTREAM_BROKE_OFF)->code);
     }
-    exchange_resume(attempt->exchange);
+    exchange_resume(exchange);
+}
+
+/* What was withheld and is still coming: does it count by now? */
+static void look_at_withheld(struct attempt *attempt)
+{
+    bool stream = attempt->out.relay == PROVIDER_RELAY_STREAM;
+
+    if (attempt->state == ATTEMPT_ANSWERING ||
+        (stream && provider_answer_has_content(attempt->answer))) {
+        begin_answer(attempt);
+        return;
+    }
+    if (!stream || !provider_answer_facts(attempt->answer)->is_error)
+        return;
+    /* An error in the place of an answer: nothing else will come that counts. */
+    if (!attempt->exchange->rival && !forward_plan_next(attempt)) {
+        begin_answer(attempt);
+        return;
+    }
+    attempt_stop(attempt);
+    relay_failed(attempt);
 }
 
 void relay_bytes(struct attempt *attempt, struct text bytes, bool last)
 {
-    if (attempt->state != ATTEMPT_ANSWERING)
+    bool withheld = attempt->state == ATTEMPT_WITHHELD;
+
+    if (attempt->state != ATTEMPT_ANSWERING && !withheld)
         return;
     if (attempt->tools)
         tool_calls_feed(attempt->tools, bytes);
@@ -333,6 +445,29 @@ void relay_bytes(struct attempt *attempt, struct text bytes, bool last)
         fail(attempt, error, text_from(error_meaning(error)));
     else if (last)
         complete(attempt);
+    else if (withheld)
+        look_at_withheld(attempt);
+}
+
+/* Its time without a token is over: the answer's, or that for withholding it. */
+void relay_patience(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    uint64_t now = loop_now(exchange->worker->loop);
+
+    if ((attempt->state != ATTEMPT_WITHHELD && attempt->state != ATTEMPT_ANSWERING) ||
+        provider_answer_has_content(attempt->answer))
+        return;
+    if (attempt->token_due > 0 && now >= attempt->token_due) {
+        fail(attempt, ERROR_TIMEOUT_FIRST_BYTE, text_from(error_meaning(ERROR_TIMEOUT_FIRST_BYTE)));
+        return;
+    }
+    if (attempt->token_due > 0)
+        loop_timer_set(exchange->worker->loop, &attempt->patience, attempt->token_due - now);
+    if (attempt->state == ATTEMPT_WITHHELD && !exchange->rival) {
+        begin_answer(attempt);
+        relay_flush(attempt);
+    }
 }
 
 void relay_flush(struct attempt *attempt)
@@ -371,7 +506,7 @@ void relay_failed(struct attempt *attempt)
     if (!exchange->answered) {
         /* What it did say may have cost something: the answer is closed for its counts, nothing of
          * it is sent. */
-        if (attempt->state == ATTEMPT_ANSWERING)
+        if (attempt->state == ATTEMPT_ANSWERING || attempt->state == ATTEMPT_WITHHELD)
             (void)provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0),
                                       text_of(NULL, 0));
         attempt->state = ATTEMPT_FAILED;
@@ -394,7 +529,8 @@ enum step_result relay_step(struct exchange *exchange)
     struct attempt *attempt = exchange->attempt;
 
     switch (attempt->state) {
-    case ATTEMPT_WAITING: break;
+    case ATTEMPT_WAITING:
+    case ATTEMPT_WITHHELD: break;
     case ATTEMPT_ANSWERING: return STEP_WAIT;
     case ATTEMPT_COMPLETE: return STEP_END;
     case ATTEMPT_FAILED:
@@ -410,6 +546,6 @@ enum step_result relay_step(struct exchange *exchange)
         return exchange_refuse(exchange, forward_refusal(attempt),
                                (struct refusal_context){.detail = attempt->detail});
     }
-    ensure(attempt->state != ATTEMPT_WAITING); /* relay before an answer */
+    ensure(false); /* relay before an answer */
     return STEP_END;
 }

@@ -5,7 +5,7 @@
  * object is found by the team that made it alone: the gateway's callers share the providers'
  * accounts, so the provider itself would show one team's files to another. */
 #include "base/ensure.h"
-#include "exchange/exchange.h"
+#include "exchange/routing.h"
 
 struct lookup {
     struct exchange *exchange; /* NULL: nobody waits any more */
@@ -51,19 +51,17 @@ static enum step_result look_up(struct exchange *exchange, struct text id)
 
 /* ---- targets ---- */
 
-static void add_target(struct exchange *exchange, const struct config_provider *provider,
-                       struct text model, const struct config_target *row)
+/* One place alone: where something is kept, or where calls go that name no model. */
+static void set_target(struct exchange *exchange, const struct config_provider *provider)
 {
-    if (exchange->target_count == EXCHANGE_TARGETS_MAXIMUM)
-        return;
-    exchange->targets[exchange->target_count] =
-        (struct exchange_target){.provider = provider, .model = model, .row = row};
-    exchange->target_count++;
+    exchange->targets[0] = (struct exchange_target){.provider = provider};
+    exchange->target_count = exchange->attempts_maximum = 1;
+    exchange->deadline = UINT64_MAX;
 }
 
 static enum step_result route_to_default(struct exchange *exchange)
 {
-    add_target(exchange, exchange->upstreams->config->default_provider, text_of(NULL, 0), NULL);
+    set_target(exchange, exchange->upstreams->config->default_provider);
     return STEP_NEXT;
 }
 
@@ -94,11 +92,7 @@ static enum step_result route_model(struct exchange *exchange)
                                      .suggestion = tell ? nearest : text_of(NULL, 0),
                                      .param = TEXT("model")});
     }
-    exchange->route = model;
-    for (size_t i = 0; i < model->target_count; i++)
-        add_target(exchange, model->targets[i].provider, model->targets[i].model,
-                   &model->targets[i]);
-    return STEP_NEXT;
+    return routing_fill(exchange, model);
 }
 
 static enum step_result object_not_found(struct exchange *exchange, struct text id)
@@ -125,7 +119,7 @@ static enum step_result route_object(struct exchange *exchange, struct text id)
         exchange->lookup_error = ERROR_NOT_FOUND;
         return object_not_found(exchange, id);
     }
-    add_target(exchange, provider, text_of(NULL, 0), NULL);
+    set_target(exchange, provider);
     return STEP_NEXT;
 }
 

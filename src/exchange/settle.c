@@ -7,28 +7,7 @@
 #include "base/clock.h"
 #include "exchange/bill.h"
 #include "exchange/count.h"
-
-static void note_usage(struct exchange *exchange, struct attempt *attempt)
-{
-    const struct answer_facts *facts = provider_answer_facts(attempt->answer);
-    const struct usage *usage = &facts->usage;
-    struct record *record = &exchange->record;
-
-    record->upstream_request_id = attempt->upstream_request_id;
-    record->service_tier = arena_copy(&exchange->arena, facts->service_tier);
-    record->usage_source = usage->source == USAGE_REPORTED    ? RECORD_USAGE_REPORTED
-                           : usage->source == USAGE_ESTIMATED ? RECORD_USAGE_ESTIMATED
-                                                              : RECORD_USAGE_NONE;
-    record->input_tokens = usage->input;
-    record->cached_input_tokens = usage->cached_input;
-    record->cache_write_tokens = usage->cache_write;
-    record->output_tokens = usage->output;
-    record->reasoning_tokens = usage->reasoning;
-    record->audio_input_tokens = usage->audio_input;
-    record->audio_output_tokens = usage->audio_output;
-    record->image_input_tokens = usage->image_input;
-    record->image_output_tokens = usage->image_output;
-}
+#include "exchange/hedge.h"
 
 /* Ids that the caller may use from now on: the answer's own, and those it names (a batch's output
  * file). */
@@ -55,14 +34,13 @@ static void note_attempt(struct exchange *exchange)
         return;
     /* A caller who left, or was cut off, leaves an answer without its end: what was seen of it
      * counts. */
-    if (attempt->state == ATTEMPT_ANSWERING &&
+    if ((attempt->state == ATTEMPT_ANSWERING || attempt->state == ATTEMPT_WITHHELD) &&
         provider_answer_end(attempt->answer, ERROR_CANCELLED, text_of(NULL, 0), text_of(NULL, 0)) &&
         !provider_answer_facts(attempt->answer)->broken && exchange->ending == ENDING_NONE) {
         /* He left behind the stream's last event, as some clients do: he had all. */
         exchange->record.outcome = RECORD_OUTCOME_SERVED;
         exchange->record.error = text_of(NULL, 0);
     }
-    note_usage(exchange, attempt);
     note_objects(exchange, attempt);
     if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN)
         exchange->record.outcome =
@@ -89,8 +67,11 @@ static void finish_record(struct exchange *exchange)
         if (!exchange->attempts_detail.failed)
             record->attempts_detail = buffer_text(&exchange->attempts_detail);
     }
-    count_exchange(worker->metrics, record,
-                   exchange->route ? exchange->route->name : text_of(NULL, 0));
+    struct text model = exchange->route ? exchange->route->name : text_of(NULL, 0);
+    if (exchange->is_mirror)
+        count_part(worker->metrics, record, model);
+    else
+        count_exchange(worker->metrics, record, model);
 }
 
 static void write_record(struct exchange *exchange)
@@ -150,6 +131,7 @@ static void free_exchange(void *owner)
         exchange->next->previous = exchange->previous;
     worker->exchange_count--;
     worker->abandoned_count -= exchange->abandoned;
+    worker->mirror_count -= exchange->is_mirror;
     metrics_subtract(worker->metrics, METRIC_EXCHANGES, 1);
     if (exchange->stream_counted)
         metrics_subtract(worker->metrics, METRIC_STREAMS, 1);
@@ -165,8 +147,9 @@ static void free_exchange(void *owner)
 
 enum step_result settle_step(struct exchange *exchange)
 {
+    loop_timer_clear(exchange->worker->loop, &exchange->pause);
+    hedge_drop(exchange);
     struct attempt *attempt = exchange->attempt;
-
     note_attempt(exchange);
     if (attempt)
         attempt_note(attempt);

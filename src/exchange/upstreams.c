@@ -87,7 +87,7 @@ static bool fill_row(struct upstream *row, struct secret **extra,
 
 struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
                                    struct config *config, struct price_book *book,
-                                   const struct upstream_trust *trust,
+                                   struct route_table *routes, const struct upstream_trust *trust,
                                    int (*open_internal)(void *owner), void *open_owner)
 {
     struct upstreams *upstreams = calloc(1, sizeof(*upstreams));
@@ -96,6 +96,7 @@ struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
         return NULL;
     upstreams->config = config_hold(config);
     upstreams->book = price_book_acquire(book);
+    upstreams->routes = route_table_hold(routes);
     upstreams->holders = 1;
     upstreams->rows = calloc(config->provider_count, sizeof(*upstreams->rows));
     upstreams->extra = calloc(config->provider_count, sizeof(struct secret *));
@@ -133,6 +134,7 @@ void upstreams_release(struct upstreams *upstreams)
     free(upstreams->rows);
     free(upstreams->extra);
     price_book_release(upstreams->book);
+    route_table_release(upstreams->routes);
     config_release(upstreams->config);
     free(upstreams);
 }

@@ -9,6 +9,7 @@
 #include "http/client.h"
 #include "meter/price_book.h"
 #include "provider/provider.h"
+#include "route/place.h"
 
 /* What the process shares for reaching one provider: made once per configuration by the main
  * thread. */
@@ -25,16 +26,18 @@ struct upstream {
 
 struct upstreams {
     struct config *config;
-    struct price_book *book; /* what their models cost; held */
-    struct upstream *rows;   /* as many as config->provider_count, same order */
-    struct secret **extra;   /* backs settings.extra_lines */
+    struct price_book *book;    /* what their models cost; held */
+    struct route_table *routes; /* what is known of their models' targets; held */
+    struct upstream *rows;      /* as many as config->provider_count, same order */
+    struct secret **extra;      /* backs settings.extra_lines */
     size_t holders;
 };
 
-/* `trust` has a row for each provider; contexts and `book` are held. `open_internal` makes a
- * connection to the built-in provider. NULL when out of memory. */
+/* `trust` has a row for each provider; contexts, `book` and `routes` are held. `open_internal`
+ * makes a connection to the built-in provider. NULL when out of memory. */
 must_check struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
                                               struct config *config, struct price_book *book,
+                                              struct route_table *routes,
                                               const struct upstream_trust *trust,
                                               int (*open_internal)(void *owner), void *open_owner);
 struct upstreams *upstreams_hold(struct upstreams *upstreams);

@@ -22,6 +22,7 @@
 #include "net/resolver.h"
 #include "observe/metrics.h"
 #include "policy/policy.h"
+#include "route/random.h"
 
 struct worker;
 
@@ -74,6 +75,7 @@ struct worker {
     struct key_memory *key_memory;
     struct policy *policy;
     struct metrics_worker *metrics;
+    struct route_random random; /* seeded by who makes the worker */
     struct worker_services services;
     struct arena_pool arena_pool;
     struct buffer scratch; /* relay.c */
@@ -82,6 +84,7 @@ struct worker {
     struct exchange *exchanges; /* open ones, for draining and for the live view */
     size_t exchange_count;
     size_t abandoned_count; /* of these, whose caller has left */
+    size_t mirror_count;    /* of these, copies */
     bool draining;
 };
 

@@ -217,6 +217,12 @@ must_check enum policy_verdict policy_reserve(struct policy_hold *hold,
                                               const struct policy_ask *ask,
                                               struct policy_grant *grant, struct policy_why *why);
 
+/* Another hold of the call that `hold` was admitted for, for what it is sent to beside: a further
+ * attempt, a copy. It takes nothing from limits; policy_reserve and policy_settle as ever. `extra`
+ * is zeroed and lives in the same arena, or in one that has the call's texts. */
+void policy_open_extra(const struct policy_hold *hold, struct arena *arena,
+                       struct policy_hold *extra);
+
 enum policy_cost {
     POLICY_COST_KNOWN,
     POLICY_COST_NONE,    /* nothing was served: what was held is given back */

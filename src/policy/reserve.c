@@ -261,6 +261,13 @@ enum policy_verdict policy_reserve(struct policy_hold *hold, const struct policy
     return verdict;
 }
 
+void policy_open_extra(const struct policy_hold *hold, struct arena *arena,
+                       struct policy_hold *extra)
+{
+    *extra = (struct policy_hold){
+        .policy = hold->policy, .arena = arena, .call = hold->call, .open = hold->open};
+}
+
 bool policy_is_capped(struct policy_hold *hold)
 {
     const struct snapshot *snapshot = policy_snapshot(hold->policy);

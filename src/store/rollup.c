@@ -338,7 +338,9 @@ static int64_t cut(int64_t number)
 
 void rollup_count(const struct rollup_call *call, struct usage_counters *out)
 {
-    int64_t calls = call->call_count < 1 ? 1 : cut(call->call_count);
+    /* A line of its own within a call (an attempt that was left, a copy) is no call. */
+    int64_t calls = call->call_count < 0 ? 1 : cut(call->call_count);
+    int64_t lines = calls > 0 ? calls : 1;
     *out = (struct usage_counters){.calls = calls};
 #define COUNTER(name, description)
 #define COUNTER_FIELD(name, description) out->name = cut(call->name);
@@ -356,10 +358,10 @@ void rollup_count(const struct rollup_call *call, struct usage_counters *out)
     if (text_equal(call->cost_state, TEXT("estimated")))
         out->estimated = calls;
     if (text_equal(call->cost_state, TEXT("unpriced")))
-        out->unpriced = calls;
+        out->unpriced = lines;
     /* Of a Turnpike that knew no prices yet: it used something, and nobody said what that costs. */
     if (text_empty(call->cost_state) && (call->input_tokens > 0 || call->output_tokens > 0))
-        out->unpriced = calls;
+        out->unpriced = lines;
     out->duration_us = call->duration < 0 ? 0 : cut(call->duration / 1000);
 }
 

@@ -43,7 +43,7 @@ struct rollup_call {
     uint64_t started_at;
     enum record_outcome outcome;
     struct text cost_state; /* as the record's */
-    int64_t call_count;     /* how many calls the record stands for */
+    int64_t call_count;     /* how many calls the record stands for; 0: a line within another */
     int64_t cost;           /* picodollars */
     int64_t duration;       /* nanoseconds */
 #define COUNTER(name, description)

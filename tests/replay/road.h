@@ -11,7 +11,7 @@
 #include "base/ensure.h"
 #include "config/load.h"
 #include "control/price_list.h"
-#include "exchange/exchange.h"
+#include "exchange/routing.h"
 #include "identity/key_memory.h"
 #include "identity/reader.h"
 #include "ledger/journal_supply.h"
@@ -25,6 +25,7 @@ struct road {
     struct worker_door door;
     struct config *config;
     struct price_book *book;
+    struct route_table *routes;
     struct upstream_trust trust[4];
     struct metrics *metrics;
     struct journal journal;
@@ -241,6 +242,8 @@ static inline void road_open(struct road *road, const char *yaml)
     road_make_key(road);
     road->metrics = metrics_create(1);
     road->book = make_book(road->config);
+    road->routes = routing_create(road->config, NULL);
+    assert_non_null(road->routes);
     worker->policy = policy_create(NULL, NULL);
     assert_non_null(worker->policy);
     worker->key_memory = key_memory_create();
@@ -253,8 +256,8 @@ static inline void road_open(struct road *road, const char *yaml)
     buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
     assert_non_null(buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM));
     buffer_open(&worker->lines, 131072);
-    worker->upstreams = upstreams_create(worker->loop, NULL, road->config, road->book, road->trust,
-                                         road_dial, road);
+    worker->upstreams = upstreams_create(worker->loop, NULL, road->config, road->book, road->routes,
+                                         road->trust, road_dial, road);
     assert_non_null(worker->upstreams);
     road->door = (struct worker_door){.worker = worker, .name = TEXT("main")};
     assert_int_equal(http_server_create(worker->loop, -1, NULL, &limits, &exchange_server_events,
@@ -279,6 +282,7 @@ static inline void road_close(struct road *road)
         wire_close(&road->ups[i]);
     loop_destroy(worker->loop);
     price_book_release(road->book);
+    route_table_release(road->routes);
     policy_destroy(worker->policy);
     key_memory_destroy(worker->key_memory);
     config_release(road->config);

@@ -851,7 +851,7 @@ static void test_reload_in_mid_call(void **state)
     ask(road, CHAT, PLAIN);
     road_load(road, yaml);
     struct upstreams *next = upstreams_create(road->worker.loop, NULL, road->config, road->book,
-                                              road->trust, road_dial, road);
+                                              road->routes, road->trust, road_dial, road);
     upstreams_release(road->worker.upstreams);
     road->worker.upstreams = next;
     config_release(old);

@@ -2,11 +2,8 @@
 
 #include <stdint.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "base/ensure.h"
+#include "base/find.h"
 
 /* Three flags are the state between two bytes: line_has_bytes, after_return, blank_return. A frame
  * ends behind a blank line; when that line ends in CR, behind its LF, if there is one.
@@ -19,56 +16,6 @@
  */
 #define KEPT_CAPACITY 4096
 
-#ifdef __SSE2__
-#define STEP 16
-
-/* Where CR or LF is among the bytes of a step; STEP when there is none. */
-static inline size_t line_end_in_step(const char *at)
-{
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')),
-                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')));
-    int mask = _mm_movemask_epi8(found);
-    return mask == 0 ? STEP : (size_t)__builtin_ctz((unsigned)mask);
-}
-#else
-#define STEP           8
-#define BYTES_OF(byte) (0x0101010101010101ull * (byte))
-
-/* True when one of eight bytes is zero (the classic: borrow out of a byte that had no high bit). */
-static inline uint64_t zero_bytes(uint64_t word)
-{
-    return (word - BYTES_OF(0x01)) & ~word & BYTES_OF(0x80);
-}
-
-static inline size_t line_end_in_step(const char *at)
-{
-    uint64_t word;
-    size_t i = 0;
-    memcpy(&word, at, 8);
-    if ((zero_bytes(word ^ BYTES_OF('\n')) | zero_bytes(word ^ BYTES_OF('\r'))) == 0)
-        return STEP;
-    while (at[i] != '\n' && at[i] != '\r')
-        i++;
-    return i;
-}
-#endif
-
-/* The first CR or LF within [at, end), or end. Both at once, several bytes at a time: two memchr
- * would read the line twice, and a stream without LF again and again. */
-static const char *find_line_end(const char *at, const char *end)
-{
-    while (end - at >= STEP) {
-        size_t offset = line_end_in_step(at);
-        at += offset;
-        if (offset < STEP)
-            return at;
-    }
-    while (at < end && *at != '\n' && *at != '\r')
-        at++;
-    return at;
-}
-
 void sse_splitter_open(struct sse_splitter *splitter, size_t limit)
 {
     *splitter = (struct sse_splitter){.limit = limit};
@@ -78,6 +25,20 @@ void sse_splitter_open(struct sse_splitter *splitter, size_t limit)
 void sse_splitter_close(struct sse_splitter *splitter)
 {
     buffer_close(&splitter->partial);
+}
+
+/* The common frame, all of it at hand: a line, its LF and a blank line's. Its length; 0 for any
+ * other. */
+static size_t find_plain_frame(const struct sse_splitter *splitter, struct text bytes)
+{
+    const char *end = bytes.data + bytes.length;
+    if (splitter->line_has_bytes || splitter->after_return || splitter->passing ||
+        splitter->partial.length > 0)
+        return 0;
+    const char *line_end = find_line_end(bytes.data, end);
+    bool plain =
+        line_end > bytes.data && end - line_end >= 2 && line_end[0] == '\n' && line_end[1] == '\n';
+    return plain ? (size_t)(line_end + 2 - bytes.data) : 0;
 }
 
 /* Moves over bytes until a frame is complete (true) or the bytes are used up; `length` says how
@@ -145,8 +106,15 @@ bool sse_next(struct sse_splitter *splitter, struct text *bytes, struct sse_fram
         forget_partial(splitter);
     if (bytes->length == 0)
         return false;
+    size_t length = find_plain_frame(splitter, *bytes);
+    if (length > 0 && length <= splitter->limit) {
+        struct text raw = text_first(*bytes, length);
+        *bytes = text_from_index(*bytes, length);
+        hand_out(splitter, raw, true, frame);
+        frame->is_line = true;
+        return true;
+    }
     struct sse_splitter before = *splitter;
-    size_t length = 0;
     bool complete = scan(splitter, *bytes, &length);
     struct text piece = text_first(*bytes, length);
     bool fits = !splitter->passing && partial->length + length <= splitter->limit;
@@ -234,7 +202,10 @@ bool sse_read(const struct sse_frame *frame, struct buffer *joined, struct sse_e
         rest = text_from_index(rest, 3);
     while (rest.length > 0) {
         struct text name, value;
-        split_field(take_line(&rest), &name, &value);
+        struct text line = frame->is_line ? text_first(rest, rest.length - 2) : take_line(&rest);
+        if (frame->is_line)
+            rest.length = 0;
+        split_field(line, &name, &value);
         if (text_equal(name, TEXT("data"))) {
             if (!join_data(event, joined, value))
                 return false;

@@ -39,6 +39,7 @@ struct sse_frame {
     struct text raw; /* valid until the next call on the splitter, and while the input is */
     bool whole;      /* a complete frame; else a piece of one that is too large or was cut off */
     bool first;      /* begins the stream, where a byte order mark may stand */
+    bool is_line;    /* found to be one line with LF, and the LF of a blank one */
 };
 
 struct sse_event {

@@ -163,7 +163,8 @@ void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struc
         bounds->output = BOUNDS_UNKNOWN;
     if (kind == ENDPOINT_COMPLETIONS)
         bounds->choices = count_written(body, bounds->choices);
-    if (envelope->reference.length > 0 || refers(body) || hides_letters(body))
+    if (envelope->reference.length > 0 || refers(body) ||
+        (envelope->scan.escapes && hides_letters(body)))
         bounds->input = BOUNDS_UNKNOWN;
 }
 

@@ -344,6 +344,7 @@ static const char *take_string(struct scan *scan, const char *p, const char *end
     if (*stop != '\\')
         return fail(scan, stop, ERROR_SYNTAX, "a control character stands in a string");
     scan->state = STATE_ESCAPE;
+    scan->escapes = true;
     return stop + 1;
 }
 

@@ -68,6 +68,7 @@ struct scan {
     uint64_t object_open; /* offset of the top-level '{' */
     bool object_empty;    /* no member seen */
     bool complete;        /* the object was closed and checked */
+    bool escapes;         /* a string has a backslash (an answer's: one that was not passed over) */
 
     /* the rest belongs to scan.c */
     enum error error;

@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "base/find.h"
 
 #ifdef __SSE2__
+#include <emmintrin.h>
+
 /* All bits of each of 16 bytes that is '"', '\\' or below 0x20. */
 static inline __m128i scan_string_specials(const char *p)
 {
@@ -23,9 +23,6 @@ static inline __m128i scan_string_specials(const char *p)
     return _mm_or_si128(_mm_or_si128(quote, escape), control);
 }
 #endif
-
-/* The same as scan_string_end, for strings that are long. */
-const char *scan_string_end_far(const char *p, const char *end);
 
 /* The first byte from `p` that is '"', '\\' or a control character; `end` when there is none. */
 static inline const char *scan_string_end(const char *p, const char *end)
@@ -39,7 +36,7 @@ static inline const char *scan_string_end(const char *p, const char *end)
         p += 16;
     }
 #endif
-    return scan_string_end_far(p, end);
+    return find_string_end(p, end);
 }
 
 /* The first '"' from `p`, or `end`. For the few bytes between strings, where memchr costs its call.

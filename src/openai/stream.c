@@ -1,6 +1,7 @@
 /* A frame is first walked for the few members that make it matter, wherever in it they stand; only
  * then it is scanned. The walk goes from string to string: one with a colon behind it is a member's
- * name. */
+ * name. And a frame that is like the one before but for what the model wrote is not even walked
+ * (openai/frame_pattern.h). */
 #include "openai/stream.h"
 
 #include "base/number.h"
@@ -51,13 +52,14 @@ static bool next_member_named(struct text *rest, struct text wanted)
     return false;
 }
 
-/* Bytes of the string that `value` starts with, as it is escaped; 0 for anything else. */
-static size_t string_length(struct text value)
+/* The string that `value` starts with, as it is escaped, without its quotes; empty for anything
+ * else. */
+static struct text string_at(struct text value)
 {
     if (value.data[0] != '"')
-        return 0;
+        return (struct text){NULL, 0};
     const char *begin = value.data + 1;
-    return (size_t)(scan_string_close(begin, value.data + value.length) - begin);
+    return text_of(begin, (size_t)(scan_string_close(begin, value.data + value.length) - begin));
 }
 
 static bool has_object(struct text data, struct text name)
@@ -73,7 +75,7 @@ static size_t string_bytes(struct text data, struct text name)
 {
     size_t bytes = 0;
     while (next_member_named(&data, name))
-        bytes += string_length(data);
+        bytes += string_at(data).length;
     return bytes;
 }
 
@@ -186,7 +188,7 @@ static bool is_empty_array(const struct scan_value *value)
 
 /* ---- chat and completions ---- */
 
-enum chat_meaning { CHAT_OTHER, CHAT_CONTENT, CHAT_FINISH, CHAT_USAGE, CHAT_ERROR };
+enum chat_meaning { CHAT_OTHER, CHAT_CONTENT, CHAT_PADDING, CHAT_FINISH, CHAT_USAGE, CHAT_ERROR };
 
 static enum chat_meaning chat_meaning(enum stream_dialect dialect, struct text name)
 {
@@ -197,7 +199,7 @@ static enum chat_meaning chat_meaning(enum stream_dialect dialect, struct text n
         {TEXT_INIT("content"), CHAT_CONTENT}, {TEXT_INIT("reasoning_content"), CHAT_CONTENT},
         {TEXT_INIT("refusal"), CHAT_CONTENT}, {TEXT_INIT("arguments"), CHAT_CONTENT},
         {TEXT_INIT("usage"), CHAT_USAGE},     {TEXT_INIT("finish_reason"), CHAT_FINISH},
-        {TEXT_INIT("error"), CHAT_ERROR},
+        {TEXT_INIT("error"), CHAT_ERROR},     {TEXT_INIT("obfuscation"), CHAT_PADDING},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         if (!text_equal(rows[i].name, name))
@@ -212,16 +214,28 @@ static enum chat_meaning chat_meaning(enum stream_dialect dialect, struct text n
 struct chat_look {
     size_t content_bytes;
     bool finish, usage, error;
+    struct frame_strings strings;
 };
 
-static struct chat_look chat_look(enum stream_dialect dialect, struct text data)
+static void look_at_string(struct chat_look *look, struct text frame, struct text value,
+                           bool is_content)
+{
+    struct text string = string_at(value);
+    if (string.data == NULL)
+        return;
+    look->content_bytes += is_content ? string.length : 0;
+    frame_strings_add(&look->strings, frame, string, is_content);
+}
+
+static struct chat_look chat_look(enum stream_dialect dialect, struct text frame)
 {
     struct chat_look look = {0};
-    struct text name;
+    struct text data = frame, name;
     while (next_member(&data, &name)) {
         char first = data.data[0];
         switch (chat_meaning(dialect, name)) {
-        case CHAT_CONTENT: look.content_bytes += string_length(data); break;
+        case CHAT_CONTENT: look_at_string(&look, frame, data, true); break;
+        case CHAT_PADDING: look_at_string(&look, frame, data, false); break;
         case CHAT_FINISH: look.finish |= first == '"'; break;
         case CHAT_USAGE: look.usage |= first == '{'; break;
         case CHAT_ERROR: look.error |= first == '{' || first == '"'; break;
@@ -238,12 +252,23 @@ static struct stream_marks chat_frame(struct stream_tap *tap, struct text data)
         marks.terminal = true;
         return marks;
     }
+    size_t content_bytes;
+    if (frame_pattern_match(&tap->pattern, data, &content_bytes)) {
+        tap->facts.content_bytes += content_bytes;
+        marks.content = content_bytes > 0;
+        return marks;
+    }
     struct chat_look look = chat_look(tap->dialect, data);
     tap->facts.content_bytes += look.content_bytes;
     marks.content = look.content_bytes > 0;
     marks.finish = look.finish;
+    if (tap->identity_known && !look.usage && !look.error) {
+        if (!look.finish)
+            frame_pattern_learn(&tap->pattern, tap->arena, data, &look.strings);
+        return marks;
+    }
     struct scan_value values[FRAME_FIELD_COUNT];
-    if ((tap->identity_known && !look.usage && !look.error) || !frame_scan(data, values))
+    if (!frame_scan(data, values))
         return marks;
     keep_object(tap, values);
     marks.usage = values[FRAME_USAGE].kind == SCAN_OBJECT;

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "openai/answer.h"
+#include "openai/frame_pattern.h"
 
 enum stream_dialect {
     STREAM_CHAT,        /* chat.completion.chunk, [DONE] */
@@ -38,8 +39,9 @@ struct stream_tap {
     /* the rest belongs to stream.c */
     enum stream_dialect dialect;
     bool identity_known;
-    int64_t sequence; /* the last sequence_number, -1 before the first */
-    int64_t created;  /* created or created_at, -1 unknown */
+    struct frame_pattern pattern; /* of frames that bear content and nothing else */
+    int64_t sequence;             /* the last sequence_number, -1 before the first */
+    int64_t created;              /* created or created_at, -1 unknown */
     struct arena *arena;
     size_t usage_capacity; /* of the place of facts.usage_raw */
 };

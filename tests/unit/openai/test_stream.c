@@ -247,6 +247,85 @@ static void test_hostile_frames(void **state)
     }
 }
 
+/* ---- frames that are like the one before ---- */
+
+static uint64_t random_state = 7;
+
+static unsigned next_random(unsigned below)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(random_state >> 33) % below;
+}
+
+static void assert_same_marks(struct stream_marks a, struct stream_marks b)
+{
+    assert_true(a.usage == b.usage && a.usage_only == b.usage_only && a.content == b.content &&
+                a.finish == b.finish && a.error == b.error && a.terminal == b.terminal);
+}
+
+/* Frames as they come, most like their neighbours, some with a byte changed: a tap that never knows
+ * a pattern says the same of each. */
+static void test_a_pattern_changes_nothing(void **state)
+{
+    static const char *const contents[] = {
+        "",         "word", " a longer piece of text, some forty bytes", "\\\"quoted\\\"", "\\\\",
+        "\xc3\xa9", "{}",   "\\\"usage\\\":{\\\"total_tokens\\\":1}",
+    };
+    static const char *const shapes[] = {
+        "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":"
+        "null}],\"usage\":null,\"obfuscation\":\"%s\"}",
+        "{" CHUNK
+        "\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"%s\",\"content\":\"%s"
+        "\"}}]}",
+        "{" CHUNK
+        "\"choices\": [{\"delta\": {\"content\": \"%s\"}},{\"delta\":{\"refusal\":\"%s\"}}]}",
+        "{" CHUNK "\"choices\":[{\"delta\":{\"arguments\":\"%s\"} , \"content\":\"%s\" : 1}]}",
+    };
+    static const char odd[] = "\"\\:,{}[] nstu";
+    struct stream_tap with, without;
+    size_t matched = 0;
+    stream_tap_open(&with, STREAM_CHAT, &arena);
+    stream_tap_open(&without, STREAM_CHAT, &arena);
+    for (unsigned i = 0; i < 30000; i++) {
+        char frame[1024];
+        static const char *shape;
+        if (shape == NULL || next_random(20) == 0)
+            shape = shapes[next_random(ARRAY_LENGTH(shapes))];
+        (void)snprintf(frame, sizeof frame, shape, contents[next_random(ARRAY_LENGTH(contents))],
+                       contents[next_random(ARRAY_LENGTH(contents))]);
+        if (next_random(4) == 0)
+            frame[next_random((unsigned)strlen(frame))] = odd[next_random(sizeof odd - 1)];
+        size_t content_bytes;
+        matched += frame_pattern_match(&with.pattern, text_from(frame), &content_bytes);
+        without.pattern.count = 0;
+        assert_same_marks(chat(&with, frame), chat(&without, frame));
+        assert_true(with.facts.content_bytes == without.facts.content_bytes);
+        assert_true(with.identity_known == without.identity_known);
+        assert_true(text_equal(with.facts.id, without.facts.id));
+    }
+    assert_in_range(matched, 5000, 29000);
+}
+
+/* Of the rows of a pattern: too many strings, frames that are too large, and one cut off. */
+static void test_frames_without_a_pattern(void **state)
+{
+    static char frame[8192];
+    struct stream_tap tap;
+    stream_tap_open(&tap, STREAM_CHAT, &arena);
+    chat(&tap, "{" CHUNK "\"choices\":[]}");
+    (void)snprintf(frame, sizeof frame, "{" CHUNK "\"content\":\"x\",\"padding\":\"%04000d\"}", 0);
+    assert_true(chat(&tap, frame).content);
+    assert_int_equal(tap.pattern.count, 0);
+    assert_true(chat(&tap, "{\"content\":\"1\",\"content\":\"2\",\"content\":\"3\",\"content\":"
+                           "\"4\",\"content\":\"5\"}")
+                    .content);
+    assert_int_equal(tap.pattern.count, 0);
+    chat(&tap, "{\"content\":\"1\"}");
+    assert_int_equal(tap.pattern.count, 1);
+    chat(&tap, "{\"content\":\"1\"");
+    assert_int_equal(tap.pattern.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +339,8 @@ int main(void)
         cmocka_unit_test(test_media),
         cmocka_unit_test(test_broken_texts),
         cmocka_unit_test(test_hostile_frames),
+        cmocka_unit_test(test_a_pattern_changes_nothing),
+        cmocka_unit_test(test_frames_without_a_pattern),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -29,6 +29,12 @@ void build_health(struct settings_reader *reader, const struct settings_provider
 /* build_credentials.c: the provider's type and endpoint are known. */
 void build_credentials(struct settings_reader *reader, const struct settings_provider *from,
                        struct config_provider *provider);
+/* build_vertex.c: of type vertex, when its credentials are known and its endpoint is not */
+void build_vertex(struct settings_reader *reader, const struct settings_provider *from,
+                  struct config_provider *provider);
+/* Where the provider's location answers; data NULL when memory is short. */
+struct text build_vertex_url(struct settings_reader *reader,
+                             const struct config_provider *provider);
 /* build_webhooks.c */
 void build_webhooks(struct settings_reader *reader, const struct settings *settings,
                     struct config *config);

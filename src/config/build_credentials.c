@@ -185,8 +185,7 @@ static uint64_t limit_of(uint64_t number)
     return number == SETTINGS_UNSET ? 0 : number;
 }
 
-static void build_credential(struct settings_reader *reader,
-                             const struct settings_credential *from,
+static void build_credential(struct settings_reader *reader, const struct settings_credential *from,
                              struct config_credential *credential)
 {
     credential->name = from->name.text;

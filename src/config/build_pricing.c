@@ -126,6 +126,18 @@ static void build_own_prices(struct settings_reader *reader, const struct settin
     }
 }
 
+/* The price list knows three kinds of places of Vertex AI. */
+static struct text location_kind(struct text location)
+{
+    if (text_empty(location))
+        return location;
+    if (text_equal(location, TEXT("global")))
+        return TEXT("global");
+    return text_equal(location, TEXT("us")) || text_equal(location, TEXT("eu"))
+               ? TEXT("multi_region")
+               : TEXT("regional");
+}
+
 void build_pricing(struct settings_reader *reader, const struct settings_pricing *from,
                    struct config_provider *provider)
 {
@@ -141,7 +153,8 @@ void build_pricing(struct settings_reader *reader, const struct settings_pricing
     pricing->discount = from->discount.text;
     pricing->data_residency = from->data_residency.text;
     pricing->deployment = from->deployment.text;
-    pricing->location = from->location.text;
+    pricing->location = text_empty(from->location.text) ? location_kind(provider->google_location)
+                                                        : from->location.text;
     pricing->inference_geo = from->inference_geo.text;
     pricing->endpoint_region = from->endpoint_region.text;
     pricing->models = models;

@@ -98,6 +98,8 @@ static struct text usual_url(struct settings_reader *reader, struct report_place
     struct text none = {NULL, 0};
     if (type == NULL) /* which was reported */
         return none;
+    if (text_equal(provider->type, TEXT("vertex")))
+        return build_vertex_url(reader, provider);
     ptrdiff_t at = text_find(type->base_url, variable);
     if (text_empty(type->base_url))
         report_error(reader->report, place,
@@ -187,6 +189,8 @@ static void build_provider(struct settings_reader *reader, const struct settings
         return;
     }
     build_credentials(reader, from, provider);
+    if (text_equal(provider->type, TEXT("vertex")))
+        build_vertex(reader, from, provider);
     build_headers(reader, from, provider);
     build_endpoint(reader, from, provider);
     build_client_tls(reader, from, provider);

@@ -317,7 +317,7 @@ static void add_modalities(struct quantities *quantities, yyjson_val *list,
 }
 
 struct gemini_keys {
-    const char *prompt, *tool_prompt, *cached, *candidates, *thoughts;
+    const char *prompt, *tool_prompt, *cached, *candidates, *thoughts, *total;
     const char *prompt_details, *tool_details, *cached_details, *candidates_details;
 };
 
@@ -327,6 +327,7 @@ static const struct gemini_keys generate_keys = {
     .cached = "cachedContentTokenCount",
     .candidates = "candidatesTokenCount",
     .thoughts = "thoughtsTokenCount",
+    .total = "totalTokenCount",
     .prompt_details = "promptTokensDetails",
     .tool_details = "toolUsePromptTokensDetails",
     .cached_details = "cacheTokensDetails",
@@ -339,6 +340,7 @@ static const struct gemini_keys interaction_keys = {
     .cached = "total_cached_tokens",
     .candidates = "total_output_tokens",
     .thoughts = "total_thought_tokens",
+    .total = "total_tokens",
     .prompt_details = "input_tokens_by_modality",
     .tool_details = "tool_use_tokens_by_modality",
     .cached_details = "cached_tokens_by_modality",
@@ -369,22 +371,42 @@ static void add_gemini_input(struct quantities *quantities, yyjson_val *usage,
     quantities_add(quantities, UNIT_VIDEO_INPUT, fresh_video);
 }
 
+/* Some answers of Vertex counted the thoughts among the candidates already: the total tells. */
+static bool thoughts_are_within(struct quantities *quantities, yyjson_val *usage,
+                                const struct gemini_keys *keys)
+{
+    int64_t thoughts = known(quantities_count(quantities, usage, keys->thoughts));
+    int64_t candidates = known(quantities_count(quantities, usage, keys->candidates));
+    int64_t before = known(quantities_count(quantities, usage, keys->prompt)) +
+                     known(quantities_count(quantities, usage, keys->tool_prompt));
+    int64_t total = quantities_count(quantities, usage, keys->total);
+    return thoughts > 0 && candidates >= thoughts && total == before + candidates;
+}
+
+/* Beside what Google counts, the gateway's reader puts here what an answer tells elsewhere: how
+ * many searches it made (webSearchQueries), or the characters that an embedding is billed by. */
 static void read_gemini(struct quantities *quantities, yyjson_val *usage, bool makes_images)
 {
     const struct gemini_keys *keys =
         yyjson_obj_get(usage, interaction_keys.prompt) ? &interaction_keys : &generate_keys;
     int64_t made[MODALITY_COUNT] = {0};
+    int64_t characters = quantities_count(quantities, usage, "billableCharacterCount");
     (void)makes_images;
+    if (characters >= 0)
+        quantities_add(quantities, UNIT_CHAR_INPUT, characters);
     if (yyjson_obj_get(usage, keys->prompt) == NULL &&
         yyjson_obj_get(usage, keys->candidates) == NULL)
         return;
     add_gemini_input(quantities, usage, keys);
     add_modalities(quantities, yyjson_obj_get(usage, keys->candidates_details), made);
+    int64_t thoughts = known(quantities_count(quantities, usage, keys->thoughts));
     quantities_add(quantities, UNIT_OUTPUT,
                    known(quantities_count(quantities, usage, keys->candidates)) -
+                       (thoughts_are_within(quantities, usage, keys) ? thoughts : 0) -
                        made[MODALITY_AUDIO] - made[MODALITY_IMAGE] - made[MODALITY_VIDEO]);
-    quantities_add(quantities, UNIT_REASONING_OUTPUT,
-                   known(quantities_count(quantities, usage, keys->thoughts)));
+    quantities_add(quantities, UNIT_REASONING_OUTPUT, thoughts);
+    quantities_add(quantities, UNIT_WEB_SEARCH,
+                   known(quantities_count(quantities, usage, "webSearchQueries")));
     quantities_add(quantities, UNIT_AUDIO_OUTPUT, made[MODALITY_AUDIO]);
     quantities_add(quantities, UNIT_IMAGE_OUTPUT, made[MODALITY_IMAGE]);
     quantities_add(quantities, UNIT_VIDEO_OUTPUT, made[MODALITY_VIDEO]);

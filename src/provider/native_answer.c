@@ -336,6 +336,48 @@ static yyjson_mut_doc *counts_document(struct native_answer *answer)
     return yyjson_mut_doc_new(&allocator);
 }
 
+static bool text_is(yyjson_mut_val *old, yyjson_val *value)
+{
+    return yyjson_mut_is_str(old) && yyjson_is_str(value) &&
+           yyjson_mut_equals_strn(old, yyjson_get_str(value), yyjson_get_len(value));
+}
+
+/* Of an entry such as {"modality": "TEXT", "tokenCount": 5}: the same words, other numbers. */
+static bool overwrite_object(yyjson_mut_val *old, yyjson_val *value)
+{
+    yyjson_val *key, *member;
+    size_t index, count;
+    if (!yyjson_mut_is_obj(old) || yyjson_mut_obj_size(old) != yyjson_obj_size(value))
+        return false;
+    yyjson_obj_foreach(value, index, count, key, member)
+    {
+        yyjson_mut_val *kept = yyjson_mut_obj_getn(old, yyjson_get_str(key), yyjson_get_len(key));
+        if (yyjson_mut_is_num(kept) && yyjson_is_uint(member))
+            (void)yyjson_mut_set_uint(kept, yyjson_get_uint(member));
+        else if (!text_is(kept, member))
+            return false;
+    }
+    return true;
+}
+
+/* In its place where that is possible: a stream may tell of its usage in each frame. */
+static bool overwrite(yyjson_mut_val *old, yyjson_val *value)
+{
+    if (yyjson_mut_is_num(old) && yyjson_is_uint(value))
+        return yyjson_mut_set_uint(old, yyjson_get_uint(value));
+    if (!yyjson_mut_is_arr(old) || !yyjson_is_arr(value) ||
+        yyjson_mut_arr_size(old) != yyjson_arr_size(value))
+        return false;
+    yyjson_mut_val *entry;
+    size_t index, count;
+    yyjson_mut_arr_foreach(old, index, count, entry)
+    {
+        if (!overwrite_object(entry, yyjson_arr_get(value, index)))
+            return false;
+    }
+    return true;
+}
+
 void native_take_usage(struct native_answer *answer, yyjson_val *usage)
 {
     yyjson_val *key, *value;
@@ -353,6 +395,9 @@ void native_take_usage(struct native_answer *answer, yyjson_val *usage)
         if (yyjson_is_null(value))
             continue;
         yyjson_mut_doc *document = answer->counts_document;
+        if (overwrite(yyjson_mut_obj_getn(answer->counts, yyjson_get_str(key), yyjson_get_len(key)),
+                      value))
+            continue;
         yyjson_mut_obj_put(answer->counts, yyjson_val_mut_copy(document, key),
                            yyjson_val_mut_copy(document, value));
     }

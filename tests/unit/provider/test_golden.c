@@ -3,6 +3,7 @@
  *
  *   request.json    what the caller sends to /v1/chat/completions, or to the path in endpoint.txt
  *   settings.txt    lines "name=value", each may be left out: model, output_limit, output_largest,
+ * project and location (of Vertex AI),
  * drop (names with commas), and end=reset where the answer breaks off upstream.json   the body that
  * the provider is sent, compared as JSON upstream.txt    the target, then the header lines without
  * the credential refused.txt     instead of both: the member and the reason of a 400 answer.http
@@ -153,6 +154,10 @@ static void take_setting(struct golden *golden, struct text name, struct text va
         golden->call.output_limit = whole(value);
     else if (text_equal(name, TEXT("output_largest")))
         golden->call.output_largest = whole(value);
+    else if (text_equal(name, TEXT("project")))
+        golden->settings.cloud_project = value;
+    else if (text_equal(name, TEXT("location")))
+        golden->settings.cloud_location = value;
     else if (text_equal(name, TEXT("drop")))
         take_drops(golden, value);
     else if (text_equal(name, TEXT("end")) && text_equal(value, TEXT("reset")))

@@ -1,0 +1,171 @@
+/* vertex: Google's Vertex AI: Gemini under a project and a location, Claude in the Messages dialect
+ * (rawPredict), and other makers' models (Llama, DeepSeek, Qwen, gpt-oss …) through the endpoint
+ * that speaks OpenAI's dialect.
+ *
+ * What a model's name says decides: "gemini-2.5-pro", "google/…", "endpoints/123" (tuned) and
+ * embeddings go to Gemini's dialect, "claude-…" and "anthropic/…" to that of Messages, any other
+ * "maker/model" to endpoints/openapi. The base URL ends in the version ("/v1"); its host depends on
+ * the location (src/config/build_vertex.c). The credential is an access token.
+ *
+ * Source: cloud.google.com/vertex-ai/generative-ai/docs (model reference, partner models). */
+#include "provider/dialect.h"
+#include "provider/gemini.h"
+
+enum maker { MAKER_GOOGLE, MAKER_ANTHROPIC, MAKER_OTHER };
+
+/* What a model is called behind its maker, and whose it is. */
+static enum maker read_maker(struct text *model)
+{
+    static const struct {
+        struct text prefix;
+        enum maker maker;
+        bool keeps; /* the prefix is part of the name */
+    } rows[] = {
+        {TEXT_INIT("publishers/google/models/"), MAKER_GOOGLE, false},
+        {TEXT_INIT("google/"), MAKER_GOOGLE, false},
+        {TEXT_INIT("endpoints/"), MAKER_GOOGLE, true},
+        {TEXT_INIT("publishers/anthropic/models/"), MAKER_ANTHROPIC, false},
+        {TEXT_INIT("anthropic/"), MAKER_ANTHROPIC, false},
+        {TEXT_INIT("claude-"), MAKER_ANTHROPIC, true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (text_starts_with(*model, rows[i].prefix)) {
+            if (!rows[i].keeps)
+                *model = text_from_index(*model, rows[i].prefix.length);
+            return rows[i].maker;
+        }
+    return text_find_char(*model, '/') >= 0 ? MAKER_OTHER : MAKER_GOOGLE;
+}
+
+static struct text asked_model(const struct provider_call *call)
+{
+    return text_empty(call->model) && call->envelope != NULL ? call->envelope->model : call->model;
+}
+
+/* ---- targets ---- */
+
+/* "/projects/P/locations/L", whose names the configuration has checked. */
+static void write_place(struct native_ask *ask)
+{
+    const struct provider_settings *settings = ask->call->settings;
+    buffer_append(ask->target, TEXT("/projects/"));
+    buffer_append(ask->target, settings->cloud_project);
+    buffer_append(ask->target, TEXT("/locations/"));
+    buffer_append(ask->target, settings->cloud_location);
+}
+
+static enum error write_target(struct native_ask *ask, struct text collection, struct text model,
+                               const char *method)
+{
+    write_place(ask);
+    buffer_append(ask->target, collection);
+    enum error error = gemini_append_segment(ask, model);
+    buffer_append_char(ask->target, ':');
+    buffer_append(ask->target, text_from(method));
+    dialect_write_credential(ask->lines, "authorization", "Bearer ", ask->call->credential);
+    return error;
+}
+
+static enum error write_google_target(struct native_ask *ask, struct text model, const char *method)
+{
+    struct text tuned = TEXT("endpoints/");
+    if (text_starts_with(model, tuned))
+        return write_target(ask, TEXT("/endpoints/"), text_from_index(model, tuned.length), method);
+    return write_target(ask, TEXT("/publishers/google/models/"), model, method);
+}
+
+/* ---- Gemini ---- */
+
+static enum error write_gemini(struct native_ask *ask)
+{
+    struct text model = ask->model;
+    (void)read_maker(&model);
+    struct gemini_place place = {.vertex = true, .model = gemini_model_read(model)};
+    enum error error = write_google_target(
+        ask, model, ask->stream ? "streamGenerateContent?alt=sse" : "generateContent");
+    return error == ERROR_OK ? gemini_write(ask, &place) : error;
+}
+
+/* Models from gemini-embedding-2 on answer to embedContent alone. */
+static bool embeds_content(struct text model)
+{
+    struct text family = TEXT("gemini-embedding-");
+    return text_starts_with(model, family) && model.length > family.length &&
+           model.data[family.length] != '0';
+}
+
+static enum error write_embeddings(struct native_ask *ask)
+{
+    struct text model = ask->model;
+    if (read_maker(&model) != MAKER_GOOGLE)
+        return ERROR_UNSUPPORTED;
+    bool content = embeds_content(model);
+    enum error error = write_google_target(ask, model, content ? "embedContent" : "predict");
+    if (error != ERROR_OK)
+        return error;
+    return gemini_write_embeddings(ask, content ? GEMINI_EMBED_CONTENT : GEMINI_EMBED_PREDICT);
+}
+
+static const struct native gemini = {
+    .usage_dialect = TEXT_INIT("gemini"),
+    .seal_origin = TEXT_INIT(GEMINI_SEAL_ORIGIN),
+    .framing = NATIVE_SSE,
+    .understood = GEMINI_UNDERSTOOD | PARAMETER_BIT(PARAMETER_METADATA) |
+                  PARAMETER_BIT(PARAMETER_USER) | PARAMETER_BIT(PARAMETER_SAFETY_IDENTIFIER),
+    .embedding_members = gemini_embedding_members,
+    .write_chat = write_gemini,
+    .write_embeddings = write_embeddings,
+    .read_chat = gemini_read_chat,
+    .read_frame = gemini_read_frame,
+    .read_embeddings = gemini_read_embeddings,
+    .count_usage = gemini_count_usage,
+    .read_head = gemini_read_head,
+    .read_error = gemini_read_error,
+};
+
+/* ---- whose it is ---- */
+
+/* OpenAI's dialect, at an address of its own; the model keeps its maker. */
+static enum error prepare_other(const struct provider_call *call, struct buffer *lines,
+                                struct provider_request *request)
+{
+    const struct provider_settings *settings = call->settings;
+    if (call->match->endpoint->kind != ENDPOINT_CHAT)
+        return ERROR_UNSUPPORTED;
+    dialect_write_credential(lines, "authorization", "Bearer ", call->credential);
+    enum error error = dialect_prepare(call, lines, request);
+    if (error != ERROR_OK)
+        return error;
+    request->target = arena_format(
+        call->arena, "%.*s/projects/%.*s/locations/%.*s/endpoints/openapi/chat/completions",
+        TEXT_ARG(settings->base_path), TEXT_ARG(settings->cloud_project),
+        TEXT_ARG(settings->cloud_location));
+    return request->target.data == NULL ? ERROR_MEMORY : ERROR_OK;
+}
+
+static enum error prepare(const struct provider_call *call, struct buffer *lines,
+                          struct provider_request *request)
+{
+    struct text model = asked_model(call);
+    enum maker maker = read_maker(&model);
+    if (maker == MAKER_OTHER)
+        return prepare_other(call, lines, request);
+    return maker == MAKER_ANTHROPIC ? ERROR_UNSUPPORTED : native_prepare(call, lines, request);
+}
+
+static enum error answer_open(const struct provider_call *call,
+                              const struct provider_request *request,
+                              const struct provider_sink *sink, struct provider_answer **answer)
+{
+    if (!request->translated)
+        return dialect_answer_open(call, request, sink, answer);
+    return native_answer_open(call, request, sink, answer);
+}
+
+extern const struct provider provider_vertex;
+const struct provider provider_vertex = {
+    .name = TEXT_INIT("vertex"),
+    .prepare = prepare,
+    .answer_open = answer_open,
+    .native = &gemini,
+};

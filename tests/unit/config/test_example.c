@@ -74,6 +74,7 @@ static void test_example_loads(void **state)
     setenv("OPENAI_API_KEY", "a", 1);
     setenv("INTERNAL_TOKEN", "b", 1);
     setenv("PROXY_PASSWORD", "c", 1);
+    setenv("GEMINI_API_KEY", "k", 1);
     setenv("AZURE_OPENAI_API_KEY", "d", 1);
     setenv("ALERT_URL", "https://alerts.example/hook", 1);
     setenv("ALERT_SECRET", "e", 1);

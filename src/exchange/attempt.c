@@ -435,7 +435,7 @@ void attempt_note(struct attempt *attempt)
     count_attempt(attempt->exchange->worker->metrics, attempt, &failure);
     /* One plain attempt says no more than the record's own fields. */
     if (attempt->error != ERROR_OK || attempt->times.resent ||
-        attempt->exchange->record.attempts > 1)
+        attempt->exchange->record.attempts > 1 || attempt->exchange->planned)
         write_detail(attempt, &failure);
 }
 

@@ -109,7 +109,7 @@ struct exchange {
     bool begun; /* the begin mark is written */
 
     struct endpoint_match match;
-    struct network source; /* the true source; length 0: a unix socket */
+    struct network source;                  /* the true source; length 0: a unix socket */
     const struct http1_head *borrowed_head; /* of a mirror, while its request is made */
 
     /* who: copies, because a key may be replaced while the exchange lives */

@@ -64,7 +64,7 @@ static struct failure of_outcome(enum provider_failure found)
     return (struct failure){.failed = found != PROVIDER_FAILURE_NONE};
 }
 
-/* ---- OpenAI's dialect: status, and the words of its error ---- */
+/* ---- OpenAI's dialect: the words of its error ---- */
 
 /* Codes of error bodies: OpenAI, Azure, vLLM and others that copy them. */
 static const struct {
@@ -90,28 +90,19 @@ static enum provider_failure read_words(struct text error, enum provider_failure
     return otherwise;
 }
 
-static enum provider_failure of_status(const struct attempt *attempt)
+/* What the head alone does not say: why a request was refused, or an error in the place of an
+ * answer, such as the event of a stream. */
+static enum provider_failure of_words(const struct attempt *attempt, enum provider_failure known)
 {
     const struct answer_facts *facts = provider_answer_facts(attempt->answer);
-    unsigned status = attempt->status;
+    enum provider_failure found = read_words(facts->error_raw, PROVIDER_FAILURE_SERVER);
 
-    if (status == 401)
-        return PROVIDER_FAILURE_CREDENTIAL;
-    if (status == 408)
-        return PROVIDER_FAILURE_TIMEOUT;
-    if (status == 429)
-        return PROVIDER_FAILURE_RATE_LIMITED;
-    if (status >= 500)
-        return PROVIDER_FAILURE_SERVER;
-    if (status >= 400) {
-        enum provider_failure found = read_words(facts->error_raw, PROVIDER_FAILURE_REQUEST);
-        bool told =
-            found == PROVIDER_FAILURE_CONTEXT_LENGTH || found == PROVIDER_FAILURE_CONTENT_FILTER;
-        return told ? found : PROVIDER_FAILURE_REQUEST;
-    }
-    /* An error in the place of an answer, such as the event of a stream. */
+    if (known == PROVIDER_FAILURE_REQUEST)
+        return found == PROVIDER_FAILURE_CONTEXT_LENGTH || found == PROVIDER_FAILURE_CONTENT_FILTER
+                   ? found
+                   : known;
     if (facts->is_error)
-        return read_words(facts->error_raw, PROVIDER_FAILURE_SERVER);
+        return found;
     return facts->broken ? PROVIDER_FAILURE_SERVER : PROVIDER_FAILURE_NONE;
 }
 
@@ -122,8 +113,9 @@ struct failure failure_find(const struct attempt *attempt)
     if (attempt->error != ERROR_OK && attempt->error != ERROR_HTTP_TRUNCATED)
         return of_error(attempt->error);
     enum provider_failure found = provider_answer_outcome(attempt->answer)->failure;
-    if (found == PROVIDER_FAILURE_NONE && attempt->status > 0)
-        found = of_status(attempt);
+    if ((found == PROVIDER_FAILURE_NONE || found == PROVIDER_FAILURE_REQUEST) &&
+        attempt->status > 0)
+        found = of_words(attempt, found);
     if (found == PROVIDER_FAILURE_NONE && attempt->error != ERROR_OK)
         return of_error(attempt->error);
     return of_outcome(found);
@@ -203,16 +195,10 @@ static uint64_t read_reset(const struct http1_head *head, enum header_id remaini
     return span < RESET_LONGEST ? span : RESET_LONGEST;
 }
 
-uint64_t failure_read_rest(const struct http1_head *head)
+uint64_t failure_read_rest(const struct provider_outcome *outcome, const struct http1_head *head)
 {
-    struct text milliseconds = text_trim(http1_head_value(head, HEADER_RETRY_AFTER_MS));
-    struct text seconds = text_trim(http1_head_value(head, HEADER_RETRY_AFTER));
-    uint64_t rest = 0;
-
-    if (milliseconds.length > 0 && read_decimal(milliseconds, NANOSECONDS_PER_MILLISECOND, &rest))
-        return rest < REST_LONGEST ? rest : REST_LONGEST;
-    if (seconds.length > 0 && read_decimal(seconds, NANOSECONDS_PER_SECOND, &rest))
-        return rest < REST_LONGEST ? rest : REST_LONGEST;
+    if (outcome->retry_after > 0)
+        return outcome->retry_after < REST_LONGEST ? outcome->retry_after : REST_LONGEST;
     uint64_t requests =
         read_reset(head, HEADER_X_RATELIMIT_REMAINING_REQUESTS, HEADER_X_RATELIMIT_RESET_REQUESTS);
     uint64_t tokens =

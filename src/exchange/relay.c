@@ -265,7 +265,6 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     struct buffer *lines = &exchange->worker->lines;
 
     attempt->status = head->status;
-    attempt->rest = failure_read_rest(head);
     attempt->upstream_request_id =
         arena_copy(&exchange->arena, http1_head_value(head, HEADER_X_REQUEST_ID));
     if (head->status == 401) {
@@ -280,6 +279,7 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     }
     buffer_clear(lines);
     enum error error = provider_answer_head(attempt->answer, head, lines, &attempt->out);
+    attempt->rest = failure_read_rest(provider_answer_outcome(attempt->answer), head);
     if (error == ERROR_OK)
         http1_append_header(lines, TEXT("x-request-id"),
                             text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));

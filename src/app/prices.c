@@ -5,8 +5,8 @@
 #include "app/output.h"
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "base/instant.h"
 #include "meter/catalog_json.h"
-#include "meter/instant.h"
 
 #define JSON_MAX    (1u << 20) /* one model's description has some kilobytes */
 #define UNREADABLE  2          /* exit code: there was nothing to check */

@@ -9,7 +9,7 @@
 #include "app/prices.h"
 #include "base/clock.h"
 #include "base/ensure.h"
-#include "meter/instant.h"
+#include "base/instant.h"
 
 #define INPUT_MAX (64u << 20) /* bytes of standard input */
 #define READ_SIZE 65536u

@@ -2,8 +2,8 @@
 #include "app/output.h"
 #include "app/prices.h"
 #include "base/ensure.h"
+#include "base/instant.h"
 #include "meter/catalog_json.h"
-#include "meter/instant.h"
 
 #define JSON_MAX (1u << 20) /* one line */
 

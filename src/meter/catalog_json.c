@@ -1,7 +1,7 @@
 #include "meter/catalog_json.h"
 
 #include "base/clock.h"
-#include "meter/instant.h"
+#include "base/instant.h"
 #include "meter/money.h"
 #include "meter/price.h"
 

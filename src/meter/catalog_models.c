@@ -1,7 +1,7 @@
 /* Reading what a catalog says of models and their cards; catalog_read.c has the method. */
 #include "base/ensure.h"
+#include "base/instant.h"
 #include "meter/catalog_reader.h"
-#include "meter/instant.h"
 
 #define CARDS_MAX 256u /* of one model: they are compared pairwise */
 

@@ -9,9 +9,9 @@
 #include <stdarg.h>
 
 #include "base/ensure.h"
+#include "base/instant.h"
 #include "meter/catalog_parts.h"
 #include "meter/catalog_reader.h"
-#include "meter/instant.h"
 
 #define ENTRIES_MAX 1000u /* of an object whose keys are names: they are compared pairwise */
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "base/attributes.h"
-#include "meter/instant.h"
+#include "base/instant.h"
 #include "meter/price_book.h"
 
 static struct price_book *book;

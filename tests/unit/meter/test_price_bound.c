@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/attributes.h"
-#include "meter/instant.h"
+#include "base/instant.h"
 #include "meter/price_book.h"
 
 #define ROUNDS 60000

@@ -1,4 +1,4 @@
-#include "meter/instant.h"
+#include "base/instant.h"
 
 #include <time.h>
 

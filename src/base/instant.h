@@ -1,7 +1,7 @@
 /* instant: moments as catalogs and worked examples write them, to seconds since 1970 (UTC). Pure,
  * any thread. */
-#ifndef METER_INSTANT_H
-#define METER_INSTANT_H
+#ifndef BASE_INSTANT_H
+#define BASE_INSTANT_H
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/attributes.h"
-#include "meter/instant.h"
+#include "base/instant.h"
 
 static void reads_and_writes(void **state)
 {

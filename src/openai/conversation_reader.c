@@ -372,6 +372,8 @@ static void filter_tools(struct conversation_reader *reader)
     conversation->tools = kept;
     conversation->tool_count = count;
     reader_tool_mode(reader, reader->allowed_mode, "tool_choice.mode");
+    if (conversation->tool_choice != TOOL_CHOICE_AUTO)
+        conversation->stated |= PARAMETER_BIT(PARAMETER_TOOL_CHOICE);
 }
 
 void reader_settle_tools(struct conversation_reader *reader)

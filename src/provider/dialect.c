@@ -66,8 +66,7 @@ bool dialect_is_nominated(struct text nominations, struct text name)
     return false;
 }
 
-/* Whether one of the lines "name: value CR LF" is of that name. */
-static bool lines_have(struct text lines, struct text name)
+bool dialect_has_line(struct text lines, struct text name)
 {
     while (!text_empty(lines)) {
         ptrdiff_t colon = text_find_char(lines, ':'), end = text_find_char(lines, '\n');
@@ -85,7 +84,7 @@ static bool may_pass(const struct http1_header *header, struct text connection,
         return false;
     if (dialect_is_own_header(header->name) ||
         starts_with_ignoring_case(header->name, TEXT("x-forwarded-")) ||
-        lines_have(replacements, header->name))
+        dialect_has_line(replacements, header->name))
         return false;
     /* A malformed one is to be taken for none (W3C Trace Context, section 4.3). */
     if (header->id == HEADER_TRACEPARENT && !traceparent_parse(header->value, NULL))

@@ -14,6 +14,8 @@ must_handle enum error dialect_prepare(const struct provider_call *call, struct 
  * when that is only what is known as such anyway. */
 struct text dialect_nominations(const struct http1_head *head);
 bool dialect_is_nominated(struct text nominations, struct text name);
+/* Whether one of the lines "name: value CR LF" is of that name. */
+bool dialect_has_line(struct text lines, struct text name);
 /* "x-turnpike-…": a matter between the gateway and its callers. */
 bool dialect_is_own_header(struct text name);
 /* "name: PREFIXkey

@@ -195,9 +195,10 @@ int main(void)
     uint64_t few = measure_and_tell("4 budgets, 6 limits; one team and key", 1, 0, callers);
     uint64_t many =
         measure_and_tell("the same call beside 100,000 teams and keys", MANY, 0, callers);
-    measure_and_tell("another of 100,000 teams and keys each call", MANY, 7919, callers);
+    uint64_t cold =
+        measure_and_tell("another of 100,000 teams and keys each call", MANY, 7919, callers);
     reader_unregister();
     free(callers);
     printf("target: %d ns\n", TARGET);
-    return few <= TARGET && many <= TARGET ? 0 : 1;
+    return few <= TARGET && many <= TARGET && cold <= TARGET ? 0 : 1;
 }

@@ -38,6 +38,18 @@ static struct account_period *newest_of(const struct account *account)
     return atomic_load_explicit(&account->newest, memory_order_acquire);
 }
 
+/* In the list: the newest that had begun, or the oldest. */
+static struct account_period *find_listed(const struct account *account, uint64_t wall)
+{
+    struct account_period *period = newest_of(account), *found;
+    ensure(period != NULL);
+    do {
+        found = period;
+        period = next_of(found);
+    } while (wall < found->start && period != NULL);
+    return found;
+}
+
 static money amount_of(__int128 used)
 {
     return used >> 1; /* arithmetic: also of a negative amount */
@@ -175,6 +187,8 @@ static bool make_past_buckets(struct account *account, uint64_t wall,
 static void take_out(struct account_period *_Atomic *place, struct account_leavers *leavers)
 {
     struct account_period *period = atomic_load_explicit(place, memory_order_relaxed);
+    if (atomic_load_explicit(&period->account->current, memory_order_relaxed) == period)
+        atomic_store_explicit(&period->account->current, NULL, memory_order_release);
     /* Readers on it still find the way on. */
     atomic_store_explicit(place, next_of(period), memory_order_release);
     period->next = leavers->first;
@@ -248,6 +262,7 @@ bool account_roll(struct account *account, uint64_t wall, const struct account_s
     } else {
         take_out_old(account, wall, leavers);
     }
+    atomic_store_explicit(&account->current, find_listed(account, wall), memory_order_release);
     account->calm_from = current.start;
     account->calm_until = until;
     return true;
@@ -322,13 +337,10 @@ void account_period_free(struct account_period *period)
 
 struct account_period *account_find(const struct account *account, uint64_t wall)
 {
-    struct account_period *period = newest_of(account), *found;
-    ensure(period != NULL);
-    do {
-        found = period;
-        period = next_of(found);
-    } while (wall < found->start && period != NULL);
-    return found;
+    struct account_period *current = atomic_load_explicit(&account->current, memory_order_acquire);
+    if (current != NULL && wall >= current->start && wall < current->end)
+        return current;
+    return find_listed(account, wall);
 }
 
 money account_used(const struct account *account, const struct account_period *period)

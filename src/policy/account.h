@@ -29,17 +29,18 @@ struct account_told {
     money cap;        /* that was in force */
 };
 
+/* What a call touches comes first: one line of memory. */
 struct account_period {
     struct wide used; /* spent and held, doubled; the low bit: closed, it counts no more */
     struct wide spent;
-    struct wide early; /* of what is spent: by calls admitted before `made_at`, whose rows the
-                          source has not told of yet */
-    struct account_period *_Atomic older;
     uint64_t start, end;
     uint64_t made_at;            /* wall time */
     atomic_uint_least32_t holds; /* calls that point here */
+    atomic_bool base_known;      /* what was spent before it was made is in it */
 
-    atomic_bool base_known; /* what was spent before it was made is in it */
+    struct wide early; /* of what is spent: by calls admitted before `made_at`, whose rows the
+                          source has not told of yet */
+    struct account_period *_Atomic older;
 
     /* The control thread's: */
     struct account_told told;
@@ -58,7 +59,8 @@ struct account_source {
 
 struct account {
     struct wide window; /* used in all buckets of a rolling period that are not closed */
-    struct account_period *_Atomic newest; /* the one after the current */
+    struct account_period *_Atomic newest;  /* the one after the current */
+    struct account_period *_Atomic current; /* where most calls count; NULL: look for it */
     enum period_kind kind;
     uint64_t rolling;
     const struct time_zone *zone;
@@ -100,10 +102,10 @@ void account_period_free(struct account_period *period);
 
 /* ---- any thread that may read the account ---- */
 
-/* Asks the processor for the newest period. */
+/* Asks the processor for the current period. */
 static inline void account_prefetch(const struct account *account)
 {
-    __builtin_prefetch(atomic_load_explicit(&account->newest, memory_order_relaxed));
+    __builtin_prefetch(atomic_load_explicit(&account->current, memory_order_relaxed), 1);
 }
 
 /* Where a call that began at `wall` counts. Never NULL. */

@@ -207,25 +207,25 @@ static void give_limits_back(struct policy_hold *hold)
 }
 
 /* Of the limits that would refuse, the one that does so longest. */
-static void explain_limit(struct policy_hold *hold, const struct limit_rule *const rules[],
+static void explain_limit(struct policy_hold *hold, const struct limit_line *const lines[],
                           struct policy_why *why)
 {
-    const struct limit_rule *worst = NULL;
+    const struct limit_line *worst = NULL;
     uint64_t longest = 0;
     for (uint32_t i = 0; i < hold->limit_count; i++) {
-        const struct policy_limit *limit = &rules[i]->limit;
-        if (limit->mode != POLICY_ENFORCE || policy_is_of_tokens(limit->kind) ||
-            limit_used(rules[i]->counter, hold->call.now) < limit->amount)
+        const struct limit_line *line = lines[i];
+        if (line->mode != POLICY_ENFORCE || policy_is_of_tokens(line->kind) ||
+            limit_used(line->counter, hold->call.now) < line->amount)
             continue;
-        uint64_t wait = limit_wait(rules[i]->counter, 1, limit->amount, hold->call.now);
+        uint64_t wait = limit_wait(line->counter, 1, line->amount, hold->call.now);
         if (worst == NULL || wait > longest) {
-            worst = rules[i];
+            worst = line;
             longest = wait;
         }
     }
     if (worst == NULL) /* another thread gave back in between: name the one that failed */
-        worst = rules[0];
-    const struct policy_limit *limit = &worst->limit;
+        worst = lines[0];
+    const struct policy_limit *limit = &worst->rule->limit;
     *why = (struct policy_why){
         .reason = POLICY_REASON_LIMIT,
         .subject = policy_copy_subject(hold, &limit->subject),
@@ -239,59 +239,66 @@ static void explain_limit(struct policy_hold *hold, const struct limit_rule *con
         .retry_after = longest};
 }
 
-static bool take_limit(struct policy_hold *hold, const struct limit_rule *rule,
+static bool take_limit(struct policy_hold *hold, const struct limit_line *line,
                        struct policy_limit_hold *entry)
 {
-    const struct policy_limit *limit = &rule->limit;
-    bool binds = limit->mode == POLICY_ENFORCE;
-    if (policy_is_of_tokens(limit->kind)) {
+    bool binds = line->mode == POLICY_ENFORCE;
+    if (policy_is_of_tokens(line->kind)) {
         hold->counts_tokens = true;
         return true;
     }
-    if (!binds && limit_used(rule->counter, hold->call.now) >= limit->amount)
-        policy_note(hold, POLICY_REASON_LIMIT, limit->id, 0);
+    if (!binds && limit_used(line->counter, hold->call.now) >= line->amount)
+        policy_note(hold, POLICY_REASON_LIMIT, line->rule->limit.id, 0);
     entry->taken = 1;
     entry->counted =
-        limit_take(rule->counter, 1, limit->amount, binds, hold->call.now, &entry->slot);
+        limit_take(line->counter, 1, line->amount, binds, hold->call.now, &entry->slot);
     return entry->counted;
 }
 
 /* Counters of a key that was silent for a while come from memory: all at once instead of one after
  * the other. */
-static void fetch_counters(const struct subject_rules *const subjects[], size_t count)
+static void fetch_counters(const struct subject_rules *const subjects[], size_t count, uint64_t now)
 {
     for (size_t i = 0; i < count; i++) {
-        for (const struct limit_rule *rule = subjects[i]->limits; rule != NULL; rule = rule->next)
-            __builtin_prefetch(rule->counter, 1);
+        for (size_t j = 0; j < subjects[i]->budget_count; j++)
+            __builtin_prefetch(subjects[i]->budgets[j].account);
+        for (size_t j = 0; j < subjects[i]->limit_count; j++)
+            limit_prefetch(subjects[i]->limits[j].counter, subjects[i]->limits[j].slot_rate, now);
     }
+}
+
+/* When the accounts have come: what policy_reserve will look at. */
+static void fetch_periods(const struct subject_rules *const subjects[], size_t count)
+{
     for (size_t i = 0; i < count; i++) {
-        for (const struct limit_rule *rule = subjects[i]->limits; rule != NULL; rule = rule->next)
-            limit_prefetch(rule->counter);
+        for (size_t j = 0; j < subjects[i]->budget_count; j++)
+            account_prefetch(subjects[i]->budgets[j].account);
     }
 }
 
 /* One entry a rule, each telling its counter. False: the arena is at its end. */
 static bool open_limits(struct policy_hold *hold, const struct subject_rules *const subjects[],
-                        size_t count, const struct limit_rule ***rules)
+                        size_t count, const struct limit_line ***lines)
 {
     uint32_t total = 0, at = 0;
     for (size_t i = 0; i < count; i++)
         total += subjects[i]->limit_count;
+    fetch_counters(subjects, count, hold->call.now);
     if (total == 0)
         return true;
-    fetch_counters(subjects, count);
     hold->limits = arena_take(hold->arena, total * sizeof *hold->limits);
-    *rules = arena_take(hold->arena, total * sizeof **rules);
-    if (hold->limits == NULL || *rules == NULL)
+    *lines = arena_take(hold->arena, total * sizeof **lines);
+    if (hold->limits == NULL || *lines == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        for (struct limit_rule *rule = subjects[i]->limits; rule != NULL; rule = rule->next) {
-            atomic_fetch_add_explicit(&rule->counter->holds, 1, memory_order_relaxed);
-            hold->limits[at] = (struct policy_limit_hold){.counter = rule->counter,
-                                                          .kind = rule->limit.kind,
-                                                          .mode = rule->limit.mode,
-                                                          .amount = rule->limit.amount};
-            (*rules)[at++] = rule;
+        for (size_t j = 0; j < subjects[i]->limit_count; j++) {
+            const struct limit_line *line = &subjects[i]->limits[j];
+            atomic_fetch_add_explicit(&line->counter->holds, 1, memory_order_relaxed);
+            hold->limits[at] = (struct policy_limit_hold){.counter = line->counter,
+                                                          .kind = line->kind,
+                                                          .mode = line->mode,
+                                                          .amount = line->amount};
+            (*lines)[at++] = line;
         }
     }
     hold->limit_count = total;
@@ -299,17 +306,17 @@ static bool open_limits(struct policy_hold *hold, const struct subject_rules *co
 }
 
 /* From all, or from none: then false. */
-static bool take_limits(struct policy_hold *hold, const struct limit_rule *rules[],
+static bool take_limits(struct policy_hold *hold, const struct limit_line *lines[],
                         struct policy_why *why)
 {
     for (uint32_t i = 0; i < hold->limit_count; i++) {
-        if (take_limit(hold, rules[i], &hold->limits[i]))
+        if (take_limit(hold, lines[i], &hold->limits[i]))
             continue;
-        const struct limit_rule *failed = rules[i];
+        const struct limit_line *failed = lines[i];
         give_limits_back(hold);
-        rules[i] = rules[0]; /* the one that failed goes first: see explain_limit */
-        rules[0] = failed;
-        explain_limit(hold, rules, why);
+        lines[i] = lines[0]; /* the one that failed goes first: see explain_limit */
+        lines[0] = failed;
+        explain_limit(hold, lines, why);
         return false;
     }
     return true;
@@ -321,15 +328,18 @@ enum policy_verdict policy_admit(struct policy *policy, const struct policy_call
 {
     const struct snapshot *snapshot = policy_snapshot(policy);
     const struct subject_rules *subjects[SUBJECTS_MAX];
-    const struct limit_rule **rules = NULL;
+    const struct limit_line **lines = NULL;
     size_t count;
     *hold = (struct policy_hold){.policy = policy, .arena = arena, .call = *call, .open = true};
     if (!policy_find_subjects(snapshot, hold, true, subjects, &count) ||
-        !open_limits(hold, subjects, count, &rules))
+        !open_limits(hold, subjects, count, &lines))
         return POLICY_NO_MEMORY;
     if (refuse_model(hold, subjects, count, why))
         return POLICY_REFUSED;
-    return rules == NULL || take_limits(hold, rules, why) ? POLICY_ALLOWED : POLICY_REFUSED;
+    if (lines != NULL && !take_limits(hold, lines, why))
+        return POLICY_REFUSED;
+    fetch_periods(subjects, count);
+    return POLICY_ALLOWED;
 }
 
 static void offer_rate(struct policy_rate *rate, const struct policy_limit_hold *entry,

@@ -9,6 +9,8 @@
  *  - `used` is at least the sum of the counts of all slots, but for corrections under way; what is
  *    taken goes into `used` first (there the amount is checked, by one exchange) and then into its
  *    slot; what leaves goes out of its slot first.
+ *  - A slot with a count has its bit in `filled`, but for a moment: a bit that is missing then lets
+ *    the count stay longer, never leave earlier.
  *  - A word's number only grows. Whoever moves it on takes its count out of `used`, exactly once,
  *    since the exchange that moves it succeeds for one.
  *  - A thread with an old `now` finds a newer number in its place and counts there: later leaving,
@@ -43,7 +45,7 @@ struct limit *limit_create(uint64_t window)
         return NULL;
     memset(limit, 0, size);
     limit->window = window;
-    limit->slot_length = window == 0 ? 0 : (window + LIMIT_SLOTS - 1) / LIMIT_SLOTS;
+    limit->slot_length = limit_slot_length(window);
     for (size_t i = 0; i < slots; i++)
         limit->slots[i].value = (unsigned __int128)slot_word(i, 0);
     return limit;
@@ -59,12 +61,32 @@ static void add_used(struct limit *limit, int64_t amount)
     atomic_fetch_add_explicit(&limit->used, amount, memory_order_acq_rel);
 }
 
-/* Empties the place if what it has is not after `newest_out`. */
+static uint64_t bit_of(uint64_t place)
+{
+    return (uint64_t)1 << (place & (LIMIT_RING - 1));
+}
+
+static bool is_filled(const struct limit *limit, uint64_t place)
+{
+    return (atomic_load_explicit(&limit->filled, memory_order_acquire) & bit_of(place)) != 0;
+}
+
+/* After the count is in the slot: see expire_place. */
+static void note_filled(struct limit *limit, uint64_t place)
+{
+    if (!is_filled(limit, place))
+        atomic_fetch_or(&limit->filled, bit_of(place));
+}
+
+/* Empties the place if what it has is not after `newest_out`. The bit goes first: who fills the
+ * place meanwhile either finds it gone and sets it, or has filled it before it is looked at. */
 static void expire_place(struct limit *limit, uint64_t place, uint64_t newest_out)
 {
     struct wide *slot = &limit->slots[place];
-    __int128 word = wide_read(slot);
     uint64_t after = newest_out + 1 + ((place - (newest_out + 1)) & (LIMIT_RING - 1));
+    atomic_fetch_and(&limit->filled, ~bit_of(place));
+    atomic_thread_fence(memory_order_seq_cst);
+    __int128 word = wide_read(slot);
     /* Empty ones keep their number: moving all on would make the first call after a pause dear. */
     while (slot_number(word) <= newest_out && slot_count(word) != 0) {
         if (wide_exchange(slot, &word, slot_word(after, 0))) {
@@ -72,22 +94,26 @@ static void expire_place(struct limit *limit, uint64_t place, uint64_t newest_ou
             return;
         }
     }
+    if (slot_count(word) != 0)
+        note_filled(limit, place);
 }
 
 /* Lets what has left the window go; returns the number of the slot that is current. */
 static uint64_t advance(struct limit *limit, uint64_t now)
 {
-    uint64_t current = now / limit->slot_length;
     uint64_t last = atomic_load_explicit(&limit->last, memory_order_acquire);
-    if (current <= last)
+    if (now < (last + 1) * limit->slot_length) /* mostly; and a division is dear */
         return last;
+    uint64_t current = now / limit->slot_length;
     if (current > LIMIT_SLOTS) {
         uint64_t newest_out = current - LIMIT_SLOTS - 1;
         uint64_t oldest_in = last < LIMIT_SLOTS ? 0 : last - LIMIT_SLOTS;
         if (newest_out - oldest_in >= LIMIT_RING && newest_out >= oldest_in)
             oldest_in = newest_out - LIMIT_RING + 1;
-        for (uint64_t number = oldest_in; number <= newest_out; number++)
-            expire_place(limit, number & (LIMIT_RING - 1), newest_out);
+        for (uint64_t number = oldest_in; number <= newest_out; number++) {
+            if (is_filled(limit, number))
+                expire_place(limit, number & (LIMIT_RING - 1), newest_out);
+        }
     }
     while (last < current &&
            !atomic_compare_exchange_weak_explicit(&limit->last, &last, current,
@@ -132,6 +158,8 @@ bool limit_take(struct limit *limit, int64_t ask, int64_t amount, bool bind, uin
             continue;
         if (!newer && slot_count(word) != 0)
             add_used(limit, -slot_count(word));
+        if (ask != 0)
+            note_filled(limit, number);
         *slot = slot_number(next);
         return true;
     }
@@ -156,6 +184,8 @@ void limit_correct(struct limit *limit, uint64_t slot, int64_t difference)
         if (wide_exchange(place, &word, slot_word(slot, slot_count(word) + difference))) {
             if (difference < 0)
                 add_used(limit, difference);
+            else
+                note_filled(limit, slot);
             return;
         }
     }
@@ -191,6 +221,8 @@ uint64_t limit_wait(struct limit *limit, int64_t ask, int64_t amount, uint64_t n
     int64_t must_leave = used - (amount - ask);
     uint64_t number = current < LIMIT_SLOTS ? 0 : current - LIMIT_SLOTS;
     for (; number < current + LIMIT_RING - LIMIT_SLOTS; number++) {
+        if (!is_filled(limit, number))
+            continue;
         __int128 word = wide_read(&limit->slots[number & (LIMIT_RING - 1)]);
         if (slot_number(word) != number)
             continue;
@@ -205,15 +237,14 @@ uint64_t limit_reset(struct limit *limit, uint64_t now)
 {
     if (limit->window == 0)
         return 0;
-    advance(limit, now);
-    uint64_t newest = 0;
-    bool any = false;
-    for (size_t i = 0; i < LIMIT_RING; i++) {
-        __int128 word = wide_read(&limit->slots[i]);
-        if (slot_count(word) > 0 && (!any || slot_number(word) > newest)) {
-            newest = slot_number(word);
-            any = true;
-        }
+    uint64_t newest = advance(limit, now);
+    /* Back from the newest: mostly it is that one. */
+    for (uint64_t i = 0; i < LIMIT_RING && i <= newest; i++) {
+        if (!is_filled(limit, newest - i))
+            continue;
+        __int128 word = wide_read(&limit->slots[(newest - i) & (LIMIT_RING - 1)]);
+        if (slot_count(word) > 0)
+            return time_to_leave(limit, slot_number(word), now);
     }
-    return any ? time_to_leave(limit, newest, now) : 0;
+    return 0;
 }

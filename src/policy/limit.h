@@ -19,28 +19,45 @@
 #define LIMIT_ASK_MAX ((int64_t)1 << 40)
 #define LIMIT_NEVER   UINT64_MAX
 
+/* A call touches one line of memory, and one of the slots. */
 struct limit {
     atomic_int_least64_t used;
-    atomic_int_least64_t held;   /* of that: by calls under way, which may turn out to use less */
-    atomic_uint_least32_t holds; /* calls that point here */
-    uint64_t window;             /* nanoseconds; 0: counts what is under way */
+    atomic_int_least64_t held;    /* of that: by calls under way, which may turn out to use less */
+    atomic_uint_least64_t filled; /* bit i: slots[i] may have a count */
+    atomic_uint_least64_t last;   /* the newest slot that was seen */
+    uint64_t window;              /* nanoseconds; 0: counts what is under way */
     uint64_t slot_length;
-    atomic_uint_least64_t last; /* the newest slot that was seen */
-    struct limit *next;         /* the control thread's */
-    struct wide slots[];        /* high half: number of the slot, low half: its count */
+    atomic_uint_least32_t holds; /* calls that point here */
+    struct limit *next;          /* the control thread's */
+    struct wide slots[];         /* high half: number of the slot, low half: its count */
 };
+_Static_assert(sizeof(struct limit) == 64, "a line of memory");
+
+/* As windows are cut. */
+static inline uint64_t limit_slot_length(uint64_t window)
+{
+    return (window + LIMIT_SLOTS - 1) / LIMIT_SLOTS;
+}
 
 must_check struct limit *limit_create(uint64_t window);
 /* Nothing may point to it any more. */
 void limit_free(struct limit *limit);
 
-/* Asks the processor for the slot that is likely next. */
-static inline void limit_prefetch(const struct limit *limit)
+/* For limit_prefetch: slots in 2^64 nanoseconds; 0 without a window. */
+static inline uint64_t limit_slot_rate(uint64_t window)
 {
-    if (limit->window != 0)
-        __builtin_prefetch(&limit->slots[atomic_load_explicit(&limit->last, memory_order_relaxed) &
-                                         (LIMIT_RING - 1)],
-                           1);
+    return window == 0 ? 0 : UINT64_MAX / limit_slot_length(window);
+}
+
+/* Asks the processor for what a call at `now` will touch. It looks at nothing that it asks for, and
+ * multiplies where it could divide: at the edge of a slot it may miss. */
+static inline void limit_prefetch(const struct limit *limit, uint64_t slot_rate, uint64_t now)
+{
+    __builtin_prefetch(limit, 1);
+    if (slot_rate == 0)
+        return;
+    uint64_t number = (uint64_t)((unsigned __int128)now * slot_rate >> 64);
+    __builtin_prefetch(&limit->slots[number & (LIMIT_RING - 1)], 1);
 }
 
 /* Takes `ask` (0 to LIMIT_ASK_MAX), unless `bind` and more than `amount` would then be used. `slot`

@@ -105,9 +105,4 @@ static inline money policy_cap(const struct policy_budget *budget, uint64_t wall
     return wall < budget->raised_until ? budget->raised_cap : budget->cap;
 }
 
-static inline bool policy_binds(const struct policy_budget *budget)
-{
-    return !budget->soft && budget->mode == POLICY_ENFORCE;
-}
-
 #endif

@@ -178,7 +178,7 @@ static enum error give_counters(struct replacing *replacing, char *problem)
     }
     for (size_t i = 0; error == ERROR_OK && i < new->limit_count; i++)
         error = give_counter(replacing, &new->limits[i]);
-    return error;
+    return error == ERROR_OK ? snapshot_finish(new) : error;
 }
 
 /* Nobody has seen the new one: what was created for it goes at once. */

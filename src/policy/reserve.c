@@ -17,7 +17,7 @@
 struct reserving {
     struct policy_hold *hold;
     struct policy_ask ask;
-    const struct budget_rule **rules; /* of each entry of the hold */
+    const struct budget_line **lines; /* of each entry of the hold */
 };
 
 /* ------------------------------------------------------------------ amounts */
@@ -71,19 +71,6 @@ static struct policy_grant grant_within(const struct policy_ask *ask, money left
 
 /* ------------------------------------------------------------------ the budgets of a call */
 
-/* As fetch_counters in admit.c: account, coming period, current period. */
-static void fetch_accounts(const struct subject_rules *const subjects[], size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        for (const struct budget_rule *rule = subjects[i]->budgets; rule; rule = rule->next)
-            __builtin_prefetch(rule->account);
-    }
-    for (size_t i = 0; i < count; i++) {
-        for (const struct budget_rule *rule = subjects[i]->budgets; rule; rule = rule->next)
-            account_prefetch(rule->account);
-    }
-}
-
 static bool open_budgets(struct reserving *reserving)
 {
     struct policy_hold *hold = reserving->hold;
@@ -99,17 +86,17 @@ static bool open_budgets(struct reserving *reserving)
         total += subjects[i]->budget_count;
     if (total == 0)
         return true;
-    fetch_accounts(subjects, count);
     hold->budgets = arena_take(hold->arena, total * sizeof *hold->budgets);
-    reserving->rules = arena_take(hold->arena, total * sizeof *reserving->rules);
-    if (hold->budgets == NULL || reserving->rules == NULL)
+    reserving->lines = arena_take(hold->arena, total * sizeof *reserving->lines);
+    if (hold->budgets == NULL || reserving->lines == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        for (struct budget_rule *rule = subjects[i]->budgets; rule != NULL; rule = rule->next) {
-            struct account_period *period = account_find(rule->account, hold->call.wall);
+        for (size_t j = 0; j < subjects[i]->budget_count; j++) {
+            const struct budget_line *line = &subjects[i]->budgets[j];
+            struct account_period *period = account_find(line->account, hold->call.wall);
             atomic_fetch_add_explicit(&period->holds, 1, memory_order_relaxed);
-            hold->budgets[at] = (struct policy_budget_hold){rule->account, period, 0};
-            reserving->rules[at++] = rule;
+            hold->budgets[at] = (struct policy_budget_hold){line->account, period, 0};
+            reserving->lines[at++] = line;
         }
     }
     hold->budget_count = total;
@@ -125,7 +112,8 @@ static void close_budgets(struct policy_hold *hold)
 
 static money cap_of(const struct reserving *reserving, uint32_t i)
 {
-    return policy_cap(&reserving->rules[i]->budget, reserving->hold->call.wall);
+    const struct budget_line *line = reserving->lines[i];
+    return reserving->hold->call.wall < line->raised_until ? line->raised_cap : line->cap;
 }
 
 static money left_in(const struct reserving *reserving, uint32_t i)
@@ -139,7 +127,7 @@ static money left_in(const struct reserving *reserving, uint32_t i)
 static void explain(struct reserving *reserving, uint32_t i, struct policy_why *why)
 {
     struct policy_hold *hold = reserving->hold;
-    const struct policy_budget *budget = &reserving->rules[i]->budget;
+    const struct policy_budget *budget = &reserving->lines[i]->rule->budget;
     const struct policy_budget_hold *entry = &hold->budgets[i];
     money needed = needed_for(&reserving->ask), cap = cap_of(reserving, i);
     *why = (struct policy_why){
@@ -169,7 +157,7 @@ static bool refuse(struct reserving *reserving, money *left, struct policy_why *
 {
     bool refused = false;
     for (uint32_t i = 0; i < reserving->hold->budget_count; i++) {
-        if (!policy_binds(&reserving->rules[i]->budget))
+        if (!reserving->lines[i]->binds)
             continue;
         money here = left_in(reserving, i);
         if (here < *left)
@@ -189,11 +177,10 @@ static void note_observed(struct reserving *reserving)
 {
     struct policy_hold *hold = reserving->hold;
     for (uint32_t i = 0; i < hold->budget_count; i++) {
-        const struct policy_budget *budget = &reserving->rules[i]->budget;
-        if (budget->soft || budget->mode != POLICY_OBSERVE)
+        if (!reserving->lines[i]->observes)
             continue;
         if (!fits(cap_of(reserving, i), left_in(reserving, i), needed_for(&reserving->ask)))
-            policy_note(hold, POLICY_REASON_BUDGET, budget->id, 0);
+            policy_note(hold, POLICY_REASON_BUDGET, reserving->lines[i]->rule->budget.id, 0);
     }
 }
 
@@ -206,7 +193,7 @@ static bool hold_in_all(struct reserving *reserving, money amount)
     for (uint32_t i = 0; i < hold->budget_count; i++) {
         struct policy_budget_hold *entry = &hold->budgets[i];
         if (account_hold(entry->account, &entry->period, amount, cap_of(reserving, i),
-                         policy_binds(&reserving->rules[i]->budget))) {
+                         reserving->lines[i]->binds)) {
             entry->held = amount;
             continue;
         }
@@ -235,7 +222,7 @@ static enum policy_verdict reserve_in_all(struct reserving *reserving, struct po
             return POLICY_ALLOWED;
     }
     for (uint32_t i = 0; i < reserving->hold->budget_count; i++) {
-        if (policy_binds(&reserving->rules[i]->budget))
+        if (reserving->lines[i]->binds)
             explain(reserving, i, why);
     }
     return POLICY_REFUSED;
@@ -252,7 +239,7 @@ enum policy_verdict policy_reserve(struct policy_hold *hold, const struct policy
         return POLICY_NO_MEMORY;
     }
     enum policy_verdict verdict =
-        reserving.rules == NULL ? POLICY_ALLOWED : reserve_in_all(&reserving, grant, why);
+        reserving.lines == NULL ? POLICY_ALLOWED : reserve_in_all(&reserving, grant, why);
     hold->reserved = verdict == POLICY_ALLOWED;
     if (hold->reserved)
         policy_trim_tokens(hold, grant->output_tokens);
@@ -279,8 +266,8 @@ bool policy_is_capped(struct policy_hold *hold)
     if (!policy_find_subjects(snapshot, hold, false, subjects, &count))
         return true;
     for (size_t i = 0; i < count; i++) {
-        for (struct budget_rule *rule = subjects[i]->budgets; rule != NULL; rule = rule->next) {
-            if (policy_binds(&rule->budget))
+        for (size_t j = 0; j < subjects[i]->budget_count; j++) {
+            if (subjects[i]->budgets[j].binds)
                 return true;
         }
     }

@@ -209,8 +209,10 @@ static enum error add_budget(struct making *making, const struct policy_budget *
     struct subject_rules *rules = rules_of(making, &rule->budget.subject);
     if (rules == NULL)
         return ERROR_MEMORY;
-    rule->next = rules->budgets;
-    rules->budgets = rule;
+    if (rules->budget_count == UINT16_MAX)
+        return complain(making, "budget", budget->id, "too many are for the same");
+    rule->next = rules->first_budget;
+    rules->first_budget = rule;
     rules->budget_count++;
     return ERROR_OK;
 }
@@ -233,8 +235,10 @@ static enum error add_limit(struct making *making, const struct policy_limit *li
     struct subject_rules *rules = rules_of(making, &rule->limit.subject);
     if (rules == NULL)
         return ERROR_MEMORY;
-    rule->next = rules->limits;
-    rules->limits = rule;
+    if (rules->limit_count == UINT16_MAX)
+        return complain(making, "limit", limit->id, "too many are for the same");
+    rule->next = rules->first_limit;
+    rules->first_limit = rule;
     rules->limit_count++;
     return ERROR_OK;
 }
@@ -273,6 +277,85 @@ static enum error fill(struct making *making)
         error = ERROR_LIMIT;
     }
     return error;
+}
+
+/* ------------------------------------------------------------------ finishing */
+
+static void write_limits(const struct subject_rules *rules, struct limit_line *lines)
+{
+    for (const struct limit_rule *rule = rules->first_limit; rule != NULL; rule = rule->next)
+        *lines++ = (struct limit_line){.counter = rule->counter,
+                                       .rule = rule,
+                                       .amount = rule->limit.amount,
+                                       .slot_rate = limit_slot_rate(rule->limit.window),
+                                       .kind = rule->limit.kind,
+                                       .mode = rule->limit.mode};
+}
+
+static void write_budgets(const struct subject_rules *rules, struct budget_line *lines)
+{
+    for (const struct budget_rule *rule = rules->first_budget; rule != NULL; rule = rule->next) {
+        const struct policy_budget *budget = &rule->budget;
+        *lines++ =
+            (struct budget_line){.account = rule->account,
+                                 .rule = rule,
+                                 .cap = budget->cap,
+                                 .raised_cap = budget->raised_cap,
+                                 .raised_until = budget->raised_until,
+                                 .binds = !budget->soft && budget->mode == POLICY_ENFORCE,
+                                 .observes = !budget->soft && budget->mode == POLICY_OBSERVE};
+    }
+}
+
+/* NULL: memory is short. */
+static struct subject_rules *gather(struct arena *arena, const struct subject_rules *rules)
+{
+    struct text name = rules->subject.name, value = rules->subject.value;
+    size_t limits = rules->limit_count * sizeof(struct limit_line);
+    size_t budgets = rules->budget_count * sizeof(struct budget_line);
+    size_t size = sizeof *rules + limits + budgets + name.length + value.length;
+    char *memory = arena_take(arena, size + SNAPSHOT_LINE);
+    if (memory == NULL)
+        return NULL;
+    memory += (SNAPSHOT_LINE - (uintptr_t)memory % SNAPSHOT_LINE) % SNAPSHOT_LINE;
+    struct subject_rules *gathered = (struct subject_rules *)(void *)memory;
+    struct budget_line *budget_lines = (struct budget_line *)(void *)(gathered + 1);
+    struct limit_line *limit_lines =
+        (struct limit_line *)(void *)(budget_lines + rules->budget_count);
+    char *names = (char *)(limit_lines + rules->limit_count);
+    *gathered = *rules;
+    gathered->limits = limit_lines;
+    gathered->budgets = budget_lines;
+    write_limits(rules, limit_lines);
+    write_budgets(rules, budget_lines);
+    gathered->subject.name = text_of(names, name.length);
+    gathered->subject.value = text_of(names + name.length, value.length);
+    if (name.length > 0)
+        memcpy(names, name.data, name.length);
+    if (value.length > 0)
+        memcpy(names + name.length, value.data, value.length);
+    return gathered;
+}
+
+enum error snapshot_finish(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i <= snapshot->subjects.mask; i++) {
+        struct snapshot_place *place = &snapshot->subjects.places[i];
+        struct subject_rules *rules = place->item;
+        if (rules == NULL)
+            continue;
+        struct subject_rules *gathered = gather(&snapshot->arena, rules);
+        if (gathered == NULL)
+            return ERROR_MEMORY;
+        place->item = gathered;
+        if (snapshot->organisation == rules)
+            snapshot->organisation = gathered;
+        for (size_t j = 0; rules->is_pattern && j < snapshot->pattern_count; j++) {
+            if (snapshot->patterns[j] == rules)
+                snapshot->patterns[j] = gathered;
+        }
+    }
+    return ERROR_OK;
 }
 
 enum error snapshot_make(const struct policy_definition *definition, char *problem,

@@ -20,9 +20,8 @@
 /* The ask, as it is held against one limit. */
 struct part {
     int64_t left;
-    int64_t input, input_least; /* 0 where the limit does not count them */
-    int64_t output_least;       /* likewise */
-    int64_t output;             /* the most that the limit lets the answer have */
+    int64_t input_least, output_least; /* 0 where the limit does not count them */
+    int64_t output;                    /* the most that the limit lets the answer have */
 };
 
 /* ------------------------------------------------------------------ fitting */
@@ -59,7 +58,7 @@ static void fit(const struct policy_hold *hold, const struct policy_tokens *ask,
     int64_t used = limit_used(entry->counter, hold->call.now);
     *part = (struct part){.left = policy_left(entry->amount, used), .output = ask->output};
     if (policy_counts_input(entry->kind)) {
-        part->input = part->input_least = ask->input;
+        part->input_least = ask->input;
         if (ask->input_hidden)
             part->input_least = smaller(ask->input, entry->amount / POLICY_TOKEN_SHARE);
     }
@@ -78,13 +77,17 @@ static int64_t needed(const struct part *part)
 }
 
 /* What is taken when the answer may have `output` tokens. */
-static int64_t amount_for(const struct policy_limit_hold *entry, const struct policy_tokens *ask,
-                          const struct part *part, int64_t output)
+static int64_t amount_for(const struct policy_hold *hold, const struct policy_limit_hold *entry,
+                          const struct policy_tokens *ask, int64_t output)
 {
     int64_t for_output = policy_counts_output(entry->kind) ? output : 0;
-    if (part->input == 0 || !ask->input_hidden)
-        return part->input + for_output;
-    return smaller(part->input, larger(part->left - for_output, part->input_least)) + for_output;
+    if (!policy_counts_input(entry->kind))
+        return for_output;
+    if (!ask->input_hidden)
+        return ask->input + for_output;
+    struct part part;
+    fit(hold, ask, entry, &part);
+    return smaller(ask->input, larger(part.left - for_output, part.input_least)) + for_output;
 }
 
 static bool is_wanted(const struct policy_limit_hold *entry, enum policy_mode mode)
@@ -112,9 +115,9 @@ static const struct limit_rule *find_rule(struct policy_hold *hold, const struct
     if (!policy_find_subjects(policy_snapshot(hold->policy), hold, true, subjects, &count))
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        for (const struct limit_rule *rule = subjects[i]->limits; rule != NULL; rule = rule->next) {
-            if (rule->counter == counter)
-                return rule;
+        for (size_t j = 0; j < subjects[i]->limit_count; j++) {
+            if (subjects[i]->limits[j].counter == counter)
+                return subjects[i]->limits[j].rule;
         }
     }
     return NULL;
@@ -234,9 +237,7 @@ static bool take_from_all(struct policy_hold *hold, const struct policy_tokens *
         struct policy_limit_hold *entry = &hold->limits[i];
         if (!is_wanted(entry, POLICY_ENFORCE))
             continue;
-        struct part part;
-        fit(hold, ask, entry, &part);
-        if (take(hold, entry, amount_for(entry, ask, &part, output), output, true))
+        if (take(hold, entry, amount_for(hold, entry, ask, output), output, true))
             continue;
         policy_release_tokens(hold);
         return false;
@@ -261,7 +262,7 @@ static void watch(struct policy_hold *hold, const struct policy_tokens *ask, int
             if (rule != NULL)
                 policy_note(hold, POLICY_REASON_LIMIT, rule->limit.id, refuses ? 0 : part.output);
         }
-        ensure(take(hold, entry, amount_for(entry, ask, &part, most), most, false));
+        ensure(take(hold, entry, amount_for(hold, entry, ask, most), most, false));
     }
 }
 

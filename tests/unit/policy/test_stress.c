@@ -283,8 +283,49 @@ static void test_never_above_nothing_left(void **state)
     policy_destroy(policy);
 }
 
+/* ------------------------------------------------------------------ one window */
+
+enum { TAKES = 200000, ROOM = 1000 };
+
+static struct limit *window;
+static atomic_uint_least64_t moment;
+
+static void *take_and_correct(void *context)
+{
+    uint64_t random = (uint64_t)(uintptr_t)context;
+    for (unsigned i = 0; i < TAKES; i++) {
+        /* Slots of a sixtieth of a second, some used often and some not at all. */
+        uint64_t now = atomic_fetch_add(&moment, draw(&random) % 8 == 0 ? SECOND / 50 : 1000);
+        int64_t ask = draw(&random) % (ROOM / 4);
+        uint64_t slot;
+        ensure(limit_used(window, now) <= ROOM);
+        if (limit_take(window, ask, ROOM, true, now, &slot))
+            limit_correct(window, slot, -(int64_t)(draw(&random) % (uint32_t)(ask + 1)));
+    }
+    return NULL;
+}
+
+/* Counts that threads put in and take out while slots leave: none is left behind for ever. */
+static void test_a_window_forgets_all(void **state)
+{
+    pthread_t threads[THREADS];
+    window = limit_create(SECOND);
+    atomic_store(&moment, NOW);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, take_and_correct, (void *)(uintptr_t)(i + 1)), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    uint64_t end = atomic_load(&moment);
+    assert_true(limit_reset(window, end) <= SECOND + SECOND / LIMIT_SLOTS + LIMIT_SLOTS);
+    assert_int_equal(limit_used(window, end + 2 * SECOND), 0);
+    assert_int_equal(limit_reset(window, end + 2 * SECOND), 0);
+    limit_free(window);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_above_nothing_left)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_never_above_nothing_left),
+                                       cmocka_unit_test(test_a_window_forgets_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,8 @@ static void build_provider(struct settings_reader *reader, const struct settings
     provider->type = from->type.text;
     provider->api_key = from->api_key.secret;
     provider->organization = from->organization.text;
+    provider->quirks = from->quirks.text;
+    provider->azure_api_version = from->azure.api_version.text;
     provider->project = from->project.text;
     build_numbers(&settings->defaults, from, provider);
     if (text_equal(provider->type, TEXT("demo"))) {

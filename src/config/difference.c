@@ -243,6 +243,9 @@ static void compare_provider(const void *old_item, const void *new_item, struct 
     add_change(changes, text_equal(old->aws_region, new->aws_region), "aws.region");
     add_change(changes, text_equal(old->google_project, new->google_project), "google.project");
     add_change(changes, text_equal(old->google_location, new->google_location), "google.location");
+    add_change(changes, text_equal(old->quirks, new->quirks), "quirks");
+    add_change(changes, text_equal(old->azure_api_version, new->azure_api_version),
+               "azure.api_version");
     add_change(changes, text_equal(old->organization, new->organization), "organization");
     add_change(changes, text_equal(old->project, new->project), "project");
     add_change(changes, same_headers(old, new), "headers");

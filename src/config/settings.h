@@ -110,11 +110,17 @@ struct settings_cloud {
     struct settings_value region, project, location;
 };
 
+struct settings_azure_form {
+    struct settings_value api_version;
+};
+
 struct settings_provider {
     struct settings_entry entry;
     struct settings_credential *credentials;
     size_t credential_count;
     struct settings_cloud aws, google;
+    struct settings_azure_form azure;
+    struct settings_value quirks;
     struct settings_value type, base_url, api_key, organization, project;
     struct settings_value proxy, proxy_user, proxy_password;
     struct settings_header *headers;

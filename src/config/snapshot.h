@@ -168,7 +168,9 @@ struct config_provider {
     const struct config_credential *credentials; /* empty with api_key */
     size_t credential_count;
     struct text aws_region, google_project, google_location; /* empty: none is written */
-    struct text organization, project;                       /* empty: none is sent */
+    struct text quirks;                /* a name of tables/quirks.def; empty: by the base URL */
+    struct text azure_api_version;     /* empty: the v1 form */
+    struct text organization, project; /* empty: none is sent */
     const struct config_header *headers;
     size_t header_count;
     struct config_provider_timeouts timeouts; /* defaults already filled in */

@@ -261,7 +261,7 @@ static void describe_call(struct attempt *attempt)
         .own_rates = exchange->hold.limit_count > 0,
         .arena = &exchange->arena,
     };
-    if (provider_translates(attempt->upstream->settings.provider))
+    if (provider_makes_bodies(&attempt->upstream->settings))
         add_for_translator(attempt);
 }
 

@@ -60,6 +60,13 @@ static struct http_origin *make_origin(struct loop *loop, struct resolver *resol
     return http_origin_create(loop, resolver, &settings);
 }
 
+static const struct quirks *find_quirks(const struct config_provider *provider)
+{
+    if (!text_equal(provider->type, TEXT("openai")))
+        return NULL;
+    return provider_find_quirks(provider->quirks, provider->endpoint.host, provider->endpoint.port);
+}
+
 static bool fill_row(struct upstream *row, struct secret **extra,
                      const struct config_provider *provider)
 {
@@ -76,6 +83,8 @@ static bool fill_row(struct upstream *row, struct secret **extra,
         .region = provider->aws_region,
         .cloud_project = provider->google_project,
         .cloud_location = provider->google_location,
+        .quirks = find_quirks(provider),
+        .api_version = provider->azure_api_version,
         .organization = provider->organization,
         .project = provider->project,
         .extra_lines = *extra ? secret_expose(*extra) : text_of(NULL, 0),

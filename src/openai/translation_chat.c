@@ -545,7 +545,7 @@ static void chat_broken(struct translation *translation, struct text type, struc
     json_member_text(&json, "message", text_or_empty(message));
     json_member_text(&json, "type", type);
     json_member_text(&json, "param", (struct text){NULL, 0});
-    json_member_text(&json, "code", code);
+    json_member_text(&json, "code", text_empty(code) ? (struct text){NULL, 0} : code);
     json_end_object(&json);
     json_end_object(&json);
     buffer_append(&translation->out, TEXT("\n\n"));

@@ -439,6 +439,14 @@ static void end_response(struct translation *translation)
         response_write(translation, state, status, TEXT(""), TEXT(""));
 }
 
+static void append_or_null(struct buffer *out, struct text text)
+{
+    if (text_empty(text))
+        buffer_append(out, TEXT("null"));
+    else
+        json_append_text(out, text);
+}
+
 /* Flat, as the API describes it, and nested, as it is on the wire: Python's SDK raises on `error`,
  * Node's on the event's name. Then what a reader of responses waits for. */
 static void break_response(struct translation *translation, struct text type, struct text code,
@@ -446,7 +454,7 @@ static void break_response(struct translation *translation, struct text type, st
 {
     struct buffer *out = begin_event(translation, "error");
     buffer_append(out, TEXT("\"code\":"));
-    json_append_text(out, code);
+    append_or_null(out, code);
     buffer_append(out, TEXT(",\"message\":"));
     json_append_text(out, message);
     buffer_append(out, TEXT(",\"param\":null,\"error\":{\"message\":"));
@@ -454,7 +462,7 @@ static void break_response(struct translation *translation, struct text type, st
     buffer_append(out, TEXT(",\"type\":"));
     json_append_text(out, type);
     buffer_append(out, TEXT(",\"param\":null,\"code\":"));
-    json_append_text(out, code);
+    append_or_null(out, code);
     buffer_append_char(out, '}');
     end_event(translation);
     write_snapshot(translation, "response.failed", RESPONSE_FAILED, code, message);

@@ -1,9 +1,9 @@
 /* How a request is written for an upstream of OpenAI's dialect. */
 #include "provider/dialect.h"
 
-#include "openai/bounds.h"
-
 #include "codec/traceparent.h"
+#include "openai/bounds.h"
+#include "provider/quirks.h"
 
 /* Headers of a caller that stay here, beside the hop-by-hop ones. */
 static const bool kept_back[HEADER_COUNT] = {
@@ -136,6 +136,7 @@ static enum error make_edits(const struct provider_call *call, struct provider_r
             return error;
     }
     if (envelope->stream && !envelope->include_usage &&
+        !quirks_have(call->settings->quirks, QUIRK_NO_STREAM_OPTIONS) &&
         streams_with_usage_option(call->match->endpoint)) {
         envelope_ask_usage(envelope, &request->edits);
         request->usage_asked = true;
@@ -156,7 +157,8 @@ enum error dialect_prepare(const struct provider_call *call, struct buffer *line
             http1_append_parsed_header(lines, &head->headers[i]);
     buffer_append(lines, TEXT("accept-encoding: identity\r\n"));
     buffer_append(lines, call->settings->extra_lines);
-    return make_edits(call, request);
+    enum error error = make_edits(call, request);
+    return error == ERROR_OK ? quirks_edit(call, request) : error;
 }
 
 void dialect_write_credential(struct buffer *lines, const char *name, const char *prefix,

@@ -5,10 +5,17 @@
  *   STREAM  passes frame by frame: what is not a complete frame yet is held back, so that a stream
  *           that dies never leaves the caller with half a frame in front of the error event
  *
- * Runs of frames that lie side by side in what was given go to the sink in one piece. */
+ * Runs of frames that lie side by side in what was given go to the sink in one piece.
+ *
+ * Where a server says `reasoning` (QUIRK_REASONING) the key alone is changed, in frames that have
+ * it; a whole answer is held for that. */
 #include "codec/sse.h"
 #include "openai/stream.h"
 #include "provider/dialect.h"
+#include "provider/quirks.h"
+
+/* A whole answer that is held for its key to be changed; a longer one passes as it is. */
+#define HELD_MAX (16u << 20)
 
 struct dialect_answer {
     struct provider_answer base;
@@ -20,6 +27,9 @@ struct dialect_answer {
     struct stream_tap stream; /* STREAM */
     struct sse_splitter splitter;
     struct buffer joined; /* of data over several lines; nobody sends such */
+    bool rekeys;          /* `reasoning` becomes `reasoning_content` */
+    struct buffer held;   /* WHOLE: until its end */
+    struct buffer rekeyed;
 };
 
 /* ---- the head ---- */
@@ -90,10 +100,13 @@ static enum error answer_head(struct provider_answer *base, const struct http1_h
     base->outcome = dialect_outcome(head);
     answer->relay = relay_of(head);
     answer->opened = true;
+    answer->rekeys = answer->relay != PROVIDER_RELAY_OPAQUE &&
+                     quirks_have(base->call->settings->quirks, QUIRK_REASONING) &&
+                     base->call->match->endpoint->kind == ENDPOINT_CHAT;
     *out = (struct provider_answer_out){
         .status = head->status,
         .relay = answer->relay,
-        .length_kept = answer->relay != PROVIDER_RELAY_STREAM,
+        .length_kept = answer->relay != PROVIDER_RELAY_STREAM && !answer->rekeys,
     };
     if (answer->relay == PROVIDER_RELAY_WHOLE) {
         answer_tap_open(&answer->tap, base->call->arena);
@@ -105,6 +118,27 @@ static enum error answer_head(struct provider_answer *base, const struct http1_h
         base->facts = &answer->stream.facts;
     }
     return ERROR_OK;
+}
+
+/* ---- keys ---- */
+
+/* With the changed key; `text` itself where it has none. Within a string the quote before it would
+ * have a backslash. */
+static struct text rekey(struct dialect_answer *answer, struct text text)
+{
+    struct text key = TEXT("\"reasoning\":"), rest = text;
+    ptrdiff_t found = text_find(text, key);
+    if (!answer->rekeys || found < 0)
+        return text;
+    buffer_clear(&answer->rekeyed);
+    for (; found >= 0; found = text_find(rest, key)) {
+        bool quoted = found > 0 && rest.data[found - 1] == '\\';
+        buffer_append(&answer->rekeyed, text_first(rest, (size_t)found));
+        buffer_append(&answer->rekeyed, quoted ? key : TEXT("\"reasoning_content\":"));
+        rest = text_from_index(rest, (size_t)found + key.length);
+    }
+    buffer_append(&answer->rekeyed, rest);
+    return answer->rekeyed.failed ? text : buffer_text(&answer->rekeyed);
 }
 
 /* ---- the body ---- */
@@ -135,6 +169,13 @@ static void stream_bytes(struct dialect_answer *answer, struct text bytes)
     while (sse_next(&answer->splitter, &bytes, &frame)) {
         if (!frame_look(answer, &frame))
             continue;
+        struct text changed = rekey(answer, frame.raw);
+        if (changed.data != frame.raw.data) {
+            sink_write(&answer->base, run);
+            sink_write(&answer->base, changed);
+            run = (struct text){NULL, 0};
+            continue;
+        }
         if (run.length > 0 && run.data + run.length == frame.raw.data) {
             run.length += frame.raw.length;
             continue;
@@ -160,6 +201,13 @@ static enum error answer_bytes(struct provider_answer *base, struct text bytes)
     if (answer->relay == PROVIDER_RELAY_WHOLE)
         answer_tap_feed(&answer->tap, bytes);
     base->has_content = true;
+    if (answer->rekeys && buffer_append(&answer->held, bytes))
+        return ERROR_OK;
+    if (answer->held.length > 0) { /* it does not fit */
+        answer->rekeys = false;
+        sink_write(base, buffer_text(&answer->held));
+        buffer_close(&answer->held);
+    }
     sink_write(base, bytes);
     return ERROR_OK;
 }
@@ -256,6 +304,7 @@ static bool answer_end(struct provider_answer *base, enum error error, struct te
         whole = stream_end(answer, error, code, message);
     else if (answer->relay == PROVIDER_RELAY_WHOLE)
         answer_tap_finish(&answer->tap, base->facts);
+    sink_write(base, rekey(answer, buffer_text(&answer->held)));
     settle_facts(answer);
     return whole;
 }
@@ -263,6 +312,8 @@ static bool answer_end(struct provider_answer *base, enum error error, struct te
 static void answer_close(struct provider_answer *base)
 {
     struct dialect_answer *answer = CONTAINER_OF(base, struct dialect_answer, base);
+    buffer_close(&answer->held);
+    buffer_close(&answer->rekeyed);
     if (!answer->opened || answer->relay != PROVIDER_RELAY_STREAM)
         return;
     sse_splitter_close(&answer->splitter);
@@ -286,6 +337,8 @@ enum error dialect_answer_open(const struct provider_call *call,
     made->base = (struct provider_answer){
         .methods = &methods, .sink = sink, .call = call, .facts = &made->facts};
     made->request = request;
+    buffer_open(&made->held, HELD_MAX);
+    buffer_open(&made->rekeyed, 2 * HELD_MAX);
     answer_facts_clear(&made->facts);
     *answer = &made->base;
     return ERROR_OK;

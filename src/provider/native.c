@@ -191,11 +191,17 @@ static struct native_ask *make_ask(const struct provider_call *call)
 enum error native_prepare(const struct provider_call *call, struct buffer *lines,
                           struct provider_request *request)
 {
-    const struct native *native = call->settings->provider->native;
+    return native_prepare_as(call->settings->provider->native, call, lines, request);
+}
+
+enum error native_prepare_as(const struct native *native, const struct provider_call *call,
+                             struct buffer *lines, struct provider_request *request)
+{
     struct conversation_problem problem = {0};
     struct native_ask *ask = make_ask(call);
     if (ask == NULL)
         return ERROR_MEMORY;
+    ask->native = native;
     buffer_open(&request->body, call->body_maximum);
     request->method = HTTP1_POST;
     request->translated = true;

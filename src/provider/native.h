@@ -39,6 +39,7 @@ enum native_framing {
 /* What is to be written for the provider. */
 struct native_ask {
     const struct provider_call *call;
+    const struct native *native; /* whose ask it is */
     enum native_task task;
     struct conversation *conversation; /* NATIVE_CHAT; checked: what is stated is to be honoured */
     struct embedding *embedding;       /* NATIVE_EMBEDDINGS */
@@ -130,6 +131,9 @@ struct native {
 /* For struct provider. */
 enum error native_prepare(const struct provider_call *call, struct buffer *lines,
                           struct provider_request *request);
+/* The same for a family that is not always translated: `native` is what it is for this call. */
+enum error native_prepare_as(const struct native *native, const struct provider_call *call,
+                             struct buffer *lines, struct provider_request *request);
 enum error native_answer_open(const struct provider_call *call,
                               const struct provider_request *request,
                               const struct provider_sink *sink, struct provider_answer **answer);

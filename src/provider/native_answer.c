@@ -596,7 +596,7 @@ enum error native_answer_open(const struct provider_call *call,
                               const struct provider_request *request,
                               const struct provider_sink *sink, struct provider_answer **answer)
 {
-    const struct native *native = call->settings->provider->native;
+    const struct native *native = request->ask->native;
     struct reader *reader = arena_take_zeroed(call->arena, sizeof *reader);
     if (reader == NULL)
         return ERROR_MEMORY;

@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "provider/family.h"
+#include "provider/quirks.h"
 
 #define PROVIDER(name, family, base_url, catalog) extern const struct provider family;
 #include "tables/providers.def"
@@ -34,6 +35,17 @@ struct text provider_name(const struct provider *provider)
 bool provider_translates(const struct provider *provider)
 {
     return provider->native != NULL;
+}
+
+bool provider_makes_bodies(const struct provider_settings *settings)
+{
+    return settings->provider->native != NULL || settings->quirks != NULL;
+}
+
+const struct quirks *provider_find_quirks(struct text name, struct text host, uint16_t port)
+{
+    const struct quirks *quirks = text_empty(name) ? quirks_guess(host, port) : quirks_find(name);
+    return quirks == NULL || (quirks->flags == 0 && text_empty(quirks->dropped)) ? NULL : quirks;
 }
 
 enum error provider_prepare(const struct provider_call *call, struct buffer *lines,

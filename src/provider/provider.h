@@ -31,6 +31,7 @@
 struct provider;
 struct provider_answer;
 struct native_ask;
+struct quirks;
 
 /* What a call is authorised with. Valid for the calls of one turn of the loop alone: a token may be
  * replaced while its call is under way. */
@@ -53,10 +54,14 @@ struct provider_settings {
     struct text region;                    /* AWS; empty: none is configured */
     struct text cloud_project;             /* Google; as above */
     struct text cloud_location;            /* Google; as above */
-    struct text organization;              /* OpenAI-Organization to bill; empty: none */
-    struct text project;                   /* OpenAI-Project to bill; empty: none */
-    struct text extra_lines; /* headers of the configuration, as lines "name: value CR LF"; they
-                                replace the caller's */
+    const struct quirks
+        *quirks;              /* how it differs from OpenAI (provider/quirks.h); NULL: it does not
+                               */
+    struct text api_version;  /* Azure's dated form; empty: the v1 form */
+    struct text organization; /* OpenAI-Organization to bill; empty: none */
+    struct text project;      /* OpenAI-Project to bill; empty: none */
+    struct text extra_lines;  /* headers of the configuration, as lines "name: value CR LF"; they
+                                 replace the caller's */
 };
 
 /* What went wrong with an attempt, by what somebody else could do about it. */
@@ -185,6 +190,10 @@ const struct provider *provider_find(struct text name);
 struct text provider_name(const struct provider *provider);
 /* Whether it speaks a dialect of its own, so that requests and answers are translated. */
 bool provider_translates(const struct provider *provider);
+/* Whether a body may be made for it: by translation, or where it differs from OpenAI. */
+bool provider_makes_bodies(const struct provider_settings *settings);
+/* How a server of the name, or at the address, differs; NULL: not at all, as far as is known. */
+const struct quirks *provider_find_quirks(struct text name, struct text host, uint16_t port);
 /* All families in the table's order, for "did you mean" and documentation; NULL behind the last. */
 const struct provider *provider_at(size_t index);
 

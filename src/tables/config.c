@@ -12,6 +12,14 @@ static const char provider_types[] =
     ;
 #define CONFIG_PROVIDER_TYPES (provider_types + 1)
 
+/* "|none|vllm|…" */
+static const char quirk_names[] =
+#define QUIRKS(name, host, port, flags, dropped, seed) "|" name
+#include "tables/quirks.def"
+#undef QUIRKS
+    ;
+#define CONFIG_QUIRK_NAMES (quirk_names + 1)
+
 #define REQUIRED CONFIG_FLAG_REQUIRED
 #define RESTART  CONFIG_FLAG_RESTART
 

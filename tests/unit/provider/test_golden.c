@@ -4,7 +4,7 @@
  *   request.json    what the caller sends to /v1/chat/completions, or to the path in endpoint.txt
  *   settings.txt    lines "name=value", each may be left out: model, output_limit, output_largest,
  * project and location (of Vertex AI),
- * drop (names with commas), and end=reset where the answer breaks off upstream.json   the body that
+ * quirks, api_version (of Azure), drop (names with commas), and end=reset where the answer breaks off upstream.json   the body that
  * the provider is sent, compared as JSON upstream.txt    the target, then the header lines without
  * the credential refused.txt     instead of both: the member and the reason of a 400 answer.http
  * the provider's answer: status, header lines, an empty line, the body; or answer.hex      the same
@@ -160,6 +160,10 @@ static void take_setting(struct golden *golden, struct text name, struct text va
         golden->settings.cloud_location = value;
     else if (text_equal(name, TEXT("drop")))
         take_drops(golden, value);
+    else if (text_equal(name, TEXT("quirks")))
+        golden->settings.quirks = provider_find_quirks(value, TEXT(""), 0);
+    else if (text_equal(name, TEXT("api_version")))
+        golden->settings.api_version = value;
     else if (text_equal(name, TEXT("end")) && text_equal(value, TEXT("reset")))
         golden->end = ERROR_RESET;
     else
@@ -233,6 +237,17 @@ static struct text without_secret(struct golden *golden, struct text lines)
     return copy;
 }
 
+static struct text sent_body(struct golden *golden)
+{
+    struct text parts[SPLICES_PARTS_MAX], body = TEXT("");
+    if (golden->request.translated)
+        return buffer_text(&golden->request.body);
+    size_t count = splices_apply(&golden->request.edits, golden->call.body, parts);
+    for (size_t i = 0; i < count; i++)
+        body = arena_format(&golden->arena, "%.*s%.*s", TEXT_ARG(body), TEXT_ARG(parts[i]));
+    return body;
+}
+
 /* False: the case ends with a refusal. */
 static bool check_request(struct golden *golden)
 {
@@ -246,7 +261,7 @@ static bool check_request(struct golden *golden)
         expect_file(golden, "refused.txt", refused, false);
         return false;
     }
-    expect_file(golden, "upstream.json", buffer_text(&golden->request.body), true);
+    expect_file(golden, "upstream.json", sent_body(golden), true);
     struct text lines = without_secret(golden, buffer_text(&golden->lines));
     expect_file(golden, "upstream.txt",
                 arena_format(&golden->arena, "%.*s\n%.*s", TEXT_ARG(golden->request.target),

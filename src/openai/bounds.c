@@ -65,6 +65,18 @@ static bool is_reference(struct text before, struct text after)
     return false;
 }
 
+/* Their characters on both sides of the `_`: source code has one in each name. */
+static bool may_be_reference(struct text before, struct text after)
+{
+    static const bool last[256] = {['e'] = true, ['t'] = true, ['r'] = true, ['b'] = true};
+    static const bool first[256] = {
+        ['u'] = true, ['i'] = true, ['a'] = true, ['s'] = true, ['d'] = true, ['l'] = true};
+    if (before.length == 0 || !last[(unsigned char)before.data[before.length - 1]])
+        return false;
+    return text_ends_with(before, TEXT("pmpt")) ||
+           (after.length > 0 && first[(unsigned char)after.data[0]]);
+}
+
 /* One look for the rare character that all of them have: bodies are large. */
 static bool refers(struct text body)
 {
@@ -72,6 +84,8 @@ static bool refers(struct text body)
 
     for (ptrdiff_t at; (at = text_find_char(rest, '_')) >= 0;) {
         rest = text_from_index(rest, (size_t)at + 1);
+        if (!may_be_reference(text_first(body, (size_t)(rest.data - body.data) - 1), rest))
+            continue;
         if (is_reference(text_first(body, (size_t)(rest.data - body.data) - 1), rest))
             return true;
     }

@@ -44,6 +44,48 @@ static inline unsigned brackets_mask(const char *p)
     __m128i found = _mm_or_si128(_mm_or_si128(quote, escape), _mm_or_si128(open, close));
     return (unsigned)_mm_movemask_epi8(found);
 }
+
+#define BRACKETS_BLOCK 64
+
+/* One bit for each of the 64 bytes at `p` that is `c` when the bits of `ignored` are set in it. */
+static inline uint64_t brackets_block_mask(const char *p, char c, char ignored)
+{
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < BRACKETS_BLOCK; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        v = _mm_cmpeq_epi8(_mm_or_si128(v, _mm_set1_epi8(ignored)), _mm_set1_epi8(c));
+        mask |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << i;
+    }
+    return mask;
+}
+
+/* Sets each bit from a set one up to the one before the next. */
+static inline uint64_t brackets_between(uint64_t quotes)
+{
+    for (unsigned shift = 1; shift < 64; shift *= 2)
+        quotes ^= quotes << shift;
+    return quotes;
+}
+
+/* Passes over the 64 bytes at `p` at once: false, and nothing is changed, where a backslash is
+ * among them or the last bracket may be. */
+static inline bool brackets_pass_block(struct brackets *brackets, const char *p)
+{
+    uint64_t quotes = brackets_block_mask(p, '"', 0);
+    if (brackets->escaped || brackets_block_mask(p, '\\', 0) != 0)
+        return false;
+    if (quotes == 0 && brackets->in_string) /* within a long text */
+        return true;
+    uint64_t strings = brackets_between(quotes) ^ (brackets->in_string ? UINT64_MAX : 0);
+    uint64_t close = brackets_block_mask(p, '}', 0x20) & ~strings;
+    uint64_t closed = (uint64_t)__builtin_popcountll(close);
+    if (closed >= brackets->open)
+        return false;
+    uint64_t open = brackets_block_mask(p, '{', 0x20) & ~strings;
+    brackets->open = brackets->open - closed + (uint64_t)__builtin_popcountll(open);
+    brackets->in_string = strings >> 63;
+    return true;
+}
 #endif
 
 /* From `p`, inside of `open` brackets: behind the one that closes the last, with `open` 0 then; or
@@ -52,7 +94,16 @@ static inline const char *brackets_pass(struct brackets *brackets, const char *p
 {
     struct brackets now = *brackets; /* in registers */
 #ifdef __SSE2__
+    const char *near = p; /* below it no block is tried again */
     for (; end - p >= 16; p += 16) {
+        while (p >= near && end - p >= BRACKETS_BLOCK) {
+            if (brackets_pass_block(&now, p))
+                p += BRACKETS_BLOCK;
+            else
+                near = p + BRACKETS_BLOCK;
+        }
+        if (end - p < 16)
+            break;
         unsigned mask = brackets_mask(p) & ~(unsigned)now.escaped;
         now.escaped = false;
         while (mask != 0) {

@@ -42,6 +42,7 @@ struct line {
     struct loop_deferred release;
     struct loop_deferred resume;
     uint64_t idle_since; /* loop_now; 0: busy */
+    uint64_t idle_turn;  /* the turn of the loop in which that was */
     bool feeding;
     bool unflushed; /* something was given since the last on_flush */
     bool complete;  /* the answer ended */

@@ -41,6 +41,7 @@ static void make_idle(struct line *line)
 {
     unlink_line(line);
     line->idle_since = loop_now(line->origin->loop);
+    line->idle_turn = loop_turn(line->origin->loop);
     link_line(line);
     line->origin->idle_count++;
 }
@@ -283,13 +284,21 @@ static struct line *take_idle(struct http_origin *origin)
     return line;
 }
 
+/* What became idle in this turn of the loop was read to its end a moment ago: another look would be
+ * a system call for nothing. */
+static bool is_stale(const struct line *line)
+{
+    return line->idle_turn != loop_turn(line->origin->loop) &&
+           connection_is_stale(line->connection);
+}
+
 /* Bytes that wait on an idle line answer nobody's question: the next caller must not get them. The
  * peer's end may wait there too. */
 static struct line *take_fit(struct http_origin *origin)
 {
     struct line *line = take_idle(origin);
 
-    while (line && connection_is_stale(line->connection)) {
+    while (line && is_stale(line)) {
         line_discard(line);
         line = take_idle(origin);
     }

@@ -68,6 +68,7 @@ void loop_turn_begin(struct loop *loop, uint64_t now, uint64_t wall)
 {
     loop->now = now;
     loop->wall = wall;
+    loop->turn++;
     if (loop->after_wait)
         loop->after_wait(loop->wait_owner);
     struct loop_timer *timer;
@@ -130,6 +131,11 @@ void loop_advance(struct loop *loop, uint64_t nanoseconds)
 uint64_t loop_now(const struct loop *loop)
 {
     return loop->now;
+}
+
+uint64_t loop_turn(const struct loop *loop)
+{
+    return loop->turn;
 }
 
 uint64_t loop_wall(const struct loop *loop)

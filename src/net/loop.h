@@ -40,6 +40,8 @@ void loop_set_wall(struct loop *loop, uint64_t wall);
 /* Monotonic and wall nanoseconds, read once a turn: equal within a callback. */
 uint64_t loop_now(const struct loop *loop);
 uint64_t loop_wall(const struct loop *loop);
+/* Of the turn that runs: another number in each. */
+uint64_t loop_turn(const struct loop *loop);
 /* Read anew from the system: where a step's own duration is measured. Virtual: same as loop_now. */
 uint64_t loop_now_exact(struct loop *loop);
 

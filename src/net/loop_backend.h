@@ -44,6 +44,7 @@ struct loop {
     const struct loop_backend *backend;
     uint64_t now;
     uint64_t wall;
+    uint64_t turn;
     struct timer_heap timers;
     struct loop_deferred *deferred_first;
     struct loop_deferred **deferred_last;

@@ -51,6 +51,7 @@ SCENARIOS = [
     Scenario("1 KB", 1 << 10),
     Scenario("32 KB", 32 << 10),
     Scenario("256 KB", 256 << 10),
+    Scenario("2 MB", 2 << 20),
     Scenario(f"stream of {STREAM_FRAMES} frames", 1 << 10, stream=True),
 ]
 
@@ -357,6 +358,8 @@ def run(options, folder):
 
         rows = []
         for scenario, body in zip(SCENARIOS, bodies):
+            if options.only and options.only not in scenario.name:
+                continue
             for subject in subjects:
                 check_answer(subject, scenario, body, key)
             rounds = {subject.name: [] for subject in subjects}
@@ -462,8 +465,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="of each scenario and proxy (default: 5)")
     parser.add_argument("--seconds", type=int, default=4, help="of each round (default: 4)")
     parser.add_argument("--write", action="store_true", help="put the figures into bench/RESULTS.md")
+    parser.add_argument("--only", help="one scenario: a part of its name, such as '1 KB'; not to be written")
     parser.add_argument("--nginx-only", action="store_true", help="measure only the yardstick")
     options = parser.parse_args()
+    if options.only and options.write:
+        parser.error("--only leaves rows out: they would be missing from bench/RESULTS.md")
 
     folder = ROOT / "build" / "bench"
     shutil.rmtree(folder, ignore_errors=True)

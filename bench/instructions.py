@@ -39,8 +39,9 @@ WARM_UP_CALLS = 4
 LOADS = [
     Load(bench.SCENARIOS[0], bench.CONNECTIONS, 64),
     Load(bench.SCENARIOS[1], bench.CONNECTIONS, 16),
-    Load(bench.SCENARIOS[3], bench.STREAM_CONNECTIONS, 6),
+    Load(bench.SCENARIOS[-1], bench.STREAM_CONNECTIONS, 6),
 ]
+HISTORY = bench.BENCH / "instructions.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,13 +169,22 @@ def table(rows):
     return "\n".join(lines)
 
 
+def remember(about, rows):
+    """One line a run in the history: what a change of the code did to the counts, commit by commit."""
+    lines = HISTORY.read_text().splitlines() if HISTORY.exists() else ["date,commit,request,proxy,worker,import,access log"]
+    for row in rows:
+        counts = ",".join(f"{row[column]:.0f}" for column in COLUMNS)
+        lines.append(f"{about['when']},{about['turnpike']},{row['scenario']},{row['proxy']},{counts}")
+    HISTORY.write_text("\n".join(lines) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="./dev bench --instructions")
     parser.add_argument("--instructions", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--binary", type=pathlib.Path, default=bench.TURNPIKE, help="count this one instead of build/turnpike")
     parser.add_argument("--only", help="one scenario: a part of its name, such as '1 KB'")
     parser.add_argument("--turnpike-only", action="store_true", help="leave nginx out")
-    parser.add_argument("--write", action="store_true", help="put the figures into bench/RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the figures into bench/RESULTS.md and bench/instructions.csv")
     options = parser.parse_args()
 
     bench.TURNPIKE = options.binary.resolve()
@@ -196,6 +206,7 @@ def main():
     print(f"{facts}\n\n{table(rows)}")
     if options.write:
         bench.write_results(f"{facts}\n\n{table(rows)}", BEGIN, END)
+        remember(about, rows)
     return 0
 
 

@@ -202,7 +202,7 @@ static void write_thinking(struct anthropic_writer *writer, const struct part *p
 
 static void write_identifier(struct anthropic_writer *writer, const char *key, struct text id)
 {
-    struct text written = anthropic_identifier(writer->ask->arena, id);
+    struct text written = alias_make(writer->ask->arena, id, &anthropic_alias_rule);
     if (written.data == NULL && writer->error == ERROR_OK)
         writer->error = ERROR_MEMORY;
     json_member_text(writer->json, key, written);

@@ -1,7 +1,6 @@
 /* anthropic_parts: what the files of the Messages dialect share. Same rules as anthropic.h.
  *
  *   anthropic_model.c     what a model of which generation takes
- *   anthropic_names.c     ids and names of tools as the API allows them, and back
  *   anthropic_schema.c    JSON Schema as its constrained decoding takes it
  *   anthropic_arrange.c   turns to messages: merged, results first, nothing unanswered
  *   anthropic_blocks.c    messages and their blocks
@@ -13,6 +12,7 @@
 #ifndef PROVIDER_ANTHROPIC_PARTS_H
 #define PROVIDER_ANTHROPIC_PARTS_H
 
+#include "provider/alias.h"
 #include "provider/anthropic.h"
 
 /* ---- models ---- */
@@ -59,12 +59,8 @@ must_check bool anthropic_effort_find(struct text name, enum anthropic_effort *e
 
 /* ---- names ---- */
 
-/* An id as the API allows it (^[a-zA-Z0-9_-]+$, 64 characters): itself, or one made of it, always
- * the same. Data NULL when memory is short. */
-struct text anthropic_identifier(struct arena *arena, struct text id);
-/* The caller's name of the tool that the API calls `name`. */
-const struct tool *anthropic_find_tool(const struct conversation *conversation, struct text name,
-                                       struct arena *arena);
+/* Of tools and of their calls (^[a-zA-Z0-9_-]{1,64}$). */
+extern const struct alias_rule anthropic_alias_rule;
 
 /* ---- schemas ---- */
 

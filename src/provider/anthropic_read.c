@@ -178,11 +178,9 @@ static enum block_kind kind_of(const struct reading *reading, yyjson_val *conten
 
 static void begin_call(struct native_answer *answer, struct block *block, yyjson_val *content)
 {
-    struct text name = member_text(content, "name");
-    const struct tool *tool = anthropic_find_tool(answer->ask->conversation, name, answer->arena);
-    block->tool =
-        translation_tool_begin(answer->translation, 0, member_text(content, "id"),
-                               tool != NULL && tool->kind != TOOL_OTHER ? tool->name : name);
+    struct text name = alias_restore(answer->arena, answer->ask->conversation,
+                                     member_text(content, "name"), &anthropic_alias_rule);
+    block->tool = translation_tool_begin(answer->translation, 0, member_text(content, "id"), name);
 }
 
 static void tell_input(struct native_answer *answer, struct block *block, struct text json)

@@ -17,7 +17,17 @@ static const struct beta_row {
     {TEXT_INIT("computer_20251124"), "computer-use-2025-11-24"},
 };
 
+const struct alias_rule anthropic_alias_rule = {.marks = "_-", .maximum = 64};
+
 /* ---- what to do ---- */
+
+static bool has_tool(const struct conversation *conversation, struct text name)
+{
+    for (size_t i = 0; i < conversation->tool_count; i++)
+        if (text_equal(conversation->tools[i].name, name))
+            return true;
+    return false;
+}
 
 /* A format that the model cannot be held to becomes a tool that it must call, unless the caller
  * wants one of his own called anyway. */
@@ -27,7 +37,7 @@ static void choose_answer_tool(struct anthropic_writer *writer)
     bool held = writer->model->takes_schema && !writer->host->no_schema;
     if (conversation->format != ANSWER_SCHEMA || held || anthropic_forces_tool(writer))
         return;
-    if (anthropic_find_tool(conversation, answer_tool_name, writer->ask->arena) != NULL)
+    if (has_tool(conversation, answer_tool_name))
         anthropic_refuse(writer, TEXT("tools"),
                          "have the name structured_answer, which the response_format needs on "
                          "this model");
@@ -55,7 +65,7 @@ bool anthropic_forces_tool(const struct anthropic_writer *writer)
 
 static void write_name(struct anthropic_writer *writer, struct text name)
 {
-    struct text written = anthropic_identifier(writer->ask->arena, name);
+    struct text written = alias_make(writer->ask->arena, name, &anthropic_alias_rule);
     if (written.data == NULL && writer->error == ERROR_OK)
         writer->error = ERROR_MEMORY;
     json_member_text(writer->json, "name", written);

@@ -27,6 +27,7 @@ struct anthropic_host {
     /* Written as `anthropic_version` into a body that has neither `model` nor `stream`, because the
      * URL tells both. Empty: model and stream are in the body, the version in a header. */
     struct text body_version;
+    bool stream_in_body;  /* of streams `stream` all the same, as Vertex has it */
     bool betas_in_body;   /* `anthropic_beta` in the body instead of the header */
     bool base64_only;     /* no images and documents by URL or file id */
     bool no_system_turns; /* no message of role system behind the first */

@@ -466,9 +466,10 @@ static void write_head(struct anthropic_writer *writer)
         json_member_text(writer->json, "anthropic_version", writer->host->body_version);
     } else {
         json_member_text(writer->json, "model", ask->model);
-        if (*ask->expects_stream)
-            json_member_bool(writer->json, "stream", true);
     }
+    if (*ask->expects_stream &&
+        (text_empty(writer->host->body_version) || writer->host->stream_in_body))
+        json_member_bool(writer->json, "stream", true);
     json_member_signed(writer->json, "max_tokens", writer->max_tokens);
 }
 

@@ -17,6 +17,7 @@ struct piece {
     const struct part *part;
     enum kind kind;
     struct text id, seal; /* of calls and results, apart */
+    bool taken;           /* of reasoning: its seal was written */
 };
 
 struct writing {
@@ -88,20 +89,28 @@ static struct text seal_of(const struct part *part)
     return own ? part->seal : TEXT("");
 }
 
-/* What was sealed stands before what it belongs to; in responses, where a seal came with the last
- * text, behind it. */
-static struct text find_seal(const struct piece *pieces, size_t count, size_t index)
+static struct text take_seal(struct piece *piece)
 {
+    struct text seal = piece->taken ? TEXT("") : seal_of(piece->part);
+    piece->taken |= !text_empty(seal);
+    return seal;
+}
+
+/* What was sealed stands before what it belongs to, as chat has it, or behind the text that it came
+ * with, as responses have it. */
+static struct text find_seal(struct piece *pieces, size_t count, size_t index)
+{
+    struct text seal = TEXT("");
     for (size_t i = index; i > 0 && pieces[i - 1].part->kind == PART_REASONING; i--)
-        if (!text_empty(seal_of(pieces[i - 1].part)))
-            return seal_of(pieces[i - 1].part);
-    size_t after = index + 1;
-    while (after < count && pieces[after].part->kind == PART_REASONING)
-        after++;
-    for (size_t i = index + 1; after == count && i < count; i++)
-        if (!text_empty(seal_of(pieces[i].part)))
-            return seal_of(pieces[i].part);
-    return TEXT("");
+        if (!text_empty(seal = take_seal(&pieces[i - 1])))
+            return seal;
+    for (size_t i = index + 1; is_text(pieces[index].part) && i < count; i++) {
+        if (pieces[i].part->kind != PART_REASONING)
+            break;
+        if (!text_empty(seal = take_seal(&pieces[i])))
+            return seal;
+    }
+    return seal;
 }
 
 /* An object; what a model wrote that is none goes along as a text, so that a conversation with a
@@ -138,8 +147,8 @@ static void write_call(struct writing *writing, const struct piece *piece, struc
 }
 
 /* Of calls at the same time the first has the signature. */
-static struct text seal_of_call(const struct writing *writing, const struct piece *pieces,
-                                size_t count, size_t index, bool first)
+static struct text seal_of_call(const struct writing *writing, struct piece *pieces, size_t count,
+                                size_t index, bool first)
 {
     struct text seal = pieces[index].seal;
     if (text_empty(seal) && first)
@@ -149,7 +158,7 @@ static struct text seal_of_call(const struct writing *writing, const struct piec
     return seal;
 }
 
-static void write_model(struct writing *writing, const struct piece *pieces, size_t count)
+static void write_model(struct writing *writing, struct piece *pieces, size_t count)
 {
     bool wrote = false, called = false;
     begin_content(writing, "model");
@@ -354,7 +363,7 @@ static enum error write_contents(struct writing *writing)
     json_key(writing->json, TEXT("contents"));
     json_begin_array(writing->json);
     for (size_t i = 0; i < writing->count && error == ERROR_OK;) {
-        const struct piece *run = &writing->pieces[i];
+        struct piece *run = &writing->pieces[i];
         size_t length = run_length(writing, i);
         switch (run->kind) {
         case KIND_USER: error = write_user(writing, run, length); break;

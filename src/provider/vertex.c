@@ -8,6 +8,7 @@
  * the location (src/config/build_vertex.c). The credential is an access token.
  *
  * Source: cloud.google.com/vertex-ai/generative-ai/docs (model reference, partner models). */
+#include "provider/anthropic.h"
 #include "provider/dialect.h"
 #include "provider/gemini.h"
 
@@ -78,11 +79,10 @@ static enum error write_google_target(struct native_ask *ask, struct text model,
 
 static enum error write_gemini(struct native_ask *ask)
 {
-    struct text model = ask->model;
-    (void)read_maker(&model);
-    struct gemini_place place = {.vertex = true, .model = gemini_model_read(model)};
+    (void)read_maker(&ask->model);
+    struct gemini_place place = {.vertex = true, .model = gemini_model_read(ask->model)};
     enum error error = write_google_target(
-        ask, model, ask->stream ? "streamGenerateContent?alt=sse" : "generateContent");
+        ask, ask->model, ask->stream ? "streamGenerateContent?alt=sse" : "generateContent");
     return error == ERROR_OK ? gemini_write(ask, &place) : error;
 }
 
@@ -96,11 +96,9 @@ static bool embeds_content(struct text model)
 
 static enum error write_embeddings(struct native_ask *ask)
 {
-    struct text model = ask->model;
-    if (read_maker(&model) != MAKER_GOOGLE)
-        return ERROR_UNSUPPORTED;
-    bool content = embeds_content(model);
-    enum error error = write_google_target(ask, model, content ? "embedContent" : "predict");
+    (void)read_maker(&ask->model);
+    bool content = embeds_content(ask->model);
+    enum error error = write_google_target(ask, ask->model, content ? "embedContent" : "predict");
     if (error != ERROR_OK)
         return error;
     return gemini_write_embeddings(ask, content ? GEMINI_EMBED_CONTENT : GEMINI_EMBED_PREDICT);
@@ -123,7 +121,74 @@ static const struct native gemini = {
     .read_error = gemini_read_error,
 };
 
+/* ---- Claude ---- */
+
+static const struct anthropic_host claude_host = {
+    .body_version = TEXT_INIT("vertex-2023-10-16"),
+    .stream_in_body = true,
+    .betas_in_body = true,
+    .base64_only = true,
+    .no_system_turns = true,
+    .no_service_tier = true,
+};
+
+static enum error write_claude(struct native_ask *ask)
+{
+    (void)read_maker(&ask->model);
+    /* Whether it is streamed is known when the body is: a long answer is, whatever was asked. */
+    enum error error = anthropic_write_body(ask, &claude_host);
+    if (error != ERROR_OK)
+        return error;
+    return write_target(ask, TEXT("/publishers/anthropic/models/"), ask->model,
+                        *ask->expects_stream ? "streamRawPredict" : "rawPredict");
+}
+
+/* Errors before the model are Google's, those of the model Anthropic's. */
+static void read_claude_error(struct native_answer *answer, yyjson_val *root,
+                              struct native_error *error)
+{
+    yyjson_val *said =
+        yyjson_obj_get(yyjson_is_arr(root) ? yyjson_arr_get_first(root) : root, "error");
+    if (yyjson_is_str(yyjson_obj_get(said, "status")))
+        gemini_read_error(answer, root, error);
+    else
+        anthropic_read_error(answer, root, error);
+}
+
+static const struct native claude = {
+    .usage_dialect = TEXT_INIT("anthropic"),
+    .seal_origin = TEXT_INIT("anthropic"),
+    .framing = NATIVE_SSE,
+    .understood = ANTHROPIC_UNDERSTOOD & ~PARAMETER_BIT(PARAMETER_SERVICE_TIER),
+    .write_chat = write_claude,
+    .read_chat = anthropic_read_message,
+    .read_frame = anthropic_read_frame,
+    .count_usage = anthropic_count_usage,
+    .read_error = read_claude_error,
+};
+
 /* ---- whose it is ---- */
+
+static const struct provider claude_family = {
+    .name = TEXT_INIT("vertex"),
+    .prepare = native_prepare,
+    .answer_open = native_answer_open,
+    .native = &claude,
+};
+
+/* The same call, of the family that serves the model. NULL when memory is short. */
+static const struct provider_call *as_claude(const struct provider_call *call)
+{
+    struct provider_call *copy = arena_take(call->arena, sizeof *copy);
+    struct provider_settings *settings = arena_take(call->arena, sizeof *settings);
+    if (copy == NULL || settings == NULL)
+        return NULL;
+    *settings = *call->settings;
+    settings->provider = &claude_family;
+    *copy = *call;
+    copy->settings = settings;
+    return copy;
+}
 
 /* OpenAI's dialect, at an address of its own; the model keeps its maker. */
 static enum error prepare_other(const struct provider_call *call, struct buffer *lines,
@@ -150,7 +215,9 @@ static enum error prepare(const struct provider_call *call, struct buffer *lines
     enum maker maker = read_maker(&model);
     if (maker == MAKER_OTHER)
         return prepare_other(call, lines, request);
-    return maker == MAKER_ANTHROPIC ? ERROR_UNSUPPORTED : native_prepare(call, lines, request);
+    if (maker == MAKER_ANTHROPIC)
+        call = as_claude(call);
+    return call == NULL ? ERROR_MEMORY : native_prepare(call, lines, request);
 }
 
 static enum error answer_open(const struct provider_call *call,
@@ -159,7 +226,10 @@ static enum error answer_open(const struct provider_call *call,
 {
     if (!request->translated)
         return dialect_answer_open(call, request, sink, answer);
-    return native_answer_open(call, request, sink, answer);
+    struct text model = asked_model(call);
+    if (read_maker(&model) == MAKER_ANTHROPIC)
+        call = as_claude(call);
+    return call == NULL ? ERROR_MEMORY : native_answer_open(call, request, sink, answer);
 }
 
 extern const struct provider provider_vertex;

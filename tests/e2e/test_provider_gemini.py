@@ -364,3 +364,28 @@ def test_vertex_models_of_other_makers(calls):
     assert calls.chat(model).choices[0].message.content == "Hi."
     assert calls.fake.last.path == "/v1/projects/acme-1/locations/europe-west4/endpoints/openapi/chat/completions"
     assert calls.fake.last.body["model"] == model
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_claude_on_vertex(calls, streams):
+    model, counts = "claude-sonnet-4-5@20250929", {"input_tokens": 900, "cache_read_input_tokens": 300, "output_tokens": 40}
+    message = {"id": "msg_vrtx_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5-20250929", "stop_sequence": None}
+    if streams:
+        calls.fake.answer(Stream(
+            {"type": "message_start", "message": {**message, "content": [], "stop_reason": None, "usage": {**counts, "output_tokens": 1}}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Grüezi."}},
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 40}},
+            {"type": "message_stop"}, cut=11))
+    else:
+        calls.fake.answer({**message, "content": [{"type": "text", "text": "Grüezi."}], "stop_reason": "end_turn", "usage": counts})
+    raw = calls.client.chat.completions.with_raw_response.create(model=model, messages=HELLO, max_tokens=50, stream=streams)
+    answer = raw.parse()
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in answer) if streams else answer.choices[0].message.content
+    assert text == "Grüezi."
+    asked = calls.fake.last
+    method = "streamRawPredict" if streams else "rawPredict"
+    assert asked.path == f"/v1/projects/acme-1/locations/europe-west4/publishers/anthropic/models/{model}:{method}"
+    assert asked.body["anthropic_version"] == "vertex-2023-10-16" and "model" not in asked.body
+    assert calls.record(raw)["cost_usd"] == price("vertex", model, counts, location="regional")

@@ -18,6 +18,7 @@
 #include "base/note.h"
 #include "control/alerts.h"
 #include "control/control.h"
+#include "control/credential_refresher.h"
 #include "control/key_refresher.h"
 #include "control/ledger_thread.h"
 #include "control/policy_refresher.h"
@@ -46,6 +47,7 @@ struct gateway {
     struct price_book *book;    /* of the configuration in force */
     struct route_table *routes; /* likewise */
     struct alerts *alerts;
+    struct credential_refresher *credentials;
     struct control *control;
     struct api *api;
     struct worker_thread **workers;
@@ -68,6 +70,14 @@ static void find_object(void *owner, struct loop *loop, struct text id,
     struct gateway *gateway = owner;
 
     control_find_object(gateway->control, loop, id, done, ticket);
+}
+
+static void wait_credential(void *owner, struct loop *loop, void (*done)(void *ticket),
+                            void *ticket)
+{
+    struct gateway *gateway = owner;
+
+    credential_refresher_wait(gateway->credentials, loop, done, ticket);
 }
 
 static bool is_ready(void *owner, struct text *why_not)
@@ -282,15 +292,32 @@ static void note_price_list(const struct price_book *old, const struct price_boo
         note_info("prices", "price list %.*s is in force", TEXT_ARG(version));
 }
 
+/* From here on tokens are fetched for the credentials of this configuration. A row for each
+ * provider. */
+static struct credential_pool **make_pools(struct gateway *gateway, struct config *config)
+{
+    struct credential_pool **pools =
+        ensure_memory(calloc(config->provider_count, sizeof(struct credential_pool *)));
+    enum error error = credential_refresher_configure(gateway->credentials, config, pools);
+
+    if (error != ERROR_OK)
+        note_error("credentials", "tokens cannot be fetched: %s", error_meaning(error));
+    return pools;
+}
+
 /* Each worker gets its own copy of what was prepared. */
 static void put_into_force(struct gateway *gateway, struct config *config,
                            struct preparation *preparation)
 {
+    struct credential_pool **pools = make_pools(gateway, config);
+
     for (unsigned i = 0; i < gateway->worker_count; i++) {
         struct worker_plan *plan =
             worker_plan_create(config, preparation->book, preparation->routes);
-        for (size_t j = 0; j < config->provider_count; j++)
+        for (size_t j = 0; j < config->provider_count; j++) {
             plan->trust[j].tls = hold(preparation->provider_tls[j]);
+            plan->trust[j].pool = credential_pool_hold(pools[j]);
+        }
         for (size_t j = 0; j < config->listener_count; j++) {
             int *descriptor = &preparation->descriptors[j * gateway->worker_count + i];
             plan->doors[j] = (struct worker_door_plan){
@@ -305,6 +332,9 @@ static void put_into_force(struct gateway *gateway, struct config *config,
         plan->door_count = config->listener_count;
         worker_adopt(gateway->workers[i], plan);
     }
+    for (size_t j = 0; j < config->provider_count; j++)
+        credential_pool_release(pools[j]);
+    free(pools);
     for (size_t i = 0; gateway->config && i < gateway->config->listener_count; i++)
         tls_context_release(gateway->door_tls[i]);
     free(gateway->door_tls);
@@ -431,10 +461,13 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
                                            .ledger = gateway->ledger};
     if (error == ERROR_OK)
         error = alerts_start(&alerts, &gateway->alerts);
+    if (error == ERROR_OK)
+        error = credential_refresher_start(&gateway->credentials);
     const struct control_settings control = {.ledger = gateway->ledger,
                                              .keys = gateway->key_refresher,
                                              .policy = gateway->policy_refresher,
                                              .alerts = gateway->alerts,
+                                             .credentials = gateway->credentials,
                                              .metrics = gateway->metrics};
     const struct ledger_thread_options threads = {
         .access_log = gateway->access_log, .access_log_brief = gateway->settings.access_log_brief};
@@ -469,7 +502,7 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
             .keys = gateway->keys,
             .policy = policy_refresher_policy(gateway->policy_refresher),
             .metrics = metrics_worker(gateway->metrics, i),
-            .services = {find_object, is_ready, write_metrics, gateway},
+            .services = {find_object, wait_credential, is_ready, write_metrics, gateway},
             .dns_servers = config->dns.servers,
             .dns_timeout = config->dns.timeout,
             .on_drained = on_drained,
@@ -529,6 +562,7 @@ static void end_threads(struct gateway *gateway)
      * has ended. */
     if (gateway->control)
         control_stop(gateway->control);
+    credential_refresher_stop(gateway->credentials);
     for (unsigned i = 0; i < gateway->started_count; i++)
         worker_free(gateway->workers[i]);
     gateway->started_count = 0;

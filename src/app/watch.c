@@ -121,6 +121,8 @@ void watch_set(struct watch *watch, const char *path, const struct config *confi
         add(watch, tls->certificate_path);
         add(watch, tls->key_path);
     }
+    for (const struct config_secret_file *file = config->secret_files; file; file = file->next)
+        add(watch, file->path);
 }
 
 void watch_destroy(struct watch *watch)

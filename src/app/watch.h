@@ -12,7 +12,8 @@ struct watch;
 
 /* `changed` is called after a change has settled for one look. */
 must_check struct watch *watch_create(struct loop *loop, void (*changed)(void *owner), void *owner);
-/* Looks at `path` (may be NULL: no file) and at the certificates that `config` names, from now on.
+/* Looks at `path` (may be NULL: no file) and at the certificates and files of secrets that `config`
+ * names, from now on.
  */
 void watch_set(struct watch *watch, const char *path, const struct config *config);
 void watch_destroy(struct watch *watch);

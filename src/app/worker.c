@@ -197,8 +197,10 @@ struct worker_plan *worker_plan_create(struct config *config, struct price_book 
 
 void worker_plan_free(struct worker_plan *plan)
 {
-    for (size_t i = 0; i < plan->config->provider_count; i++)
+    for (size_t i = 0; i < plan->config->provider_count; i++) {
         tls_context_release(plan->trust[i].tls);
+        credential_pool_release(plan->trust[i].pool);
+    }
     for (size_t i = 0; i < plan->door_count; i++)
         tls_context_release(plan->doors[i].tls);
     price_book_release(plan->book);

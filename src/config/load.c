@@ -47,6 +47,7 @@ static struct config *load(struct text name, struct text yaml, struct report *re
     config->memory = memory;
     config->source = arena_copy(&memory->arena, name);
     fill(&reader, root, config);
+    config->secret_files = memory->files;
     return config;
 }
 

@@ -33,3 +33,12 @@ struct secret *config_memory_secret(struct config_memory *memory, struct text by
     memory->secrets = link;
     return secret;
 }
+
+void config_memory_note_file(struct config_memory *memory, const char *path)
+{
+    struct config_secret_file *file = arena_take(&memory->arena, sizeof(*file));
+    if (!file)
+        return; /* loading fails for want of memory anyway */
+    *file = (struct config_secret_file){path, memory->files};
+    memory->files = file;
+}

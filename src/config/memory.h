@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/secret.h"
+#include "config/snapshot.h"
 
 /* 10,000 models with aliases and targets take about 5 MB. */
 #define CONFIG_MEMORY_MAXIMUM 268435456u
@@ -14,11 +15,14 @@
 struct config_memory {
     struct arena arena;
     struct config_secret *secrets;
+    const struct config_secret_file *files; /* that secrets came from */
     atomic_size_t holders;
 };
 
 must_check struct config_memory *config_memory_create(void); /* with one holder */
 void config_memory_destroy(struct config_memory *memory);
+/* Remembers that a secret was read from the file, whose path lies in the arena. */
+void config_memory_note_file(struct config_memory *memory, const char *path);
 /* A secret that is freed with the snapshot; NULL when memory is short. */
 must_check struct secret *config_memory_secret(struct config_memory *memory, struct text bytes);
 

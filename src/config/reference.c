@@ -131,6 +131,7 @@ static struct secret *read_secret_file(struct settings_reader *reader, struct re
         report_error(reader->report, place, "a path is missing behind \"file:\"");
         return NULL;
     }
+    config_memory_note_file(reader->memory, full.data);
     char bytes[REFERENCE_SECRET_MAXIMUM + 1];
     size_t length = 0;
     struct stat status;

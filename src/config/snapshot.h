@@ -250,6 +250,12 @@ struct config_dns {
     uint64_t timeout;
 };
 
+/* A file that a secret was read from. */
+struct config_secret_file {
+    const char *path;
+    const struct config_secret_file *next;
+};
+
 struct config_index;  /* names to models, config/lookup.c */
 struct config_memory; /* arena, secrets and the count, config/snapshot.c */
 
@@ -279,6 +285,7 @@ struct config {
     enum config_abandoned abandoned_calls;
     const struct config_webhook *webhooks;
     size_t webhook_count;
+    const struct config_secret_file *secret_files; /* NULL: none */
     const struct config_index *index;
     struct config_memory *memory;
 };

@@ -15,6 +15,24 @@ struct control {
 
 _Static_assert(KEY_REFRESHER_INTERVAL <= POLICY_TICK, "the policy is told the time each step");
 
+static void measure_credential(void *owner, const struct pool_member_state *state)
+{
+    struct metrics_worker *process = owner;
+    const struct text labels[] = {state->provider, state->name};
+    const struct text good[] = {state->provider, state->name, TEXT("success")};
+    const struct text bad[] = {state->provider, state->name, TEXT("failure")};
+
+    metric_series_set(metrics_series(process, METRIC_CREDENTIAL_UP, labels),
+                      state->has_token && !state->problem[0]);
+    metric_series_set(metrics_series(process, METRIC_CREDENTIAL_IN_FLIGHT, labels),
+                      state->in_flight);
+    if (!state->renewed)
+        return;
+    metric_series_set(metrics_series(process, METRIC_CREDENTIAL_EXPIRES, labels), state->expires);
+    metric_series_set(metrics_series(process, METRIC_CREDENTIAL_REFRESHES, good), state->refreshes);
+    metric_series_set(metrics_series(process, METRIC_CREDENTIAL_REFRESHES, bad), state->failures);
+}
+
 static void measure(struct control *control)
 {
     struct metrics_worker *process = metrics_process(control->settings.metrics);
@@ -33,6 +51,7 @@ static void measure(struct control *control)
     metrics_set(process, METRIC_LIMITS, policy.limits);
     metrics_set(process, METRIC_POLICY_UP, policy.working);
     alerts_write_metrics(control->settings.alerts, process);
+    credential_refresher_visit(control->settings.credentials, measure_credential, process);
 }
 
 static void step(void *owner)

@@ -7,6 +7,7 @@
 #define CONTROL_CONTROL_H
 
 #include "control/alerts.h"
+#include "control/credential_refresher.h"
 #include "control/key_refresher.h"
 #include "control/policy_refresher.h"
 #include "ledger/ledger.h"
@@ -21,6 +22,7 @@ struct control_settings {
     struct key_refresher *keys;
     struct policy_refresher *policy;
     struct alerts *alerts;
+    struct credential_refresher *credentials;
     struct metrics *metrics;
 };
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/secret.h"
+#include "control/fetch_curl.h"
 
 #define SECRET_PREFIX  "whsec_"
 #define SECRET_KEY_MAX 1024u /* bytes of a key; the specification has 64 as its most */
@@ -102,7 +103,7 @@ bool webhook_sign(struct text secret, struct text id, uint64_t timestamp, struct
     return good;
 }
 
-/* ---- URLs and proxies ---- */
+/* ---- URLs ---- */
 
 /* A part of the URL as a string to be freed by curl_free; NULL when it has none. */
 static char *take_part(CURLU *url, CURLUPart part, unsigned flags)
@@ -132,41 +133,6 @@ void webhook_show_host(struct text url, char out[WEBHOOK_HOST_SIZE])
     curl_url_cleanup(parsed);
     secret_wipe(whole, url.length);
     free(whole);
-}
-
-static const char *variable(const char *lower, const char *upper)
-{
-    const char *value = getenv(lower);
-
-    if (!value)
-        value = getenv(upper);
-    return value ? value : "";
-}
-
-/* libcurl by itself would read other variables than those which count for providers. */
-static void set_proxy(CURL *curl, struct text url)
-{
-    bool tls = text_starts_with(url, TEXT("https:"));
-    const char *proxy =
-        tls ? variable("https_proxy", "HTTPS_PROXY") : variable("http_proxy", "HTTP_PROXY");
-
-    (void)curl_easy_setopt(curl, CURLOPT_PROXY, proxy);
-    (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, variable("no_proxy", "NO_PROXY"));
-}
-
-/* The same certificates as for providers: OpenSSL's own, or those that these variables name. */
-static void set_trust(CURL *curl)
-{
-    const char *file = getenv("SSL_CERT_FILE");
-    const char *folder = getenv("SSL_CERT_DIR");
-
-    if (file && file[0])
-        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, file);
-    if (folder && folder[0])
-        (void)curl_easy_setopt(curl, CURLOPT_CAPATH, folder);
-    (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-    (void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
 /* ---- one request ---- */
@@ -213,8 +179,8 @@ static bool set_options(struct flight *flight)
 {
     CURL *curl = flight->curl;
 
-    set_proxy(curl, buffer_text(&flight->url));
-    set_trust(curl);
+    fetch_set_proxy(curl, buffer_text(&flight->url));
+    fetch_set_trust(curl);
     (void)curl_easy_setopt(curl, CURLOPT_PRIVATE, flight);
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, flight->error);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "exchange/count.h"
+#include "exchange/credentials.h"
 #include "exchange/failure.h"
 #include "exchange/hold.h"
 
@@ -246,7 +247,7 @@ static void describe_call(struct attempt *attempt)
 
     attempt->asked = (struct provider_call){
         .settings = &attempt->upstream->settings,
-        .credential = &attempt->upstream->settings.credential,
+        .credential = exchange->credentials.given,
         .match = &exchange->match,
         .head = exchange_head(exchange),
         .envelope = exchange->body_kind == BODY_JSON && exchange->body.length > 0
@@ -271,6 +272,7 @@ static enum error prepare(struct attempt *attempt, struct http_call_request *req
     if (!open_tools(attempt))
         return ERROR_MEMORY;
     enum error error = write_lines(attempt, &request->headers);
+    attempt->asked.credential = NULL; /* its token may be replaced from now on */
     if (error != ERROR_OK)
         return error;
     attempt->sent_lines = request->headers;
@@ -329,8 +331,12 @@ enum error attempt_start(struct exchange *exchange, const struct exchange_target
     attempt->cost = RECORD_UNKNOWN;
     loop_timer_open(&attempt->patience, on_patience, attempt);
     buffer_open(&attempt->held, ATTEMPT_HELD_MAXIMUM);
-    if (!enter(attempt))
+    if (!credentials_choose(attempt))
+        return ERROR_REFUSED;
+    if (!enter(attempt)) {
+        credentials_report(attempt, PROVIDER_FAILURE_NONE, 0);
         return ERROR_BUSY;
+    }
     describe_call(attempt);
     enum error error = prepare(attempt, &request);
     if (error == ERROR_OK)
@@ -344,6 +350,7 @@ enum error attempt_start(struct exchange *exchange, const struct exchange_target
     exchange->problem_param = attempt->request.problem_param;
     exchange->problem_reason = attempt->request.problem_reason;
     leave_unused(attempt);
+    credentials_report(attempt, PROVIDER_FAILURE_NONE, 0);
     release(attempt);
     return error == ERROR_OK ? ERROR_MEMORY : error;
 }
@@ -431,6 +438,7 @@ void attempt_note(struct attempt *attempt)
     attempt_stop(attempt);
     const struct failure failure = failure_find(attempt);
     leave(attempt, &failure);
+    credentials_report_end(attempt);
     note_times(attempt);
     count_attempt(attempt->exchange->worker->metrics, attempt, &failure);
     /* One plain attempt says no more than the record's own fields. */

@@ -26,12 +26,14 @@ struct attempt {
     struct exchange *exchange;
     const struct exchange_target *target;
     struct upstream *upstream;
-    struct http_call *call; /* NULL when over */
+    struct http_call *call;  /* NULL when over */
+    struct pool_lease lease; /* of the credential that it goes out with; no row: the only one */
     struct provider_call asked;
     struct provider_request request;
     struct provider_sink sink;
     struct provider_answer *answer;
     struct provider_answer_out out;
+    bool credential_failed;   /* refused, or limited while another one is ready */
     bool credential_refused;  /* the provider does not take the gateway's own */
     struct tool_calls *tools; /* counted where the call may use the provider's own; else NULL */
     enum attempt_state state;

@@ -31,6 +31,7 @@
 #include "openai/envelope.h"
 #include "openai/refusal.h"
 #include "policy/policy.h"
+#include "provider/credential_pool.h"
 #include "route/place.h"
 #include "store/record.h"
 
@@ -83,6 +84,19 @@ struct exchange_target {
 
 struct attempt;
 struct left;
+
+/* credentials.c: what the next attempt is given, and what was tried before. */
+struct exchange_credentials {
+    const struct config_provider *provider; /* whose; NULL: none was chosen yet */
+    struct pool_lease lease;
+    const struct provider_credential *given; /* for this turn of the loop */
+    uint64_t tried;                          /* bits of the pool's rows */
+    unsigned tries;
+    enum pool_choice choice;
+    uint64_t retry_after;
+    uint64_t waits_until; /* 0: no wait has begun */
+    struct credential_wait *wait;
+};
 
 struct exchange {
     struct worker *worker;
@@ -157,6 +171,7 @@ struct exchange {
     struct policy_grant grant;
     int64_t output_limit; /* a clamp: tokens of one choice; 0: none */
 
+    struct exchange_credentials credentials;
     struct attempt *attempt;
     struct attempt *rival; /* hedge.c: a second one at the same time */
     struct left *rival_left;

@@ -108,6 +108,8 @@ static enum provider_failure of_words(const struct attempt *attempt, enum provid
 
 struct failure failure_find(const struct attempt *attempt)
 {
+    if (attempt->credential_failed) /* one of several: the target is as good as before */
+        return (struct failure){.failed = true, .credential = true};
     if (attempt->credential_refused)
         return of_outcome(PROVIDER_FAILURE_CREDENTIAL);
     if (attempt->error != ERROR_OK && attempt->error != ERROR_HTTP_TRUNCATED)

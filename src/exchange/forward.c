@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "exchange/attempt.h"
 #include "exchange/count.h"
+#include "exchange/credentials.h"
 #include "exchange/failure.h"
 #include "exchange/hedge.h"
 #include "exchange/left.h"
@@ -190,6 +191,11 @@ static bool plan(struct attempt *attempt)
     uint64_t pause;
     size_t index = 0;
 
+    if (can_send_again(exchange) && credentials_switch(attempt)) { /* the same target */
+        exchange->target_next = (size_t)(attempt->target - exchange->targets);
+        exchange->pause_for = 0;
+        return true;
+    }
     if (!failure.failed || !is_wanted(exchange, &failure) || !may_go_on(exchange))
         return false;
     note_rest(attempt, &failure);
@@ -223,6 +229,8 @@ static enum step_result refuse_failure(struct exchange *exchange, struct attempt
 static enum step_result refuse_start(struct exchange *exchange, enum error error)
 {
     exchange->record.error = text_from(error_name(error));
+    if (error == ERROR_REFUSED)
+        return credentials_refuse(exchange);
     if (exchange->problem_reason.length > 0)
         return exchange_refuse(exchange, REFUSAL_PARAMETER_UNSUPPORTED,
                                (struct refusal_context){.seen = exchange->model,
@@ -263,7 +271,10 @@ static enum step_result start_next(struct exchange *exchange)
     if (!exchange->begun)
         begin(exchange);
     while (exchange->target_next < exchange->target_count && error != ERROR_OK) {
-        error = attempt_start(exchange, &exchange->targets[exchange->target_next++]);
+        error = attempt_start(exchange, &exchange->targets[exchange->target_next]);
+        if (error == ERROR_REFUSED && credentials_wait(exchange))
+            return STEP_WAIT;
+        exchange->target_next++;
         /* That the others are busy says less than why this one will not do. */
         if (first == ERROR_OK || first == ERROR_BUSY)
             first = error;

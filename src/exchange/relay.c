@@ -8,6 +8,7 @@
  * Gathered texts are slices of the loop's read buffer, or copies in the worker's scratch: both live
  * until the flush, which comes before control returns to the loop. */
 #include "exchange/attempt.h"
+#include "exchange/credentials.h"
 #include "exchange/failure.h"
 #include "exchange/hedge.h"
 #include "exchange/hold.h"
@@ -185,7 +186,24 @@ static void fail(struct attempt *attempt, enum error error, struct text detail)
 static void refuse_credential(struct attempt *attempt)
 {
     attempt->credential_refused = true;
+    credentials_report(attempt, PROVIDER_FAILURE_CREDENTIAL, 0);
     fail(attempt, ERROR_REFUSED, TEXT("the provider refused the gateway's credential"));
+}
+
+/* The provider has enough of one credential, and another one is ready: the answer is not the
+ * caller's. */
+static bool switch_limited(struct attempt *attempt)
+{
+    const struct provider_outcome *outcome = provider_answer_outcome(attempt->answer);
+
+    if ((outcome->failure != PROVIDER_FAILURE_RATE_LIMITED &&
+         outcome->failure != PROVIDER_FAILURE_QUOTA) ||
+        attempt->exchange->answered || attempt->exchange->streaming_body ||
+        !credentials_have_other(attempt))
+        return false;
+    credentials_report(attempt, outcome->failure, outcome->retry_after);
+    fail(attempt, ERROR_REFUSED, TEXT("the provider limits the gateway's credential"));
+    return true;
 }
 
 /* What the caller gets; of an answer that holds its head back it is final when that goes out. */
@@ -293,6 +311,8 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
              TEXT("its headers cannot be passed on"));
         return;
     }
+    if (switch_limited(attempt))
+        return;
     attempt->has_length = attempt->out.length_kept && head->has_content_length;
     attempt->length = head->content_length;
     attempt->state = forward_withholds(attempt) ? ATTEMPT_WITHHELD : ATTEMPT_ANSWERING;
@@ -391,6 +411,8 @@ static void complete(struct attempt *attempt)
         refuse_credential(attempt);
         return;
     }
+    if (switch_limited(attempt))
+        return;
     if (provider_answer_facts(attempt->answer)->broken)
         attempt->error = ERROR_HTTP_TRUNCATED;
     if (withheld && is_left(attempt))

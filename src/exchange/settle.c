@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "exchange/bill.h"
 #include "exchange/count.h"
+#include "exchange/credentials.h"
 #include "exchange/hedge.h"
 
 /* Ids that the caller may use from now on: the answer's own, and those it names (a batch's output
@@ -150,6 +151,7 @@ enum step_result settle_step(struct exchange *exchange)
     loop_timer_clear(exchange->worker->loop, &exchange->pause);
     hedge_drop(exchange);
     struct attempt *attempt = exchange->attempt;
+    credentials_forget_wait(exchange);
     note_attempt(exchange);
     if (attempt)
         attempt_note(attempt);

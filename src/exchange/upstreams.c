@@ -113,6 +113,7 @@ struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
     for (size_t i = 0; complete && i < config->provider_count; i++) {
         const struct config_provider *provider = &config->providers[i];
         complete = fill_row(&upstreams->rows[i], &upstreams->extra[i], provider);
+        upstreams->rows[i].pool = credential_pool_hold(trust[i].pool);
         if (complete)
             upstreams->rows[i].origin =
                 make_origin(loop, resolver, provider, &trust[i], open_internal, open_owner);
@@ -137,6 +138,8 @@ void upstreams_release(struct upstreams *upstreams)
     for (size_t i = 0; i < upstreams->config->provider_count; i++) {
         if (upstreams->rows && upstreams->rows[i].origin)
             http_origin_release(upstreams->rows[i].origin);
+        if (upstreams->rows)
+            credential_pool_release(upstreams->rows[i].pool);
         if (upstreams->extra)
             secret_free(upstreams->extra[i]);
     }

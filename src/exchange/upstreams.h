@@ -8,18 +8,20 @@
 #include "config/snapshot.h"
 #include "http/client.h"
 #include "meter/price_book.h"
-#include "provider/provider.h"
+#include "provider/credential_pool.h"
 #include "route/place.h"
 
 /* What the process shares for reaching one provider: made once per configuration by the main
  * thread. */
 struct upstream_trust {
-    struct tls_context *tls; /* NULL: plain */
+    struct tls_context *tls;      /* NULL: plain */
+    struct credential_pool *pool; /* NULL: it has one key of its own, or none */
 };
 
 struct upstream {
     const struct config_provider *config;
     struct provider_settings settings;
+    struct credential_pool *pool; /* held; NULL: settings.credential is all there is */
     struct http_origin *origin;
     struct http_timeouts timeouts;
 };
@@ -33,8 +35,8 @@ struct upstreams {
     size_t holders;
 };
 
-/* `trust` has a row for each provider; contexts, `book` and `routes` are held. `open_internal`
- * makes a connection to the built-in provider. NULL when out of memory. */
+/* `trust` has a row for each provider; contexts, pools, `book` and `routes` are held.
+ * `open_internal` makes a connection to the built-in provider. NULL when out of memory. */
 must_check struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
                                               struct config *config, struct price_book *book,
                                               struct route_table *routes,

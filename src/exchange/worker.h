@@ -33,6 +33,10 @@ struct worker_services {
     void (*find_object)(void *owner, struct loop *loop, struct text id,
                         void (*done)(void *ticket, enum error error, const struct object *object),
                         void *ticket);
+    /* Calls `done` on the worker's thread when a provider's token may have come, or has not within
+     * some seconds; always, and once. */
+    void (*wait_credential)(void *owner, struct loop *loop, void (*done)(void *ticket),
+                            void *ticket);
     /* True when the process accepts calls: ledger writable, not draining. Any thread. */
     bool (*is_ready)(void *owner, struct text *why_not);
     /* Writes /metrics. Any thread. */

@@ -11,6 +11,7 @@ struct desk {
     struct key_refresher *keys;
     struct policy_refresher *policy;
     struct alerts *alerts;
+    struct credential_refresher *credentials;
     struct metrics *metrics;
     struct control *control;
     unsigned answers;
@@ -30,10 +31,12 @@ static void open_desk(struct desk *desk, void **state)
     assert_int_equal(policy_refresher_create(fixture->data, &desk->policy), ERROR_OK);
     const struct alerts_settings alerts = {.data = fixture->data, .ledger = desk->ledger};
     assert_int_equal(alerts_start(&alerts, &desk->alerts), ERROR_OK);
+    assert_int_equal(credential_refresher_start(&desk->credentials), ERROR_OK);
     const struct control_settings settings = {.ledger = desk->ledger,
                                               .keys = desk->keys,
                                               .policy = desk->policy,
                                               .alerts = desk->alerts,
+                                              .credentials = desk->credentials,
                                               .metrics = desk->metrics};
     assert_int_equal(control_start(&settings, &desk->control), ERROR_OK);
 }
@@ -41,6 +44,7 @@ static void open_desk(struct desk *desk, void **state)
 static void close_desk(struct desk *desk)
 {
     control_stop(desk->control);
+    credential_refresher_stop(desk->credentials);
     loop_destroy(desk->loop); /* what was answered too late is delivered here */
     alerts_stop(desk->alerts);
     policy_refresher_destroy(desk->policy);

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "base/instant.h"
 #include "control/credential_parts.h"
-#include "meter/instant.h"
 #include "provider/sigv4.h"
 
 #define CONTAINER_URL "http://169.254.170.2"

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/instant.h"
 #include "codec/json.h"
 #include "control/credential_parts.h"
-#include "meter/instant.h"
 
 #define TOKEN_URL     "https://oauth2.googleapis.com/token"
 #define METADATA_HOST "169.254.169.254"

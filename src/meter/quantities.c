@@ -238,6 +238,8 @@ static enum usage_dialect dialect_of(enum usage_dialect expected, yyjson_val *us
         if (expected == DIALECT_BEDROCK && has(usage, "input_tokens"))
             return DIALECT_ANTHROPIC;
         return expected;
+    /* OpenAI's models on Bedrock, through Converse. */
+    case DIALECT_OPENAI: return has(usage, "inputTokens") ? DIALECT_BEDROCK : expected;
     default: return expected;
     }
 }

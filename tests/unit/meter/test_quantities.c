@@ -96,6 +96,16 @@ static void a_translated_object_is_read_as_it_is(void **state)
     }
 }
 
+/* OpenAI's models answer Converse like all others; only InvokeModel gives their own object. */
+static void openai_on_bedrock(void **state)
+{
+    struct quantities quantities;
+    quantities_read_text(&quantities, DIALECT_OPENAI,
+                         TEXT("{\"inputTokens\":9,\"outputTokens\":4,\"totalTokens\":13}"), NULL);
+    assert_int_equal(quantities.counts[UNIT_INPUT], 9);
+    assert_int_equal(quantities.counts[UNIT_OUTPUT], 4);
+}
+
 static void interactions_of_gemini(void **state)
 {
     struct quantities quantities;
@@ -184,6 +194,7 @@ int main(void)
         cmocka_unit_test(images_are_images),
         cmocka_unit_test(modalities_of_a_cached_prompt),
         cmocka_unit_test(a_translated_object_is_read_as_it_is),
+        cmocka_unit_test(openai_on_bedrock),
         cmocka_unit_test(interactions_of_gemini),
         cmocka_unit_test(xai_additive_cache),
         cmocka_unit_test(contradictions_are_refused),

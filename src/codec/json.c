@@ -168,10 +168,32 @@ void json_key(struct json_writer *writer, struct text key)
     writer->after_key = true;
 }
 
+/* How much of it is UTF-8. */
+static size_t sound_length(struct text t)
+{
+    size_t length = 0;
+    while (length < t.length) {
+        size_t taken =
+            (unsigned char)t.data[length] < 0x80 ? 1 : utf8_length(text_from_index(t, length));
+        if (taken == 0)
+            break;
+        length += taken;
+    }
+    return length;
+}
+
 void json_raw(struct json_writer *writer, struct text value)
 {
     begin_value(writer);
-    buffer_append(writer->out, value);
+    while (value.length > 0) {
+        size_t sound = sound_length(value);
+        buffer_append(writer->out, text_first(value, sound));
+        value = text_from_index(value, sound);
+        if (value.length > 0) {
+            buffer_append(writer->out, TEXT("\xef\xbf\xbd"));
+            value = text_from_index(value, 1);
+        }
+    }
 }
 
 void json_text(struct json_writer *writer, struct text value)

@@ -41,7 +41,8 @@ void json_unsigned(struct json_writer *writer, uint64_t value);
 void json_signed(struct json_writer *writer, int64_t value);
 void json_bool(struct json_writer *writer, bool value);
 void json_null(struct json_writer *writer);
-/* `value` is written as it is and must be one JSON value, such as a decimal number. */
+/* `value` is written as it is and must be one JSON value, such as a decimal number. Within its
+ * strings, too, what is not valid UTF-8 becomes U+FFFD. */
 void json_raw(struct json_writer *writer, struct text value);
 
 /* A value of a document. What is not valid UTF-8 in it becomes U+FFFD. */

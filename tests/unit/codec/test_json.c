@@ -74,6 +74,25 @@ static void test_strings(void **state)
     }
 }
 
+/* What a caller's body holds may be no UTF-8, even where it is passed on as it is. */
+static void test_raw(void **state)
+{
+    struct buffer out;
+    struct json_writer writer;
+    (void)state;
+    buffer_open(&out, 4096);
+    json_open(&writer, &out);
+    json_begin_array(&writer);
+    json_raw(&writer, TEXT("{\"a\":\"\xc3\xa9\"}"));
+    json_raw(&writer, TEXT("\"x\xff\xed\xa0\x80\xe2\x82\""));
+    json_end_array(&writer);
+    assert_true(json_done(&writer));
+    assert_true(text_equal(buffer_text(&out),
+                           TEXT("[{\"a\":\"\xc3\xa9\"},\"x\xef\xbf\xbd\xef\xbf\xbd\xef\xbf"
+                                "\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"]")));
+    buffer_close(&out);
+}
+
 /* Every string of two bytes: valid JSON, and the same string back when it was valid UTF-8. */
 static void test_all_pairs_of_bytes(void **state)
 {
@@ -197,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_structure),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_raw),
         cmocka_unit_test(test_all_pairs_of_bytes),
         cmocka_unit_test(test_a_full_buffer_is_noticed),
         cmocka_unit_test(test_reading),

@@ -25,6 +25,9 @@ void dialect_write_credential(struct buffer *lines, const char *name, const char
                               const struct provider_credential *credential);
 /* What the head alone says of how it went: the status, and when to come again. */
 struct provider_outcome dialect_outcome(const struct http1_head *head);
+/* What the body's error adds to it, once it is known: `error_raw` is the JSON value of `error`, of
+ * an answer with a status of failure or in the place of, or within, a good one. */
+void dialect_refine_outcome(struct provider_outcome *outcome, struct text error_raw);
 /* What a status alone stands for. */
 enum provider_failure dialect_failure_of(unsigned status);
 /* For struct provider. */

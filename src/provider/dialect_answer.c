@@ -305,6 +305,8 @@ static bool answer_end(struct provider_answer *base, enum error error, struct te
     else if (answer->relay == PROVIDER_RELAY_WHOLE)
         answer_tap_finish(&answer->tap, base->facts);
     sink_write(base, rekey(answer, buffer_text(&answer->held)));
+    if (base->facts->is_error)
+        dialect_refine_outcome(&base->outcome, base->facts->error_raw);
     settle_facts(answer);
     return whole;
 }

@@ -1,6 +1,6 @@
-/* dialect_outcome: what the head of an answer says of how it went. Header fields: RFC 9110 section
- * 10.2.3 (Retry-After, here in seconds, as the providers send it) and OpenAI's SDKs, which also
- * read retry-after-ms. */
+/* dialect_outcome: what the head of an answer, and the error in its body, say of how it went.
+ * Header fields: RFC 9110 section 10.2.3 (Retry-After, here in seconds, as the providers send it)
+ * and OpenAI's SDKs, which also read retry-after-ms. */
 #include "base/clock.h"
 #include "base/number.h"
 #include "provider/dialect.h"
@@ -55,10 +55,130 @@ static uint64_t retry_after(const struct http1_head *head)
     return span > 0 ? span : seconds;
 }
 
+/* ---- spans of time in words ---- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "120ms", "6m0s", "1.5s", "20" (seconds), "20 seconds": from the first digit on; 0 when there is
+ * none. */
+static uint64_t read_go_span(struct text t)
+{
+    static const struct {
+        struct text unit;
+        uint64_t nanoseconds;
+    } units[] = {
+        {TEXT_INIT("ms"), NANOSECONDS_PER_MILLISECOND},
+        {TEXT_INIT("s"), NANOSECONDS_PER_SECOND},
+        {TEXT_INIT(" s"), NANOSECONDS_PER_SECOND}, /* " seconds" */
+        {TEXT_INIT("m"), 60 * NANOSECONDS_PER_SECOND},
+        {TEXT_INIT("h"), 3600 * NANOSECONDS_PER_SECOND},
+    };
+    uint64_t span = 0;
+    while (!text_empty(t) && is_digit(t.data[0])) {
+        size_t length = 0;
+        while (length < t.length && (is_digit(t.data[length]) || t.data[length] == '.'))
+            length++;
+        struct text number = text_first(t, length);
+        t = text_from_index(t, length);
+        uint64_t unit = NANOSECONDS_PER_SECOND;
+        for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
+            if (!text_starts_with(t, units[i].unit))
+                continue;
+            unit = units[i].nanoseconds;
+            t = text_from_index(t, units[i].unit.length);
+            break;
+        }
+        span += read_span(number, unit);
+    }
+    return span;
+}
+
+/* OpenAI and others say when a limit that is used up is full again. */
+static uint64_t reset_after(const struct http1_head *head)
+{
+    static const struct {
+        enum header_id remaining, reset;
+    } rows[] = {
+        {HEADER_X_RATELIMIT_REMAINING_REQUESTS, HEADER_X_RATELIMIT_RESET_REQUESTS},
+        {HEADER_X_RATELIMIT_REMAINING_TOKENS, HEADER_X_RATELIMIT_RESET_TOKENS},
+    };
+    uint64_t longest = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        if (!text_equal(http1_head_value(head, rows[i].remaining), TEXT("0")))
+            continue;
+        uint64_t span = read_go_span(http1_head_value(head, rows[i].reset));
+        longest = span > longest ? span : longest;
+    }
+    return longest;
+}
+
 struct provider_outcome dialect_outcome(const struct http1_head *head)
 {
     struct provider_outcome outcome = {.failure = dialect_failure_of(head->status)};
     if (outcome.failure != PROVIDER_FAILURE_NONE)
         outcome.retry_after = retry_after(head);
+    if (outcome.failure == PROVIDER_FAILURE_RATE_LIMITED && outcome.retry_after == 0)
+        outcome.retry_after = reset_after(head);
     return outcome;
+}
+
+/* ---- the body's error ---- */
+
+/* By code, type or message, whichever has the words first in this order. OpenAI, Azure and those
+ * that copy them. */
+static const struct {
+    struct text words;
+    enum provider_failure failure;
+} word_rows[] = {
+    {TEXT_INIT("context_length_exceeded"), PROVIDER_FAILURE_CONTEXT_LENGTH},
+    {TEXT_INIT("exceed_context_size"), PROVIDER_FAILURE_CONTEXT_LENGTH},
+    {TEXT_INIT("maximum context length"), PROVIDER_FAILURE_CONTEXT_LENGTH},
+    {TEXT_INIT("ResponsibleAIPolicyViolation"), PROVIDER_FAILURE_CONTENT_FILTER},
+    {TEXT_INIT("\"content_filter\""), PROVIDER_FAILURE_CONTENT_FILTER},
+    {TEXT_INIT("content_policy_violation"), PROVIDER_FAILURE_CONTENT_FILTER},
+    {TEXT_INIT("insufficient_quota"), PROVIDER_FAILURE_QUOTA},
+    {TEXT_INIT("billing_hard_limit_reached"), PROVIDER_FAILURE_QUOTA},
+    {TEXT_INIT("\"model_not_found\""), PROVIDER_FAILURE_MODEL},
+    {TEXT_INIT("DeploymentNotFound"), PROVIDER_FAILURE_MODEL},
+    {TEXT_INIT("rate_limit_exceeded"), PROVIDER_FAILURE_RATE_LIMITED},
+    {TEXT_INIT("RateLimitReached"), PROVIDER_FAILURE_RATE_LIMITED},
+};
+
+/* Words may not make a failure of the server's, such as an overload, one of the request, nor one
+ * of the gateway's credential anything else. */
+static bool may_refine(enum provider_failure failure)
+{
+    return failure == PROVIDER_FAILURE_NONE || failure == PROVIDER_FAILURE_REQUEST ||
+           failure == PROVIDER_FAILURE_MODEL || failure == PROVIDER_FAILURE_RATE_LIMITED;
+}
+
+/* "Please retry after 20 seconds", "Please try again in 6m0s". */
+static uint64_t retry_in_words(struct text error)
+{
+    static const struct text phrases[] = {TEXT_INIT("retry after "), TEXT_INIT("try again in ")};
+    for (size_t i = 0; i < ARRAY_LENGTH(phrases); i++) {
+        ptrdiff_t found = text_find(error, phrases[i]);
+        if (found >= 0)
+            return read_go_span(text_from_index(error, (size_t)found + phrases[i].length));
+    }
+    return 0;
+}
+
+void dialect_refine_outcome(struct provider_outcome *outcome, struct text error_raw)
+{
+    bool failed = outcome->failure != PROVIDER_FAILURE_NONE;
+    if (text_empty(error_raw) || !may_refine(outcome->failure))
+        return;
+    if (!failed) /* with a good status */
+        outcome->failure = PROVIDER_FAILURE_SERVER;
+    for (size_t i = 0; i < ARRAY_LENGTH(word_rows); i++)
+        if (text_find(error_raw, word_rows[i].words) >= 0) {
+            outcome->failure = word_rows[i].failure;
+            break;
+        }
+    if (outcome->failure == PROVIDER_FAILURE_RATE_LIMITED && outcome->retry_after == 0)
+        outcome->retry_after = retry_in_words(error_raw);
 }

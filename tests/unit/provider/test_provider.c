@@ -378,6 +378,88 @@ static void test_whole_answers(void **state)
     assert_int_equal(provider_answer_facts(fixture->answer)->usage.source, USAGE_NONE);
 }
 
+static void test_outcomes(void **state)
+{
+    static const struct {
+        unsigned status;
+        const char *name, *value, *body;
+        enum provider_failure failure;
+        uint64_t milliseconds;
+    } rows[] = {
+        {200, "x-a", "b", "{\"id\":\"c\"}", PROVIDER_FAILURE_NONE, 0},
+        {400, "x-a", "b", "{\"error\":{\"code\":\"context_length_exceeded\"}}",
+         PROVIDER_FAILURE_CONTEXT_LENGTH, 0},
+        {400, "x-a", "b", "{\"error\":{\"code\":\"content_filter\",\"type\":null}}",
+         PROVIDER_FAILURE_CONTENT_FILTER, 0},
+        {400, "x-a", "b", "{\"error\":{\"code\":\"x\"}}", PROVIDER_FAILURE_REQUEST, 0},
+        {401, "x-a", "b", "{\"error\":{\"code\":\"rate_limit_exceeded\"}}",
+         PROVIDER_FAILURE_CREDENTIAL, 0},
+        {404, "x-a", "b", "{\"error\":{\"code\":\"DeploymentNotFound\"}}", PROVIDER_FAILURE_MODEL,
+         0},
+        {429, "x-a", "b", "{\"error\":{\"code\":\"insufficient_quota\"}}", PROVIDER_FAILURE_QUOTA,
+         0},
+        {429, "retry-after-ms", "250", "{\"error\":{\"code\":\"429\"}}",
+         PROVIDER_FAILURE_RATE_LIMITED, 250},
+        {429, "x-a", "b", "{\"error\":{\"message\":\"Please retry after 20 seconds.\"}}",
+         PROVIDER_FAILURE_RATE_LIMITED, 20000},
+        {429, "x-a", "b", "{\"error\":{\"message\":\"Please try again in 1m2.5s.\"}}",
+         PROVIDER_FAILURE_RATE_LIMITED, 62500},
+        {503, "x-a", "b", "{\"error\":{\"code\":\"rate_limit_exceeded\"}}", PROVIDER_FAILURE_SERVER,
+         0},
+        {200, "x-a", "b", "{\"error\":{\"message\":\"engine died\"}}", PROVIDER_FAILURE_SERVER, 0},
+        {200, "x-a", "b", "{\"error\":{\"code\":\"rate_limit_exceeded\"}}",
+         PROVIDER_FAILURE_RATE_LIMITED, 0},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buffer lines;
+        struct provider_answer_out out;
+        struct provider_answer *answer;
+        clear_head(fixture);
+        prepare(fixture, "openai", "/v1/chat/completions", TEXT("{\"model\":\"m\"}"), "m");
+        assert_int_equal(
+            provider_answer_open(&fixture->call, &fixture->request, &fixture->sink, &answer),
+            ERROR_OK);
+        clear_head(fixture);
+        fixture->head.status = (uint16_t)rows[i].status;
+        add_header(fixture, "content-type", "application/json");
+        add_header(fixture, rows[i].name, rows[i].value);
+        buffer_open(&lines, 4096);
+        assert_int_equal(provider_answer_head(answer, &fixture->head, &lines, &out), ERROR_OK);
+        assert_int_equal(provider_answer_bytes(answer, text_from(rows[i].body)), ERROR_OK);
+        (void)provider_answer_end(answer, ERROR_OK, TEXT("c"), TEXT("m"));
+        const struct provider_outcome *outcome = provider_answer_outcome(answer);
+        if (outcome->failure != rows[i].failure ||
+            outcome->retry_after != rows[i].milliseconds * 1000000)
+            fail_msg("row %zu: failure %d, after %llu", i, (int)outcome->failure,
+                     (unsigned long long)outcome->retry_after);
+        provider_answer_close(answer);
+        buffer_close(&lines);
+    }
+}
+
+/* A limit that is used up says when it is full again. */
+static void test_reset_of_a_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer lines;
+    struct provider_answer_out out;
+    prepare(fixture, "openai", "/v1/chat/completions", TEXT("{\"model\":\"m\"}"), "m");
+    assert_int_equal(
+        provider_answer_open(&fixture->call, &fixture->request, &fixture->sink, &fixture->answer),
+        ERROR_OK);
+    clear_head(fixture);
+    fixture->head.status = 429;
+    add_header(fixture, "x-ratelimit-remaining-requests", "5");
+    add_header(fixture, "x-ratelimit-reset-requests", "6m0s");
+    add_header(fixture, "x-ratelimit-remaining-tokens", "0");
+    add_header(fixture, "x-ratelimit-reset-tokens", "120ms");
+    buffer_open(&lines, 4096);
+    assert_int_equal(provider_answer_head(fixture->answer, &fixture->head, &lines, &out), ERROR_OK);
+    assert_int_equal(provider_answer_outcome(fixture->answer)->retry_after, 120000000);
+    buffer_close(&lines);
+}
+
 static void test_families(void **state)
 {
     static const char *const names[] = {
@@ -406,6 +488,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stream_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_frames_pass_and_break_cleanly, setup, teardown),
         cmocka_unit_test_setup_teardown(test_whole_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_of_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_families, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

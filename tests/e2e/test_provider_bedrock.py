@@ -27,14 +27,18 @@ class Account:
     def __init__(self, directory):
         self.fake = FakeUpstream()
         aws = {"type": "bedrock", "base_url": self.fake.url, "aws": {"region": bedrock.REGION}}
+        signed = {"name": "main", "aws": {"access_key_id": "env:AWS_TEST_ID", "secret_access_key": "env:AWS_TEST_SECRET",
+                                          "session_token": "env:AWS_TEST_TOKEN"}}
         self.gateway = Gateway(directory, {
             "workers": 1,
             "listeners": {"main": {"address": f"127.0.0.1:{free_port()}"}},
-            "providers": {"aws": {**aws, "api_key": "env:AWS_TEST_BEARER"}},
-            "models": {"arn": {"targets": [{"provider": "aws", "model": "arn:aws:bedrock:us-east-1:123456789012:"
+            "providers": {"aws": {**aws, "api_key": "env:AWS_TEST_BEARER"}, "signed": {**aws, "credentials": [signed]}},
+            "models": {"signed": {"targets": [{"provider": "signed", "model": HAIKU}]},
+                       "arn": {"targets": [{"provider": "aws", "model": "arn:aws:bedrock:us-east-1:123456789012:"
                                                                         "application-inference-profile/a1b2c3"}]},
                        "*": {"targets": [{"provider": "aws"}]}},
-        }, {"AWS_TEST_BEARER": bedrock.BEARER}).start()
+        }, {"AWS_TEST_ID": bedrock.CREDENTIALS.access_key, "AWS_TEST_SECRET": bedrock.CREDENTIALS.secret_key,
+            "AWS_TEST_TOKEN": bedrock.CREDENTIALS.token, "AWS_TEST_BEARER": bedrock.BEARER}).start()
 
     def stop(self):
         try:
@@ -226,6 +230,16 @@ def test_by_arn(account, sdk):
     assert answer.model == "arn"
     assert script.call().target == ("/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fa1b2c3"
                                     "/converse")
+
+
+def test_signed(account, sdk):
+    """The fake checks the signature with botocore; that of a stream's request, too."""
+    script, known = account.script(bedrock.telling(bedrock.answer({"text": "x"})))
+    sdk.done(sdk.client.chat.completions.create(model="signed", messages=HELLO, **known))
+    assert script.call().header("authorization").startswith("AWS4-HMAC-SHA256 ")
+    script, known = account.script(bedrock.streaming(bedrock.turn(bedrock.text(0, "x"))))
+    sdk.items(sdk.client.chat.completions.create(model="signed", messages=HELLO, stream=True, **known))
+    assert script.call().header("authorization").startswith("AWS4-HMAC-SHA256 ")
 
 
 # -- responses -------------------------------------------------------------------------------------------

@@ -247,7 +247,8 @@ static enum error write_config(const struct options *options, struct text *instr
         error = write_thinking(options);
     if (error == ERROR_OK)
         error = write_format(options, instruction);
-    json_end_object(options->json);
+    if (error == ERROR_OK)
+        json_end_object(options->json);
     return error;
 }
 
@@ -315,7 +316,8 @@ static enum error write_function(const struct options *options, const struct too
         json_key(json, json_schema ? TEXT("parametersJsonSchema") : TEXT("parameters"));
         error = gemini_write_schema(options->ask, tool->parameters, json_schema, tool->path);
     }
-    json_end_object(json);
+    if (error == ERROR_OK)
+        json_end_object(json);
     return error;
 }
 
@@ -330,9 +332,11 @@ static enum error write_functions(const struct options *options)
     for (size_t i = 0; i < conversation->tool_count && error == ERROR_OK; i++)
         if (is_function(&conversation->tools[i]))
             error = write_function(options, &conversation->tools[i]);
+    if (error != ERROR_OK)
+        return error;
     json_end_array(options->json);
     json_end_object(options->json);
-    return error;
+    return ERROR_OK;
 }
 
 static enum error write_tools(const struct options *options)
@@ -356,7 +360,8 @@ static enum error write_tools(const struct options *options)
         else
             write_own_tool(options->json, tool, member);
     }
-    json_end_array(options->json);
+    if (error == ERROR_OK)
+        json_end_array(options->json);
     return error;
 }
 

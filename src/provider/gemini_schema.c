@@ -628,9 +628,14 @@ enum error gemini_write_schema(struct native_ask *ask, yyjson_val *value, bool j
     if (schema.document == NULL)
         return ERROR_MEMORY;
     node *made = json_schema ? mend(&schema, value) : reduce(&schema, value, false);
-    char *bytes = schema.error == ERROR_OK ? yyjson_mut_val_write(made, 0, &length) : NULL;
+    yyjson_write_err problem = {0};
+    char *bytes = schema.error == ERROR_OK
+                      ? yyjson_mut_val_write_opts(made, 0, NULL, &length, &problem)
+                      : NULL;
     if (bytes != NULL)
         json_raw(ask->body, text_of(bytes, length));
+    else if (problem.code == YYJSON_WRITE_ERROR_INVALID_STRING)
+        refuse(&schema, "has a text in it that is not UTF-8");
     else if (schema.error == ERROR_OK)
         schema.error = ERROR_MEMORY;
     free(bytes);

@@ -225,7 +225,7 @@ static enum error write_result(struct writing *writing, const struct piece *piec
 {
     const struct part *result = piece->part;
     struct json_writer *json = writing->json;
-    enum error error = ERROR_OK;
+    enum error error;
     if (text_empty(result->name))
         return native_refuse(writing->ask, text_from(result->path),
                              "answers a call that is not in this conversation");
@@ -246,11 +246,13 @@ static enum error write_result(struct writing *writing, const struct piece *piec
         json_key(json, TEXT("parts"));
         json_begin_array(json);
         error = write_media_of(writing, result);
+        if (error != ERROR_OK)
+            return error;
         json_end_array(json);
     }
     json_end_object(json);
     json_end_object(json);
-    return error;
+    return ERROR_OK;
 }
 
 /* The result of the call; NULL where the run has none that was not written, or is longer than what
@@ -312,8 +314,10 @@ static enum error write_results(struct writing *writing, const struct piece *res
 {
     begin_content(writing, "user");
     enum error error = write_ordered(writing, results, count, calls, call_count);
+    if (error != ERROR_OK)
+        return error;
     end_content(writing);
-    return error == ERROR_OK ? write_media_beside(writing, results, count) : error;
+    return write_media_beside(writing, results, count);
 }
 
 /* ---- contents ---- */
@@ -376,13 +380,15 @@ static enum error write_contents(struct writing *writing)
         }
         i += length;
     }
+    if (error != ERROR_OK)
+        return error;
     if (writing->count == 0) { /* instructions alone */
         begin_content(writing, "user");
         write_text(writing, TEXT(" "), TEXT(""));
         end_content(writing);
     }
     json_end_array(writing->json);
-    return error;
+    return ERROR_OK;
 }
 
 static bool has_instructions(const struct conversation *conversation)

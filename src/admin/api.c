@@ -179,6 +179,7 @@ struct change {
     struct api *api;
     struct config *config;
     struct price_book *book;
+    struct route_table *routes;
     struct api_plan plan;
 };
 
@@ -188,9 +189,10 @@ static void take_change(void *owner)
     struct api *api = change->api;
     struct api_plan *plan = &change->plan;
 
-    office_set_config(&api->desk.office, change->config, change->book);
+    office_set_config(&api->desk.office, change->config, change->book, change->routes);
     config_release(change->config);
     price_book_release(change->book);
+    route_table_release(change->routes);
     if (plan->descriptor >= 0 || plan->address.length == 0)
         close_door(api);
     if (plan->descriptor >= 0) {
@@ -209,7 +211,7 @@ static void take_change(void *owner)
 }
 
 void api_apply(struct api *api, struct config *config, struct price_book *book,
-               struct api_plan *plan)
+               struct route_table *routes, struct api_plan *plan)
 {
     struct change *change = ensure_memory(malloc(sizeof(*change)));
 
@@ -218,7 +220,8 @@ void api_apply(struct api *api, struct config *config, struct price_book *book,
     tls_context_release(api->tls);
     api->tls = plan->tls ? tls_context_hold(plan->tls) : NULL;
     api->address = plan->address;
-    *change = (struct change){api, config_hold(config), price_book_acquire(book), *plan};
+    *change = (struct change){api, config_hold(config), price_book_acquire(book),
+                              route_table_hold(routes), *plan};
     *plan = (struct api_plan){.descriptor = -1};
     loop_post(api->desk.loop, take_change, change);
 }

@@ -37,7 +37,7 @@ must_handle enum error api_prepare(struct api *api, const struct config *config,
                                    struct api_plan *plan, char problem[API_PROBLEM_SIZE]);
 /* Takes the plan over. */
 void api_apply(struct api *api, struct config *config, struct price_book *book,
-               struct api_plan *plan);
+               struct route_table *routes, struct api_plan *plan);
 void api_discard(struct api_plan *plan);
 
 #endif

@@ -28,6 +28,10 @@ bool handle_usage(struct admin_call *call);
 /* handle_live.c */
 bool handle_live(struct admin_call *call);
 
+/* handle_route.c */
+bool handle_targets(struct admin_call *call);
+bool handle_route(struct admin_call *call);
+
 /* handle_prices.c */
 bool handle_prices(struct admin_call *call);
 bool handle_price(struct admin_call *call);

@@ -22,12 +22,16 @@ void office_close(struct office *office)
     store_close(office->store);
     config_release(office->config);
     price_book_release(office->book);
+    route_table_release(office->routes);
 }
 
-void office_set_config(struct office *office, struct config *config, struct price_book *book)
+void office_set_config(struct office *office, struct config *config, struct price_book *book,
+                       struct route_table *routes)
 {
     config_release(office->config);
     price_book_release(office->book);
+    route_table_release(office->routes);
+    office->routes = route_table_hold(routes);
     office->config = config_hold(config);
     office->book = price_book_acquire(book);
     office->config_loaded_at = clock_wall();

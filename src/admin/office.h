@@ -11,6 +11,7 @@
 #include "meter/price_book.h"
 #include "observe/metrics.h"
 #include "policy/policy.h"
+#include "route/place.h"
 
 /* Milliseconds to wait for another process's lock: the importer's batches take some tens. */
 #define OFFICE_STORE_PATIENCE 5000u
@@ -33,6 +34,7 @@ struct office {
     uint64_t config_loaded_at;
     struct config *config;            /* in force; NULL until the first is */
     struct price_book *book;          /* its */
+    struct route_table *routes;       /* its */
     char problem[STORE_PROBLEM_SIZE]; /* why the store cannot be opened */
     char path[OFFICE_PATH_SIZE];      /* of the store */
 };
@@ -40,8 +42,10 @@ struct office {
 /* ERROR_ARGUMENT for a path that is too long. The store is opened when it is needed. */
 must_handle enum error office_open(struct office *office, const struct office_settings *settings);
 void office_close(struct office *office);
-/* The configuration in force from now on, and what calls cost under it; held. */
-void office_set_config(struct office *office, struct config *config, struct price_book *book);
+/* The configuration in force from now on, what calls cost under it and what is known of its
+ * targets; held. */
+void office_set_config(struct office *office, struct config *config, struct price_book *book,
+                       struct route_table *routes);
 /* Opens the store if it is not open. False: `problem` says why not; what needs none still works. */
 bool office_enter(struct office *office);
 

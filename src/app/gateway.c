@@ -346,7 +346,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     route_table_release(gateway->routes);
     gateway->routes = preparation->routes;
     preparation->routes = NULL;
-    api_apply(gateway->api, config, gateway->book, &preparation->admin);
+    api_apply(gateway->api, config, gateway->book, gateway->routes, &preparation->admin);
     preparation->book = NULL;
     config_release(gateway->config);
     gateway->config = config_hold(config);

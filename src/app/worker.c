@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/note.h"
+#include "exchange/count.h"
 #include "exchange/exchange.h"
 #include "identity/reader.h"
 
@@ -118,6 +119,9 @@ static void tick(void *owner)
     measure_doors(thread);
     if (thread->worker.upstreams)
         measure_upstreams(&thread->worker);
+    if (thread->worker.upstreams && thread->worker.index == 0)
+        count_breakers(thread->worker.metrics, thread->worker.upstreams->config,
+                       thread->worker.upstreams->routes, loop_now(thread->worker.loop));
     loop_timer_set(thread->worker.loop, &thread->tick, TICK);
 }
 

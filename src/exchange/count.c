@@ -96,6 +96,24 @@ static struct text target_label(const struct config_target *row,
     return text_of(memory, (size_t)length < most ? (size_t)length : most);
 }
 
+void count_breakers(struct metrics_worker *metrics, const struct config *config,
+                    const struct route_table *routes, uint64_t now)
+{
+    char memory[METRICS_LABEL_SIZE_MAX];
+    uint64_t ready_at;
+
+    for (size_t i = 0; i < config->model_count; i++) {
+        const struct config_model *model = &config->models[i];
+        const struct route_model_places *places = route_table_model(routes, i);
+        for (size_t j = 0; j < places->count && route_breaker_is_used(&model->rules.breaker); j++) {
+            const struct text labels[] = {model->name, target_label(&model->targets[j], memory)};
+            bool open = route_breaker_look(&places->places[j]->breaker, now, &ready_at) !=
+                        ROUTE_BREAKER_CLOSED;
+            metric_series_set(metrics_series(metrics, METRIC_BREAKER_OPEN, labels), open);
+        }
+    }
+}
+
 void count_retry(const struct exchange *exchange, struct text reason)
 {
     const struct text labels[] = {

@@ -14,6 +14,9 @@ void count_part(struct metrics_worker *metrics, const struct record *record, str
 /* At the end of an attempt. */
 void count_attempt(struct metrics_worker *metrics, const struct attempt *attempt,
                    const struct failure *failure);
+/* Which breakers are open, of every target; by one worker, from time to time. */
+void count_breakers(struct metrics_worker *metrics, const struct config *config,
+                    const struct route_table *routes, uint64_t now);
 /* Another attempt is made (or, "budget_exhausted", is not); `reason` is a word of ours. */
 void count_retry(const struct exchange *exchange, struct text reason);
 

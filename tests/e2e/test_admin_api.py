@@ -90,6 +90,13 @@ def test_every_documented_route(admin):
     for name in ("teams", "keys", "budgets", "limits", "audit"):
         assert admin.get(f"/{name}")["data"], name
 
+    state = admin.get("/targets")["items"][0]
+    assert (state["breaker"], state["in_flight"]) == ("closed", 0) and state["calls"] >= 1
+    decision = admin.get("/route", model=state["model"], tokens=1000, needs="vision", tags="env=prod")
+    assert decision["targets"][0]["place"] == 1
+    assert decision["targets"][0]["firsts_of_1000"] == 1000
+    assert admin.get("/route", status=400, model=state["model"], needs="wings").json["error"]["field"] == "needs"
+
     assert live("limits", limit["id"])["used"] == 1
     counted = live("budgets", budget["id"])
     assert (counted["cap"], counted["held"], counted["complete"]) == ("600.50", "0.00", True)

@@ -14,6 +14,7 @@
 #include "base/note.h"
 #include "exchange/count.h"
 #include "exchange/exchange.h"
+#include "exchange/health.h"
 #include "identity/reader.h"
 
 /* Blocks kept for reuse: 8 MiB, what 1,000 calls in flight take. */
@@ -174,6 +175,8 @@ static void adopt(void *owner)
     } else {
         upstreams_release(worker->upstreams);
         worker->upstreams = upstreams;
+        if (worker->index == 0 && !worker->draining)
+            thread->health = health_begin(worker, thread->health);
         doors_apply(thread, plan);
     }
     worker_plan_free(plan);
@@ -230,6 +233,8 @@ static void finish(struct worker_thread *thread)
 {
     struct worker *worker = &thread->worker;
 
+    health_end(thread->health);
+    thread->health = NULL;
     upstreams_release(worker->upstreams);
     worker->upstreams = NULL;
     demo_service_destroy(thread->demo);

@@ -15,6 +15,7 @@ struct worker_thread {
     struct worker worker;
     pthread_t thread;
     struct demo_service *demo;
+    struct health *health; /* of worker 0; NULL: nobody is asked */
     struct loop_timer tick;
     struct loop_timer drain_tick;
     uint64_t accepted_before; /* by doors that are gone */

@@ -164,6 +164,33 @@ def test_all_targets_out(start_gateway, own_fake):
     assert len(first.calls) == len(second.calls) == 1
 
 
+def test_health_checks(start_gateway, own_fake):
+    """A provider that is down is known before a call finds out, and one that is back is used again."""
+    well = False
+
+    async def health(call):
+        await call.body()
+        call.answer({}, 401 if well else 503)
+
+    check, first, second = own_fake.script(health), own_fake.script(respond), own_fake.script(respond)
+    config = config_for(own_fake, first, second)
+    config["providers"]["a"]["health"] = {"path": f"/{check.token}", "interval": "1s", "failures": 2}
+    gateway = start_gateway(config)
+    key = gateway.key
+
+    def target():
+        return ask(gateway, key, False).header("x-turnpike-target")
+
+    check.wait_calls(2)
+    wait_until(lambda: target() == f"b/{second.token}", 5, "it is left out")
+    asked = len(first.calls)
+    assert target() == f"b/{second.token}" and len(first.calls) == asked
+    assert all(call.header("authorization") is None for call in check.calls)
+    well = True
+    wait_until(lambda: target() == f"a/{first.token}", 5, "it is back")
+    assert "does not answer: its targets are left out" in gateway.stderr()
+
+
 @pytest.mark.slow
 def test_a_bad_hour(start_gateway, own_fake):
     """30% of calls fail in some way: right answers or right errors, and what the providers' books say is what the ledger says."""

@@ -122,12 +122,32 @@ static void write_use(struct json_writer *writer, const struct budget_use *use)
 
 /* ------------------------------------------------------------------ what is said */
 
+/* "5EUR", "$5", "5 €": a number, and something before or behind it. */
+static bool names_currency(struct text words)
+{
+    bool digits = false, others = false;
+    for (size_t i = 0; i < words.length; i++) {
+        unsigned char c = (unsigned char)words.data[i];
+        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+        digits = digits || (c >= '0' && c <= '9');
+        others = others || letter || c == '$' || c >= 0x80;
+    }
+    /* 1e6 is a number to many: that has words of its own. */
+    return digits && others &&
+           !(words.length > 1 && text_find_char(text_from_index(words, 1), 'e') >= 0);
+}
+
 static bool take_amount(struct operations *operations, enum object_member member, const char *field,
                         struct text words, struct text *out)
 {
     char text[MONEY_TEXT_SIZE];
     money amount;
     enum money_problem problem = money_parse(words, &amount);
+    if (problem != MONEY_GOOD && names_currency(words))
+        return operations_refuse(
+            operations, ADMIN_PROBLEM_INVALID, field,
+            "'%.*s' is not a number alone: budgets are in US dollars, write them as 500 or 0.25",
+            TEXT_ARG(text_first(words, OPERATIONS_SHOWN_MAX)));
     if (problem != MONEY_GOOD)
         return operations_refuse(
             operations, ADMIN_PROBLEM_INVALID, field, "'%.*s' %s; write USD as 500 or 0.25",
@@ -394,12 +414,29 @@ static bool update(struct operations *operations, const struct stored_budget *bu
             answer(operations, budget, budgets_update(operations->store, budget)));
 }
 
+static bool is_above(struct text amount, struct text other)
+{
+    money left, right;
+    return money_parse(amount, &left) == MONEY_GOOD && money_parse(other, &right) == MONEY_GOOD &&
+           left > right;
+}
+
+static void end_raise(struct stored_budget *budget)
+{
+    budget->raise_amount = TEXT("");
+    budget->raise_until = 0;
+}
+
 static bool edit(struct operations *operations, struct text id, const struct object_change *changes,
                  struct operation_result *result)
 {
     struct stored_budget budget;
-    return find(operations, id, &budget) && write(operations, &budget, &result->before) &&
-           take_change(operations, changes, &budget) && update(operations, &budget, result);
+    if (!find(operations, id, &budget) || !write(operations, &budget, &result->before) ||
+        !take_change(operations, changes, &budget))
+        return false;
+    if (!text_empty(budget.raise_amount) && !is_above(budget.raise_amount, budget.amount))
+        end_raise(&budget); /* or it would lower what was just said */
+    return update(operations, &budget, result);
 }
 
 /* Sets the amount that counts until a moment, or takes it back. */
@@ -407,12 +444,16 @@ static bool take_raise(struct operations *operations, struct text amount, struct
                        struct stored_budget *budget)
 {
     if (amount.data == NULL) {
-        budget->raise_amount = TEXT("");
-        budget->raise_until = 0;
+        end_raise(budget);
         return true;
     }
     if (!take_amount(operations, OBJECT_BUDGET_raised_to, "amount", amount, &budget->raise_amount))
         return false;
+    if (!is_above(budget->raise_amount, budget->amount))
+        return operations_refuse(operations, ADMIN_PROBLEM_INVALID, "amount",
+                                 "%.*s is no more than the budget's %.*s: a raise is above it; to "
+                                 "lower a budget, edit its amount",
+                                 TEXT_ARG(budget->raise_amount), TEXT_ARG(budget->amount));
     if (!moment_parse(until, operations_now(operations), &budget->raise_until))
         return operations_refuse(operations, ADMIN_PROBLEM_INVALID, "until",
                                  "'%.*s' is no time: write 12h, 3d, 2027-01-31 or "

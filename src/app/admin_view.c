@@ -177,10 +177,7 @@ static void print_line(const char *title, struct text value)
 {
     printf("%s%-*s%s ", output_style_begin(STYLE_DIM), TITLE_SIZE, title,
            output_style_end(STYLE_DIM));
-    for (size_t i = 0; i < value.length; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-        putchar(c < 0x20 || c == 0x7f ? ' ' : c);
-    }
+    output_print(stdout, value);
     putchar('\n');
 }
 

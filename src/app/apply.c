@@ -92,7 +92,11 @@ static int tell_problems(struct applying *applying)
         count += applying->files[i].problems.error_count;
         config_problems_write(&applying->files[i].problems, true, &lines);
     }
-    fprintf(stderr, "%.*s", TEXT_ARG(buffer_text(&lines)));
+    struct text rest = buffer_text(&lines); /* the files' names and words are in it */
+    while (!text_empty(rest)) {
+        output_print(stderr, text_split(&rest, '\n'));
+        fputc('\n', stderr);
+    }
     buffer_close(&lines);
     if (count == 0)
         return admin_session_fail(&applying->session);
@@ -109,7 +113,9 @@ static void print_words(struct text words)
                                   : text_starts_with(line, TEXT("-")) ? STYLE_BAD
                                   : text_starts_with(line, TEXT("~")) ? STYLE_WARNING
                                                                       : STYLE_PLAIN;
-        printf("%s%.*s%s\n", output_style_begin(style), TEXT_ARG(line), output_style_end(style));
+        fputs(output_style_begin(style), stdout);
+        output_print(stdout, line);
+        printf("%s\n", output_style_end(style));
     }
 }
 

@@ -124,31 +124,13 @@ static const struct column columns[] = {
 };
 #define COLUMN_GAP 2u
 
-/* Bytes at the start of `text` that a terminal would obey and not show: control characters, those
- * of two bytes (C1, where U+009B begins commands as ESC [ does), and the marks that turn the
- * direction of what follows. 0: none. A model's name is whatever a caller sent. */
-static size_t unshown_length(struct text text)
-{
-    const unsigned char *c = (const unsigned char *)text.data;
-
-    if (c[0] < 0x20 || c[0] == 0x7f)
-        return 1;
-    if (text.length >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
-        return 2;
-    if (text.length < 3 || c[0] != 0xe2)
-        return 0;
-    bool turns = c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae));
-    bool isolates = c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9;
-    return turns || isolates ? 3 : 0;
-}
-
 /* Prints at most `room` characters of `text`, a space for what is not shown; returns how many. */
 static unsigned print_cut(struct text text, unsigned room)
 {
     unsigned characters = 0;
     for (size_t i = 0; i < text.length;) {
         unsigned char c = (unsigned char)text.data[i];
-        size_t unshown = unshown_length(text_from_index(text, i));
+        size_t unshown = output_unshown(text_from_index(text, i));
         bool starts = (c & 0xc0) != 0x80;
         if (starts && characters == room)
             break;

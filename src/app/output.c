@@ -136,6 +136,31 @@ struct output_table *output_table_create(const struct output_column *columns, si
     return table;
 }
 
+size_t output_unshown(struct text text)
+{
+    const unsigned char *c = (const unsigned char *)text.data;
+
+    if (c[0] < 0x20 || c[0] == 0x7f)
+        return 1;
+    if (text.length >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+        return 2;
+    if (text.length >= 2 && c[0] == 0xd8 && c[1] == 0x9c)
+        return 2;
+    if (text.length < 3 || c[0] != 0xe2)
+        return 0;
+    bool turns = c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae));
+    bool isolates = c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9;
+    return turns || isolates ? 3 : 0;
+}
+
+void output_print(FILE *out, struct text text)
+{
+    for (size_t i = 0, unshown; i < text.length; i += unshown ? unshown : 1) {
+        unshown = output_unshown(text_from_index(text, i));
+        putc(unshown ? ' ' : text.data[i], out);
+    }
+}
+
 void output_table_cell(struct output_table *table, enum output_style style, struct text text)
 {
     if (table->cell_count == table->cell_room) {
@@ -145,13 +170,13 @@ void output_table_cell(struct output_table *table, enum output_style style, stru
     }
     struct cell *cell = &table->cells[table->cell_count++];
     cell->text = ensure_memory(malloc(text.length + 1));
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        cell->text[i] = c < 0x20 || c == 0x7f ? ' ' : text.data[i];
+    cell->length = 0;
+    for (size_t i = 0, unshown; i < text.length; i += unshown ? unshown : 1) {
+        unshown = output_unshown(text_from_index(text, i));
+        cell->text[cell->length++] = unshown ? ' ' : text.data[i];
     }
-    cell->text[text.length] = '\0';
-    cell->length = text.length;
-    cell->width = count_characters(text);
+    cell->text[cell->length] = '\0';
+    cell->width = count_characters(text_of(cell->text, cell->length));
     cell->style = style;
 }
 

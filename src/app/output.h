@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/text.h"
 
@@ -27,6 +28,13 @@ void output_paragraphs(struct text text, unsigned indent);
 
 /* A table: columns as wide as their widest cell; on a terminal the columns marked `shrinks` are cut
  * with "…" until the row fits. */
+/* Bytes at the start of `text` that a terminal would obey and not show: control characters, those
+ * of two bytes (C1, where U+009B begins commands as ESC [ does), and the marks that turn the
+ * direction of what follows. 0: none. Names are whatever somebody typed. `text` is not empty. */
+size_t output_unshown(struct text text);
+/* Prints it with a space for each of those, ends of lines among them. */
+void output_print(FILE *out, struct text text);
+
 #define OUTPUT_COLUMNS_MAX 16u
 
 struct output_column {
@@ -39,7 +47,7 @@ struct output_table;
 
 /* Stops the process when memory is short, as do all of these. */
 struct output_table *output_table_create(const struct output_column *columns, size_t count);
-/* The next cell, row by row; copied, control characters replaced. */
+/* The next cell, row by row; copied, a space for what a terminal would obey. */
 void output_table_cell(struct output_table *table, enum output_style style, struct text text);
 /* Prints on stdout and frees. */
 void output_table_print(struct output_table *table);

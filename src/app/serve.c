@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/admin_session.h"
 #include "app/gateway.h"
 #include "app/paths.h"
 #include "app/quick_start.h"
@@ -19,14 +20,11 @@
 #include "base/ensure.h"
 #include "base/note.h"
 #include "config/load.h"
-#include "identity/key.h"
-#include "store/keys.h"
 
-#define CONFIG_DEFAULT              "./turnpike.yaml"
-#define QUICK_START_ADDRESS         "127.0.0.1:8080"
-#define QUICK_START_KEY_DAYS        30u
-#define OUTPUT_MAXIMUM              (1024u * 1024u)
-#define STORE_PATIENCE_MILLISECONDS 5000u
+#define CONFIG_DEFAULT       "./turnpike.yaml"
+#define QUICK_START_ADDRESS  "127.0.0.1:8080"
+#define QUICK_START_KEY_DAYS 30
+#define OUTPUT_MAXIMUM       (1024u * 1024u)
 /* One for each caller, one for each call to a provider, and the rest. */
 #define DESCRIPTORS_WANTED 65536u
 /* Fewer than that is worth a word: some 4,000 calls in flight. */
@@ -233,33 +231,28 @@ static void raise_descriptor_limit(void)
 
 /* ---- the quick start's key ---- */
 
-static bool store_new_key(const char *data, struct secret **key)
-{
-    char path[PATH_SIZE], problem[STORE_PROBLEM_SIZE], id[KEY_ID_LENGTH];
-    struct store *store = NULL;
-    struct key_hash hash;
-    uint64_t now = clock_wall();
+#define WORDS(number)    WORDS_OF(number)
+#define WORDS_OF(number) #number
 
-    key_make_id(id);
-    if (!data_directory_enter(data, true) || !data_path(data, STORE_FILE, path))
-        return false;
-    if (key_make(text_of(id, sizeof(id)), key) != ERROR_OK)
-        return false;
-    key_compute_hash(secret_expose(*key), &hash);
-    struct stored_key row = {
-        .id = text_of(id, sizeof(id)),
-        .name = TEXT("quick-start"),
-        .created_at = now,
-        .expires_at = now + QUICK_START_KEY_DAYS * 86400ull * NANOSECONDS_PER_SECOND,
-    };
-    memcpy(row.hash, hash.bytes, sizeof(row.hash));
-    enum error error = store_open(path, STORE_WRITE, STORE_PATIENCE_MILLISECONDS, &store, problem);
-    if (error == ERROR_OK)
-        error = keys_insert(store, &row);
-    else
-        (void)verb_fail("%s", problem);
-    store_close(store);
-    return error == ERROR_OK;
+/* As `turnpike key create` makes one: it is in the audit, too. */
+static bool store_new_key(const struct verb *verb, const char *data, struct secret **key)
+{
+    struct admin_session session;
+    struct object_change wanted;
+    struct operation_result result = {0};
+
+    admin_session_begin(&session, verb, data);
+    object_open(&wanted, OBJECT_KEY);
+    admin_say_text(&wanted, OBJECT_KEY_name, "quick-start");
+    admin_say_text(&wanted, OBJECT_KEY_expires_at, WORDS(QUICK_START_KEY_DAYS) "d");
+    bool made = admin_session_open(&session, true);
+    if (made && !operations_create(&session.operations, &wanted, &result)) {
+        (void)admin_session_fail(&session);
+        made = false;
+    }
+    *key = result.secret;
+    admin_session_end(&session);
+    return made;
 }
 
 static void print_welcome(const struct serve *serve, const struct secret *key)
@@ -268,7 +261,7 @@ static void print_welcome(const struct serve *serve, const struct secret *key)
     struct text key_text = secret_expose(key);
 
     printf("\nBase URL  http://%.*s/v1\n"
-           "Key       %.*s   (shown once; valid for %u days)\n\n"
+           "Key       %.*s   (shown once; valid for %d days)\n\n"
            "Try it:\n\n"
            "curl http://%.*s/v1/chat/completions \\\n"
            "  -H 'Authorization: Bearer %.*s' \\\n"
@@ -344,7 +337,7 @@ static int serve_run(const struct verb_call *call)
     if (!take_signals(&serve))
         code = verb_fail("signals cannot be taken: %s", error_meaning(error_from_errno(errno)));
     else if (load(&serve, &config) == ERROR_OK &&
-             (!options->quick_start || store_new_key(serve.data, &key)))
+             (!options->quick_start || store_new_key(call->verb, serve.data, &key)))
         code = start_and_run(&serve, config, key);
     secret_free(key);
     config_release(config);

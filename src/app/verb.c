@@ -25,10 +25,12 @@ static void say(const char *prefix, const char *format, va_list arguments)
     char message[MESSAGE_SIZE];
     fflush(stdout);
     (void)vsnprintf(message, sizeof message, format, arguments);
-    for (char *c = message; *c != '\0'; c++) {
-        if (((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f)
-            *c = '?';
+    size_t kept = 0, length = strlen(message);
+    for (size_t i = 0, unshown; i < length; i += unshown ? unshown : 1) {
+        unshown = message[i] == '\n' ? 0 : output_unshown(text_of(message + i, length - i));
+        message[kept++] = unshown ? '?' : message[i];
     }
+    message[kept] = '\0';
     fprintf(stderr, "turnpike%s%s: %s\n", *prefix ? " " : "", prefix, message);
 }
 

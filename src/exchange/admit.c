@@ -88,7 +88,8 @@ static enum step_result note_tags(struct exchange *exchange)
     if (problem)
         return exchange_refuse(exchange, REFUSAL_TAGS_INVALID,
                                (struct refusal_context){.detail = text_from(problem)});
-    exchange->record.request_tags = tags_make(header, metadata, &exchange->arena);
+    exchange->record.request_tags =
+        tags_make(header, metadata, &exchange->arena, &exchange->tags_left_out);
     return STEP_NEXT;
 }
 

@@ -170,6 +170,7 @@ struct exchange {
     struct bounds bounds;
     struct policy_grant grant;
     int64_t output_limit; /* a clamp: tokens of one choice; 0: none */
+    size_t tags_left_out; /* of the caller's own */
 
     struct exchange_credentials credentials;
     struct attempt *attempt;

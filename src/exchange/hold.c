@@ -607,6 +607,11 @@ void hold_write_lines(struct exchange *exchange, struct buffer *lines)
         buffer_append_unsigned(lines, (uint64_t)exchange->output_limit);
         buffer_append(lines, TEXT("\r\n"));
     }
+    if (exchange->tags_left_out > 0) {
+        buffer_append(lines, TEXT("x-turnpike-tags-left-out: "));
+        buffer_append_unsigned(lines, exchange->tags_left_out);
+        buffer_append(lines, TEXT("\r\n"));
+    }
     if (!exchange->hold.open)
         return;
     policy_rates(&exchange->hold, loop_now(exchange->worker->loop), &rates);

@@ -21,7 +21,7 @@ int64_t hold_estimate(const struct exchange *exchange, const struct exchange_tar
 bool hold_quietly(struct exchange *exchange);
 /* The bytes of the body, or, where that is not known, as many as are taken. */
 int64_t hold_body_size(const struct exchange *exchange);
-/* The header lines about limits and about a clamp. */
+/* The header lines about limits, about a clamp, and about tags that the record has no room for. */
 void hold_write_lines(struct exchange *exchange, struct buffer *lines);
 /* Into the record: the rules that would have refused the call. */
 void hold_note_observed(struct exchange *exchange);

@@ -348,6 +348,16 @@ static void rule_append(char *out, size_t *length, struct text name, struct rati
         *length = PRICE_RULE_SIZE - 1; /* cut */
 }
 
+/* Own prices are final. */
+static bool is_discounted(const struct price *price)
+{
+    for (size_t i = 0; i < price->line_count; i++) {
+        if (!(price->card->own & unit_bit(price->lines[i].unit)))
+            return true;
+    }
+    return price->line_count == 0;
+}
+
 size_t price_rule_write(const struct priced_model *model, const struct price *price,
                         char out[PRICE_RULE_SIZE])
 {
@@ -363,7 +373,7 @@ size_t price_rule_write(const struct priced_model *model, const struct price *pr
         if (price->multipliers >> i & 1)
             rule_append(out, &length, model->multipliers[i].multiplier->name,
                         model->multipliers[i].multiplier->factor);
-    if (model->discount.numerator != model->discount.denominator)
+    if (model->discount.numerator != model->discount.denominator && is_discounted(price))
         rule_append(out, &length, TEXT("discount"), model->discount);
     return length;
 }

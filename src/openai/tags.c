@@ -73,7 +73,8 @@ static bool has_name(const struct tag *tags, size_t count, struct text name)
     return false;
 }
 
-static size_t gather(struct text header, struct text metadata, struct tag tags[TAGS_MAX])
+static size_t gather(struct text header, struct text metadata, struct tag tags[TAGS_MAX],
+                     size_t *left_out)
 {
     struct members members;
     struct member member;
@@ -87,11 +88,15 @@ static size_t gather(struct text header, struct text metadata, struct tag tags[T
     if (metadata.length == 0)
         return count;
     members_open(&members, metadata);
-    while (count < TAGS_MAX && members_next(&members, &member)) {
-        if (member.kind == SCAN_STRING && member.raw.length <= TAGS_VALUE_MAX + 2 &&
-            is_word(member.key) && member.key.length <= TAGS_NAME_MAX &&
-            !has_name(tags, count, member.key))
+    while (members_next(&members, &member)) {
+        if (has_name(tags, count, member.key))
+            continue;
+        if (count < TAGS_MAX && member.kind == SCAN_STRING &&
+            member.raw.length <= TAGS_VALUE_MAX + 2 && is_word(member.key) &&
+            member.key.length <= TAGS_NAME_MAX)
             tags[count++] = (struct tag){member.key, member.raw, true};
+        else
+            ++*left_out;
     }
     return count;
 }
@@ -108,8 +113,8 @@ static void append_escaped(struct buffer *out, struct text value)
     buffer_append_char(out, '"');
 }
 
-/* Takes the tag back when it does not fit. */
-static void append_tag(struct buffer *out, const struct tag *tag)
+/* Takes the tag back when it does not fit; then false. */
+static bool append_tag(struct buffer *out, const struct tag *tag)
 {
     size_t before = out->length;
 
@@ -120,22 +125,29 @@ static void append_tag(struct buffer *out, const struct tag *tag)
         buffer_append(out, tag->value);
     else
         append_escaped(out, tag->value);
-    if (!out->failed && out->length >= TAGS_LENGTH_MAX)
-        out->length = before;
+    if (out->failed || out->length < TAGS_LENGTH_MAX)
+        return true;
+    out->length = before;
+    return false;
 }
 
-struct text tags_make(struct text header, struct text metadata, struct arena *arena)
+struct text tags_make(struct text header, struct text metadata, struct arena *arena,
+                      size_t *left_out)
 {
     struct tag tags[TAGS_MAX];
-    size_t count = header.length == 0 && metadata.length == 0 ? 0 : gather(header, metadata, tags);
     struct buffer out;
+    size_t count = 0;
+
+    *left_out = 0;
+    if (header.length > 0 || metadata.length > 0)
+        count = gather(header, metadata, tags, left_out);
 
     if (count == 0)
         return text_of(NULL, 0);
     buffer_open(&out, 4 * TAGS_LENGTH_MAX);
     buffer_append_char(&out, '{');
     for (size_t i = 0; i < count; i++)
-        append_tag(&out, &tags[i]);
+        *left_out += !append_tag(&out, &tags[i]);
     buffer_append_char(&out, '}');
     struct text made =
         out.failed || out.length <= 2 ? text_of(NULL, 0) : arena_copy(arena, buffer_text(&out));

@@ -17,7 +17,9 @@
 const char *tags_header_problem(struct text header);
 /* The object in `arena`; empty when there is no tag. `header` is good; `metadata` is a raw JSON
  * object, checked by a scan, or empty. The header's come first and win; of the metadata those
- * members that are strings of at most TAGS_VALUE_MAX and that still fit. */
-struct text tags_make(struct text header, struct text metadata, struct arena *arena);
+ * members that are strings of at most TAGS_VALUE_MAX and that still fit; `*left_out`: how many of
+ * both were no tags or did not fit. */
+struct text tags_make(struct text header, struct text metadata, struct arena *arena,
+                      size_t *left_out);
 
 #endif

@@ -1,5 +1,8 @@
 """`turnpike budget`."""
 
+import json
+import pathlib
+
 import pytest
 
 from administration import Place, on_terminal
@@ -84,11 +87,44 @@ def test_edit_raise_delete(place):
     assert place.json("budget", "show", made["id"])["left"] == "9.00"
     for until, said in (("2020-01-01", "has passed"), ("never", "has an end"), ("soon", "no time")):
         assert said in place.refused("budget", "raise", made["id"], "--amount", "9", "--until", until)
+    for amount in ("7", "6.99"):
+        assert "a raise is above it" in place.refused("budget", "raise", made["id"], "--amount", amount, "--until", "3d")
     assert "--off" in place.refused("budget", "raise", made["id"], "--amount", "9")
     assert place.json("budget", "raise", made["id"], "--off")["raised_to"] is None
+    # An amount that reaches the raise ends it: it would lower what was said.
+    place.run("budget", "raise", made["id"], "--amount", "9", "--until", "3d")
+    assert place.json("budget", "edit", made["id"], "--amount", "8.5")["raised_to"] == "9.00"
+    edited = place.json("budget", "edit", made["id"], "--amount", "12")
+    assert (edited["amount"], edited["raised_to"], edited["raised_until"]) == ("12.00", None, None)
     place.run("budget", "delete", made["id"])
     assert "no budget" in place.refused("budget", "show", made["id"], code=1)
-    assert [row["action"] for row in place.lines("audit", "--object", "budget")] == ["delete", "raise", "raise", "update", "create"]
+    assert [row["action"] for row in place.lines("audit", "--object", "budget")] == [
+        "delete", "update", "update", "raise", "raise", "raise", "update", "create"]
+
+
+@pytest.mark.parametrize("amount", ["5EUR", "$5", "5 €", "EUR 5", "5usd"])
+def test_an_amount_with_a_currency(place, amount):
+    said = place.refused("budget", "create", "--team", "search", "--amount", amount)
+    assert "in US dollars" in said and "write them as 500 or 0.25" in said, said
+
+
+def test_names_that_a_terminal_would_obey(place):
+    """Marks that turn the direction of what follows are in the JSON and never on the terminal; nor are commands."""
+    marks = ["\u202e", "\u2066", "\u200f", "\u061c"]
+    name = "a" + "x".join(marks) + "z"
+    made = place.json("budget", "create", "--organisation", "--amount", "5", "--name", name)
+    assert made["name"] == name
+    (pathlib.Path(place.data).parent / "file.yaml").write_text(json.dumps(
+        {"budgets": [{"organisation": True, "amount": 6, "name": name}]}))
+    (pathlib.Path(place.data).parent / "wrong.yaml").write_text(json.dumps({"budgets": [{"team": "t" + name, "amount": 5}]}))
+    shown = [place.run(*verb).stdout for verb in (
+        ["budget", "list"], ["budget", "show", made["id"]], ["audit"],
+        ["apply", "-f", str(pathlib.Path(place.data).parent / "file.yaml"), "--dry-run"])]
+    shown.append(place.refused("apply", "-f", str(pathlib.Path(place.data).parent / "wrong.yaml"), code=1))
+    marks += ["\x1b", "\x7f", "\u009b"]
+    shown.append(place.refused("budget", "show", "x".join(marks) + "z", code=1))
+    for text in shown:
+        assert "z" in text and not any(mark in text for mark in marks), repr(text)
 
 
 @pytest.mark.parametrize("width", [80, 120])

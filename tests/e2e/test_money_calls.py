@@ -369,6 +369,17 @@ def test_a_callers_tags_never_move_a_budget(calls):
     assert "x-turnpike-tags" not in dict(script.call().headers), "the header is the gateway's own"
 
 
+def test_metadata_that_is_too_large_for_tags_is_told(calls):
+    script = calls.fake.script(answering(chat_with(usage_of(1, 0, 1))))
+    body = {"model": "gpt-4o-mini", "user": script.token, "messages": HELLO}
+    answer = calls.call(calls.free, {**body, "metadata": {"a": "1", "text": "x" * 400, "b": "2"}})
+    assert answer.header("x-turnpike-tags-left-out") == "1"
+    assert calls.record(answer)["request_tags"] == {"a": "1", "b": "2"}
+    answer = calls.call(calls.free, {**body, "metadata": {f"m{i}": "v" * 100 for i in range(16)}})
+    assert int(answer.header("x-turnpike-tags-left-out")) == 16 - len(calls.record(answer)["request_tags"])
+    assert calls.call(calls.free, {**body, "metadata": {"a": "1"}}).header("x-turnpike-tags-left-out") is None
+
+
 @pytest.mark.parametrize("tags", ["novalue", "=x", "a b=c", "a=" + "v" * 300, "a=" + "v" * 10_000, ",".join(f"t{i}=1" for i in range(40))])
 def test_wrong_tags_say_so(calls, tags):
     answer = calls.call(calls.free, {"model": "gpt-4o-mini", "messages": HELLO}, [("x-turnpike-tags", tags)])

@@ -77,6 +77,24 @@ static void a_discount_is_for_every_line(void **state)
     price_book_release(book);
 }
 
+/* Own prices are final, and the rule names no discount that was not taken off. */
+static void own_prices_have_no_discount(void **state)
+{
+    const struct price_own own[] = {{TEXT("gpt-5-mini"), UNIT_INPUT, 250000000000},
+                                    {TEXT("gpt-5-mini"), UNIT_OUTPUT, 2000000000000}};
+    struct price_book *book = book_of(TEXT("openai"), 1000, own, 2, no_facts);
+    char rule[PRICE_RULE_SIZE];
+    struct price price = cost_of(book, "gpt-5-mini", 1, 1, SERVICE_STANDARD);
+    (void)price_rule_write(price_book_find(book, TEXT("mine"), TEXT("gpt-5-mini")), &price, rule);
+    assert_null(strstr(rule, "discount"));
+    price_book_release(book);
+    book = book_of(TEXT("openai"), 1000, own, 1, no_facts); /* the output is the list's */
+    price = cost_of(book, "gpt-5-mini", 1, 1, SERVICE_STANDARD);
+    (void)price_rule_write(price_book_find(book, TEXT("mine"), TEXT("gpt-5-mini")), &price, rule);
+    assert_non_null(strstr(rule, "discount=0.9"));
+    price_book_release(book);
+}
+
 static void a_discount_of_all_is_free(void **state)
 {
     struct price_book *book = book_of(TEXT("openai"), PRICE_DISCOUNT_WHOLE, NULL, 0, no_facts);
@@ -226,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_discount_is_for_every_line),
+        cmocka_unit_test(own_prices_have_no_discount),
         cmocka_unit_test(a_discount_of_all_is_free),
         cmocka_unit_test(own_prices_go_before_the_list),
         cmocka_unit_test(a_provider_without_a_list),

@@ -143,9 +143,11 @@ static void test_characters(void **state)
 }
 
 static void check_tags(struct fixture *fixture, struct text header, struct text metadata,
-                       struct text wanted)
+                       struct text wanted, size_t expected_out)
 {
-    struct text made = tags_make(header, metadata, &fixture->arena);
+    size_t left_out;
+    struct text made = tags_make(header, metadata, &fixture->arena, &left_out);
+    assert_int_equal(left_out, expected_out);
     assert_null(tags_header_problem(header));
     assert_true(text_equal(made, wanted));
 }
@@ -155,12 +157,12 @@ static void test_tags(void **state)
     struct fixture *fixture = *state;
     const struct text none = text_of(NULL, 0);
 
-    check_tags(fixture, none, none, none);
-    check_tags(fixture, TEXT(" a=1, b = x y ,,a=2"), none, TEXT("{\"a\":\"1\",\"b\":\"x y\"}"));
-    check_tags(fixture, TEXT("a=\"q\\"), none, TEXT("{\"a\":\"\\\"q\\\\\"}"));
+    check_tags(fixture, none, none, none, 0);
+    check_tags(fixture, TEXT(" a=1, b = x y ,,a=2"), none, TEXT("{\"a\":\"1\",\"b\":\"x y\"}"), 0);
+    check_tags(fixture, TEXT("a=\"q\\"), none, TEXT("{\"a\":\"\\\"q\\\\\"}"), 0);
     check_tags(fixture, TEXT("a=1"), TEXT("{\"a\":\"2\",\"c\":\"\\u00e9\",\"d\":7,\"e e\":\"x\"}"),
-               TEXT("{\"a\":\"1\",\"c\":\"\\u00e9\"}"));
-    check_tags(fixture, TEXT("a="), none, TEXT("{\"a\":\"\"}"));
+               TEXT("{\"a\":\"1\",\"c\":\"\\u00e9\"}"), 2);
+    check_tags(fixture, TEXT("a="), none, TEXT("{\"a\":\"\"}"), 0);
 }
 
 static void test_tags_refused(void **state)
@@ -185,7 +187,10 @@ static void test_tags_fit(void **state)
     for (unsigned i = 0; i < 30; i++)
         buffer_append_format(&metadata, "%s\"name%u\":\"%0100u\"", i ? "," : "", i, i);
     buffer_append_char(&metadata, '}');
-    struct text made = tags_make(text_of(NULL, 0), buffer_text(&metadata), &fixture->arena);
+    size_t left_out;
+    struct text made =
+        tags_make(text_of(NULL, 0), buffer_text(&metadata), &fixture->arena, &left_out);
+    assert_int_equal(left_out, 26); /* four of them fit */
     assert_true(made.length > 300 && made.length <= TAGS_LENGTH_MAX);
     assert_int_equal(made.data[made.length - 1], '}');
     buffer_close(&metadata);

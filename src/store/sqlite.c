@@ -79,7 +79,11 @@ static enum error open_database(struct store *store, const char *path, enum stor
     sqlite3_busy_timeout(store->database, (int)patience);
     if (access == STORE_READ)
         return ERROR_OK;
-    return store_execute(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
+    /* The page size is a new file's. Records come in by the thousand and are only appended: larger
+     * pages are fewer system calls, two for each page in the WAL and two when it moves into the
+     * file. */
+    return store_execute(store, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL;"
+                                " PRAGMA synchronous=FULL;");
 }
 
 /* Its own count of the memory it uses, which nobody reads, takes a lock for every piece. */

@@ -16,7 +16,13 @@ void call_free(void *owner)
     struct http_origin *origin = call->origin;
 
     origin->calls--;
-    free(call);
+    if (origin->spare_count < SPARE_CALLS_MAXIMUM) {
+        call->next_waiting = origin->spare_calls;
+        origin->spare_calls = call;
+        origin->spare_count++;
+    } else {
+        free(call);
+    }
     pool_free_when_unused(origin);
 }
 
@@ -528,13 +534,22 @@ static void on_total_timeout(void *owner)
 
 /* ---- the call's handle ---- */
 
+static struct http_call *take_memory(struct http_origin *origin)
+{
+    struct http_call *spare = origin->spare_calls;
+
+    if (!spare)
+        return malloc(sizeof(*spare));
+    origin->spare_calls = spare->next_waiting;
+    origin->spare_count--;
+    return spare;
+}
+
 struct http_call *http_call_start(struct http_origin *origin,
                                   const struct http_call_request *request,
                                   const struct http_call_events *events, void *owner)
 {
-    /* Not calloc, which never takes what was freed a moment ago (glibc's has no part in the
-     * thread's cache): one is made for every call. */
-    struct http_call *call = malloc(sizeof(*call));
+    struct http_call *call = take_memory(origin);
 
     if (!call)
         return NULL;

@@ -88,8 +88,14 @@ struct http_origin {
     struct loop_timer idle_timer;
     struct loop_deferred release;
     size_t calls;
+    struct http_call *spare_calls; /* memory of calls that are over, by next_waiting */
+    size_t spare_count;
     bool released;
 };
+
+/* A turn of the loop ends its calls together, more than malloc keeps at hand for its thread (seven
+ * of a size). 64 are some 25 KB. */
+#define SPARE_CALLS_MAXIMUM 64u
 
 /* ---- client.c ---- */
 

@@ -427,6 +427,10 @@ static void free_origin(void *owner)
 {
     struct http_origin *origin = owner;
 
+    for (struct http_call *call = origin->spare_calls, *next; call; call = next) {
+        next = call->next_waiting;
+        free(call);
+    }
     tls_context_release(origin->settings.tls);
     buffer_close(&origin->texts);
     free(origin);

@@ -127,8 +127,8 @@ static enum error answer_head(struct provider_answer *base, const struct http1_h
 static struct text rekey(struct dialect_answer *answer, struct text text)
 {
     struct text key = TEXT("\"reasoning\":"), rest = text;
-    ptrdiff_t found = text_find(text, key);
-    if (!answer->rekeys || found < 0)
+    ptrdiff_t found = answer->rekeys ? text_find(text, key) : -1; /* a look at every byte */
+    if (found < 0)
         return text;
     buffer_clear(&answer->rekeyed);
     for (; found >= 0; found = text_find(rest, key)) {

@@ -32,8 +32,8 @@ static const struct cloud clouds[] = {
      "", openai_patterns},
     {"azure", "Azure OpenAI", "azure", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", NULL,
      "/openai/v1", openai_patterns},
-    {"anthropic", "Anthropic", "anthropic", "ANTHROPIC_API_KEY", NULL, "https://api.anthropic.com/v1",
-     "", claude_patterns},
+    {"anthropic", "Anthropic", "anthropic", "ANTHROPIC_API_KEY", NULL,
+     "https://api.anthropic.com/v1", "", claude_patterns},
     {"gemini", "Gemini", "gemini", "GEMINI_API_KEY", NULL,
      "https://generativelanguage.googleapis.com/v1beta", "", gemini_patterns},
 };

@@ -1,4 +1,5 @@
-/* health: asks providers from time to time whether they are there, so that a call need not find out.
+/* health: asks providers from time to time whether they are there, so that a call need not find
+ * out.
  *
  * A GET without the credential, below the provider's base URL (providers.NAME.health): an answer
  * below 500, a 401 too, says that somebody is there; anything else counts against it. One worker

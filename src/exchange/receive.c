@@ -43,7 +43,7 @@ static void note_source(struct exchange *exchange)
     exchange->record.source = host_of(exchange, &source.address);
     if (source.hops > 0 || source.unreadable)
         exchange->record.forwarder = host_of(exchange, peer);
-    (void)network_of(&source.address, &exchange->source);
+    network_of(&source.address, &exchange->source);
 }
 
 void receive_note_caller(struct exchange *exchange)

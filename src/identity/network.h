@@ -26,7 +26,7 @@ struct network {
 must_handle enum error network_parse(struct text t, struct network *out);
 /* The address as a network of one; false for a unix socket or none, and `out` is then of
  * length 0. */
-must_check bool network_of(const struct address *address, struct network *out);
+bool network_of(const struct address *address, struct network *out);
 /* The network of `v4` or `v6` bits around it, by its family; at most 32 and 128. */
 struct network network_around(const struct network *network, unsigned v4, unsigned v6);
 bool network_is_v4(const struct network *network);

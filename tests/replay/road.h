@@ -250,11 +250,10 @@ static inline void road_open(struct road *road, const char *yaml)
     assert_non_null(worker->key_memory);
     worker->journal = &road->journal;
     worker->metrics = metrics_worker(road->metrics, 0);
-    worker->services =
-        (struct worker_services){.find_object = road_find_object,
-                                 .is_ready = road_is_ready,
-                                 .write_metrics = road_write_metrics,
-                                 .owner = road};
+    worker->services = (struct worker_services){.find_object = road_find_object,
+                                                .is_ready = road_is_ready,
+                                                .write_metrics = road_write_metrics,
+                                                .owner = road};
     arena_pool_open(&worker->arena_pool, 16);
     buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
     assert_non_null(buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM));

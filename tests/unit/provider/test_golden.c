@@ -4,13 +4,13 @@
  *   request.json    what the caller sends to /v1/chat/completions, or to the path in endpoint.txt
  *   settings.txt    lines "name=value", each may be left out: model, output_limit, output_largest,
  * project and location (of Vertex AI),
- * quirks, api_version (of Azure), drop (names with commas), and end=reset where the answer breaks off upstream.json   the body that
- * the provider is sent, compared as JSON upstream.txt    the target, then the header lines without
- * the credential refused.txt     instead of both: the member and the reason of a 400 answer.http
- * the provider's answer: status, header lines, an empty line, the body; or answer.hex      the same
- * with the body in hexadecimal digits caller.http     what the caller gets: status, header lines,
- * an empty line, the body usage.json      the counts, as openai/usage.h has them, and the usage as
- * the provider wrote it
+ * quirks, api_version (of Azure), drop (names with commas), and end=reset where the answer breaks
+ * off upstream.json   the body that the provider is sent, compared as JSON upstream.txt    the
+ * target, then the header lines without the credential refused.txt     instead of both: the member
+ * and the reason of a 400 answer.http the provider's answer: status, header lines, an empty line,
+ * the body; or answer.hex      the same with the body in hexadecimal digits caller.http     what
+ * the caller gets: status, header lines, an empty line, the body usage.json      the counts, as
+ * openai/usage.h has them, and the usage as the provider wrote it
  *
  * Every answer is fed whole, cut in two at every byte, and byte by byte: all must give the same.
  * GOLDEN_WRITE=1 writes what is expected; read it before you keep it. GOLDEN_CASE=FAMILY/CASE runs

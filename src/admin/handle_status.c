@@ -1,6 +1,7 @@
 /* Who asks, and what the gateway is doing. */
 #include "admin/call.h"
 #include "admin/handlers.h"
+#include "control/credential_refresher.h"
 
 bool handle_me(struct admin_call *call)
 {
@@ -76,6 +77,31 @@ static void write_keys(struct admin_call *call)
     json_end_object(json);
 }
 
+static void write_credential(void *owner, const struct pool_member_state *state)
+{
+    struct admin_call *call = owner;
+    struct json_writer *json = &call->json;
+
+    json_begin_object(json);
+    json_member_text(json, "provider", state->provider);
+    json_member_text(json, "name", state->name);
+    json_member_bool(json, "working", state->has_token && !state->problem[0]);
+    call_write_moment(call, "expires_at", state->expires);
+    call_write_moment(call, "refreshed_at", state->refreshed_at);
+    call_write_moment(call, "failed_at", state->failed_at);
+    call_write_text(call, "problem", text_from(state->problem));
+    json_member_unsigned(json, "calls", state->in_flight);
+    json_end_object(json);
+}
+
+static void write_credentials(struct admin_call *call)
+{
+    json_key(&call->json, TEXT("credentials"));
+    json_begin_array(&call->json);
+    credential_refresher_visit(call->office->settings.provider_credentials, write_credential, call);
+    json_end_array(&call->json);
+}
+
 bool handle_status(struct admin_call *call)
 {
     struct json_writer *json = &call->json;
@@ -88,6 +114,7 @@ bool handle_status(struct admin_call *call)
     write_ledger(call);
     write_prices(call);
     write_keys(call);
+    write_credentials(call);
     json_end_object(json);
     return true;
 }

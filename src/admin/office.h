@@ -19,10 +19,11 @@
 
 /* All of it outlives the office. */
 struct office_settings {
-    const char *data;           /* the data directory */
-    struct ledger *ledger;      /* NULL: none is running, as in tests */
-    struct key_refresher *keys; /* NULL likewise */
-    struct policy *policy;      /* NULL likewise */
+    const char *data;                                  /* the data directory */
+    struct ledger *ledger;                             /* NULL: none is running, as in tests */
+    struct key_refresher *keys;                        /* NULL likewise */
+    struct policy *policy;                             /* NULL likewise */
+    struct credential_refresher *provider_credentials; /* NULL likewise */
 };
 
 struct office {

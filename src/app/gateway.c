@@ -480,6 +480,7 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
         .office = {.data = gateway->settings.data,
                    .ledger = gateway->ledger,
                    .keys = gateway->key_refresher,
+                   .provider_credentials = gateway->credentials,
                    .policy = policy_refresher_policy(gateway->policy_refresher)},
         .metrics = gateway->metrics,
     };

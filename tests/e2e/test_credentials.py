@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.auth import crypt, jwt
 
+from admin_client import AdminClient
 from fake_tokens import ROLE, FakeTokens
 from gateway import Gateway, plain_config, wait_until
 
@@ -413,6 +414,19 @@ def test_an_issuer_in_clear_is_not_asked(start, tmp_path, rsa_key):
     with pytest.raises(openai.InternalServerError) as caught:
         ask(gateway)
     assert "would have credentials travel in clear" in caught.value.message
+
+
+def test_status_tells_of_each(start, tokens):
+    gateway = start([*machine(tokens), {"name": "broken", "google": {"credentials_file": "missing.json"}}])
+    done = gateway.run("admin", "key", "create", "--data", str(gateway.data), "--name", "o", "--role", "owner", "--json")
+    admin = AdminClient(gateway, json.loads(done.stdout)["key"])
+    wait_until(lambda: all(row["working"] or row["problem"] for row in admin.get("/status")["credentials"]), 20, "both were tried")
+    vm, broken = admin.get("/status")["credentials"]
+    assert (vm["provider"], vm["name"], vm["working"], vm["problem"], vm["calls"]) == ("up", "vm", True, None, 0)
+    expires = datetime.datetime.fromisoformat(vm["expires_at"]).timestamp()
+    assert expires == pytest.approx(time.time() + 3600, abs=60)
+    assert (broken["working"], broken["expires_at"], broken["refreshed_at"]) == (False, None, None)
+    assert "missing.json cannot be read" in broken["problem"]
 
 
 def test_a_reload_keeps_tokens(start, tokens, own_fake):

@@ -58,6 +58,7 @@ def start(tmp_path, own_fake):
         home = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
         gateway = Gateway(tmp_path, config, environment=home | (environment or {})).start()
         started.append(gateway)
+        assert gateway.key, "made here once, before several threads want it"
         return gateway
 
     yield begin

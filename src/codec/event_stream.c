@@ -176,6 +176,7 @@ static const struct {
 
 static int64_t read_signed(const char *at, size_t size)
 {
+    ensure(size >= 1 && size <= 8); /* of the rows that are numbers */
     unsigned shift = 64 - 8 * (unsigned)size;
 
     /* Up to the sign and back down with it. */

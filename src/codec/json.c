@@ -366,6 +366,13 @@ enum error json_parse(struct text text, yyjson_doc **document)
 
 /* ---- reading ---- */
 
+yyjson_val *json_members(yyjson_val *value)
+{
+    /* With room for where the loop's key and value would stand. */
+    static yyjson_val empty[3] = {{.tag = YYJSON_TYPE_OBJ}};
+    return yyjson_is_obj(value) ? value : &empty[0];
+}
+
 /* The member, or NULL when it is absent or null. */
 static yyjson_val *find(yyjson_val *object, const char *key)
 {

@@ -59,6 +59,10 @@ bool json_append_text(struct buffer *out, struct text value);
 
 /* ---- reading ---- */
 
+/* For yyjson_obj_foreach: `value`, or an object without members where that is no object. The loop
+ * itself would step on from NULL, which is undefined. */
+yyjson_val *json_members(yyjson_val *value);
+
 /* Parses `text`, which is copied. Bytes that are not UTF-8 stay as they are, and half a surrogate
  * pair ("\\ud83d" alone: what JavaScript makes of a string that was cut within a character) becomes
  * three bytes like those of any other character of its size; json_text writes both as U+FFFD.

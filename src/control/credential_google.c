@@ -189,7 +189,7 @@ static enum error subject_from_url(struct token_source *source, yyjson_val *file
     struct text subject;
     size_t i, most, count = 0;
 
-    yyjson_obj_foreach(yyjson_obj_get(origin, "headers"), i, most, name, value)
+    yyjson_obj_foreach(json_members(yyjson_obj_get(origin, "headers")), i, most, name, value)
     {
         if (count < FETCH_FIELDS_MAX)
             request.fields[count++] = (struct fetch_field){

@@ -116,7 +116,7 @@ static yyjson_mut_val *close_map(struct closing *closing, yyjson_val *map, unsig
     yyjson_mut_val *out = yyjson_mut_obj(closing->document);
     yyjson_val *key, *value;
     size_t index, count;
-    yyjson_obj_foreach(map, index, count, key, value)
+    yyjson_obj_foreach(json_members(map), index, count, key, value)
     {
         yyjson_mut_val *made = close_schema(closing, value, depth);
         if (made == NULL ||
@@ -214,7 +214,7 @@ static yyjson_mut_val *close_schema(struct closing *closing, yyjson_val *schema,
         return yyjson_val_mut_copy(closing->document, schema);
     yyjson_mut_val *out = yyjson_mut_obj(closing->document);
     buffer_open(&notes, NOTES_MAX);
-    yyjson_obj_foreach(schema, index, count, key, value)
+    yyjson_obj_foreach(json_members(schema), index, count, key, value)
     {
         if (!close_member(closing, out, key, value, depth + 1) && !is_additional(key, value))
             note(closing, &notes, key, value);

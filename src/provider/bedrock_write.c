@@ -699,7 +699,7 @@ static enum error write_metadata(const struct plan *plan)
         return ERROR_OK;
     json_key(plan->json, TEXT("requestMetadata"));
     json_begin_object(plan->json);
-    yyjson_obj_foreach(pairs, index, size, key, value)
+    yyjson_obj_foreach(json_members(pairs), index, size, key, value)
         add_metadata(&writer, TEXT("metadata"), value_text(key), value_text(value));
     if (user)
         add_metadata(&writer, TEXT("user"), TEXT("turnpike_user"), conversation->user);

@@ -512,7 +512,8 @@ static enum error write_labels(const struct options *options)
         write_label(options, TEXT("user"), conversation->user);
     if (person)
         write_label(options, TEXT("safety_identifier"), conversation->safety_identifier);
-    yyjson_obj_foreach(metadata ? conversation->metadata : NULL, index, count, key, value)
+    yyjson_obj_foreach(json_members(metadata ? conversation->metadata : NULL), index, count, key,
+                       value)
         write_label(options, text_of(yyjson_get_str(key), yyjson_get_len(key)),
                     text_of(yyjson_get_str(value), yyjson_get_len(value)));
     json_end_object(options->json);

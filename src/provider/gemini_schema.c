@@ -220,7 +220,7 @@ static node *mend_map(struct schema *schema, yyjson_val *map)
     node *made = yyjson_mut_obj(schema->document);
     yyjson_val *key, *value;
     size_t index, count;
-    yyjson_obj_foreach(map, index, count, key, value)
+    yyjson_obj_foreach(json_members(map), index, count, key, value)
     {
         if (count_node(schema))
             put(schema, made, text_of_value(key), mend(schema, value));
@@ -288,7 +288,7 @@ static void merge_into(struct schema *schema, node *made, struct text key, yyjso
         yyjson_arr_foreach(value, index, count, entry)
             yyjson_mut_arr_append(there, copy(schema, entry));
     } else if (yyjson_mut_is_obj(there) && text_equal(key, TEXT("properties"))) {
-        yyjson_obj_foreach(value, index, count, name, entry)
+        yyjson_obj_foreach(json_members(value), index, count, name, entry)
         {
             struct text text = text_of_value(name);
             if (count_node(schema) && yyjson_mut_obj_getn(there, text.data, text.length) == NULL)
@@ -307,7 +307,7 @@ static node *merge(struct schema *schema, yyjson_val *value)
     yyjson_val *key, *member;
     gather(schema, value, &sources);
     for (size_t i = 0; i < sources.count; i++) {
-        yyjson_obj_foreach(sources.rows[i], index, count, key, member)
+        yyjson_obj_foreach(json_members(sources.rows[i]), index, count, key, member)
         {
             struct text name = text_of_value(key);
             if (count_node(schema) && !text_equal(name, TEXT("allOf")) &&
@@ -334,7 +334,7 @@ static node *mend(struct schema *schema, yyjson_val *value)
                                 .has_enum = yyjson_obj_get(value, "enum") != NULL,
                                 .has_defs = yyjson_obj_get(value, "$defs") != NULL};
     node *made = yyjson_mut_obj(schema->document);
-    yyjson_obj_foreach(value, index, count, key, member)
+    yyjson_obj_foreach(json_members(value), index, count, key, member)
         mend_key(schema, made, &shape, text_of_value(key), member);
     schema->depth--;
     return made;
@@ -527,7 +527,8 @@ static void put_properties(struct schema *schema, node *made, const struct sourc
     yyjson_val *key, *value;
     size_t index, count;
     for (size_t i = 0; i < sources->count; i++) {
-        yyjson_obj_foreach(yyjson_obj_get(sources->rows[i], "properties"), index, count, key, value)
+        yyjson_obj_foreach(json_members(yyjson_obj_get(sources->rows[i], "properties")), index,
+                           count, key, value)
         {
             struct text name = text_of_value(key);
             if (yyjson_mut_obj_getn(properties, name.data, name.length) == NULL)

@@ -349,7 +349,7 @@ static bool overwrite_object(yyjson_mut_val *old, yyjson_val *value)
     size_t index, count;
     if (!yyjson_mut_is_obj(old) || yyjson_mut_obj_size(old) != yyjson_obj_size(value))
         return false;
-    yyjson_obj_foreach(value, index, count, key, member)
+    yyjson_obj_foreach(json_members(value), index, count, key, member)
     {
         yyjson_mut_val *kept = yyjson_mut_obj_getn(old, yyjson_get_str(key), yyjson_get_len(key));
         if (yyjson_mut_is_num(kept) && yyjson_is_uint(member))

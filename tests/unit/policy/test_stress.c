@@ -227,10 +227,15 @@ static void check_sums(const struct tally tallies[THREADS])
     check_period("soft", NOW, lifetime);
 }
 
+#define TURNS_MAX 200u
+
 static void run_writer(void)
 {
     unsigned crossings = 0;
-    for (unsigned change = 0; change < CHANGES; change++) {
+    /* Until the callers have spent enough, however slow the machine is. */
+    for (unsigned turn = 0; turn < CHANGES || (crossings < 2 && turn < CHANGES * TURNS_MAX);
+         turn++) {
+        unsigned change = turn < CHANGES ? turn : CHANGES - 1;
         replace(change);
         policy_tick(policy, atomic_load(&wall));
         policy_take_crossings(policy, atomic_load(&wall), ignore_crossing, &crossings);

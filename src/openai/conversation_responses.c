@@ -26,8 +26,8 @@ static struct part *add_part(struct items *items, enum part_kind kind, const cha
 
 static void begin_turn(struct items *items, enum turn_role role, bool joins)
 {
-    struct turn *last = items->turn_count > 0 ? &items->turns[items->turn_count - 1] : NULL;
-    if (joins && items->calls && last != NULL && last->role == role)
+    if (joins && items->calls && items->turn_count > 0 &&
+        items->turns[items->turn_count - 1].role == role)
         return;
     items->calls = joins;
     items->turns[items->turn_count++] =

@@ -1,5 +1,7 @@
 #include "openai/translation_parts.h"
 
+#include "base/ensure.h"
+
 #define TOOLS_AT_FIRST 4u /* most turns call one or two */
 
 /* ---- opening, closing ---- */
@@ -167,6 +169,7 @@ static void tell_run(struct translation *translation, struct translation_choice 
     };
     if (text_empty(text))
         return;
+    ensure(choice->run != RUN_NONE); /* what was held back belongs to a run */
     if (choice->run == RUN_TEXT)
         for (size_t i = 0; i < text.length; i++)
             choice->characters += ((unsigned char)text.data[i] & 0xc0) != 0x80;

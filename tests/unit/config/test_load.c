@@ -488,7 +488,7 @@ static void test_hostile(void **state)
         uint64_t start = clock_monotonic();
         refuse(buffer_text(&yaml), &lines);
         uint64_t took = (clock_monotonic() - start) / NANOSECONDS_PER_MILLISECOND;
-        if (!says(&lines, cases[i].says) || took > 5000)
+        if (!says(&lines, cases[i].says) || took > 30000) /* quadratic: minutes */
             fail_msg("case %zu, %u ms: %.*s", i, (unsigned)took,
                      TEXT_ARG(text_first(buffer_text(&lines), 2000)));
         if (took > 200)

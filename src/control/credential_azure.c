@@ -177,7 +177,7 @@ static enum error use_application(struct token_source *source, struct pool_token
     struct application application;
     struct fetch_answer answer = {0};
     struct buffer form;
-    yyjson_val *root;
+    yyjson_val *root = NULL;
     enum error error = source_open_body(source, &form);
 
     if (error == ERROR_OK)
@@ -210,7 +210,7 @@ static enum error use_machine(struct token_source *source, struct pool_token **t
     struct fetch_request request = {.method = "GET", .metadata = true};
     struct fetch_answer answer = {0};
     struct buffer query, url;
-    yyjson_val *root;
+    yyjson_val *root = NULL;
 
     buffer_open(&query, FETCH_URL_MAX);
     buffer_open(&url, FETCH_URL_MAX);

@@ -79,7 +79,7 @@ static enum error post_for_token(struct token_source *source, struct text url,
                                  const struct buffer *form, struct pool_token **token)
 {
     struct fetch_answer answer;
-    yyjson_val *root;
+    yyjson_val *root = NULL;
     enum error error = source_post_form(source, url, form, &answer, &root);
 
     if (error == ERROR_OK)
@@ -324,7 +324,7 @@ static enum error use_metadata(struct token_source *source, struct pool_token **
     struct text host = source_first(source_variable("GCE_METADATA_HOST"), TEXT(METADATA_HOST));
     char url[FETCH_URL_MAX];
     struct fetch_answer answer;
-    yyjson_val *root;
+    yyjson_val *root = NULL;
     int length = snprintf(
         url, sizeof(url), "%s%.*s/computeMetadata/v1/instance/service-accounts/%.*s/token",
         text_empty(settings->metadata_url) ? "http://" : "",

@@ -169,7 +169,7 @@ static void tell_run(struct translation *translation, struct translation_choice 
     };
     if (text_empty(text))
         return;
-    ensure(choice->run != RUN_NONE); /* what was held back belongs to a run */
+    ensure(rows[choice->run].tell != NULL); /* what was held back belongs to a run */
     if (choice->run == RUN_TEXT)
         for (size_t i = 0; i < text.length; i++)
             choice->characters += ((unsigned char)text.data[i] & 0xc0) != 0x80;

@@ -131,7 +131,7 @@ static void leave(struct attempt *attempt, const struct failure *failure)
     if (!rules)
         return;
     if (failure->classed && failure->class == ROUTE_FAILED_RATE_LIMITED)
-        route_place_rest(place, now + (attempt->rest > 0 ? attempt->rest : ATTEMPT_REST));
+        route_place_rest(place, now + failure_rest(attempt));
     if (failure->blames)
         route_breaker_fail(&place->breaker, rules, attempt->pass, now);
     else

@@ -60,7 +60,6 @@ struct attempt {
     enum route_pass pass;
     bool entered;        /* among the calls in flight there */
     uint64_t entered_at; /* loop_now */
-    uint64_t rest;       /* how long the provider wants to be left alone; 0: it does not say */
     bool decided;        /* whether another one follows: exchange->planned */
     int64_t cost;        /* of a line of its own, picodollars; RECORD_UNKNOWN */
 
@@ -72,8 +71,6 @@ struct attempt {
 /* What is held of an answer that is withheld: an error's body, the first frames of a stream, a
  * usual answer in one piece. What is larger goes on to the caller. */
 #define ATTEMPT_HELD_MAXIMUM (64u * 1024u)
-/* A provider that says 429 and not for how long is left alone for that. */
-#define ATTEMPT_REST NANOSECONDS_PER_SECOND
 /* For so long a stream is withheld though its head is here: then callers' own time-outs for silence
  * matter more than that another target might be tried. */
 #define ATTEMPT_PATIENCE (10 * NANOSECONDS_PER_SECOND)

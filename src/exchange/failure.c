@@ -2,14 +2,13 @@
 #include "exchange/failure.h"
 
 #include "base/clock.h"
-#include "base/number.h"
 #include "route/choose.h"
 
 /* Nobody asks for longer without meaning "not today", and a figure that is wrong must not take a
  * target away for a day. */
 #define REST_LONGEST (15 * 60 * NANOSECONDS_PER_SECOND)
-/* x-ratelimit-reset-* say when all of a limit is back, which is later than when some is. */
-#define RESET_LONGEST (60 * NANOSECONDS_PER_SECOND)
+/* A provider that says 429 and not for how long is left alone for that. */
+#define REST_UNSAID NANOSECONDS_PER_SECOND
 
 /* ---- errors of the network ---- */
 
@@ -64,48 +63,6 @@ static struct failure of_outcome(enum provider_failure found)
     return (struct failure){.failed = found != PROVIDER_FAILURE_NONE};
 }
 
-/* ---- OpenAI's dialect: the words of its error ---- */
-
-/* Codes of error bodies: OpenAI, Azure, vLLM and others that copy them. */
-static const struct {
-    struct text word;
-    enum provider_failure means;
-} error_words[] = {
-    {TEXT_INIT("context_length_exceeded"), PROVIDER_FAILURE_CONTEXT_LENGTH},
-    {TEXT_INIT("maximum context length"), PROVIDER_FAILURE_CONTEXT_LENGTH},
-    {TEXT_INIT("string_above_max_length"), PROVIDER_FAILURE_CONTEXT_LENGTH},
-    {TEXT_INIT("content_filter"), PROVIDER_FAILURE_CONTENT_FILTER},
-    {TEXT_INIT("content_policy_violation"), PROVIDER_FAILURE_CONTENT_FILTER},
-    {TEXT_INIT("ResponsibleAIPolicyViolation"), PROVIDER_FAILURE_CONTENT_FILTER},
-    {TEXT_INIT("rate_limit"), PROVIDER_FAILURE_RATE_LIMITED},
-    {TEXT_INIT("insufficient_quota"), PROVIDER_FAILURE_QUOTA},
-    {TEXT_INIT("invalid_request_error"), PROVIDER_FAILURE_REQUEST},
-};
-
-static enum provider_failure read_words(struct text error, enum provider_failure otherwise)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(error_words); i++)
-        if (text_find(error, error_words[i].word) >= 0)
-            return error_words[i].means;
-    return otherwise;
-}
-
-/* What the head alone does not say: why a request was refused, or an error in the place of an
- * answer, such as the event of a stream. */
-static enum provider_failure of_words(const struct attempt *attempt, enum provider_failure known)
-{
-    const struct answer_facts *facts = provider_answer_facts(attempt->answer);
-    enum provider_failure found = read_words(facts->error_raw, PROVIDER_FAILURE_SERVER);
-
-    if (known == PROVIDER_FAILURE_REQUEST)
-        return found == PROVIDER_FAILURE_CONTEXT_LENGTH || found == PROVIDER_FAILURE_CONTENT_FILTER
-                   ? found
-                   : known;
-    if (facts->is_error)
-        return found;
-    return facts->broken ? PROVIDER_FAILURE_SERVER : PROVIDER_FAILURE_NONE;
-}
-
 struct failure failure_find(const struct attempt *attempt)
 {
     if (attempt->credential_failed) /* one of several: the target is as good as before */
@@ -114,10 +71,10 @@ struct failure failure_find(const struct attempt *attempt)
         return of_outcome(PROVIDER_FAILURE_CREDENTIAL);
     if (attempt->error != ERROR_OK && attempt->error != ERROR_HTTP_TRUNCATED)
         return of_error(attempt->error);
+    const struct answer_facts *facts = provider_answer_facts(attempt->answer);
     enum provider_failure found = provider_answer_outcome(attempt->answer)->failure;
-    if ((found == PROVIDER_FAILURE_NONE || found == PROVIDER_FAILURE_REQUEST) &&
-        attempt->status > 0)
-        found = of_words(attempt, found);
+    if (found == PROVIDER_FAILURE_NONE && (facts->is_error || facts->broken))
+        found = PROVIDER_FAILURE_SERVER;
     if (found == PROVIDER_FAILURE_NONE && attempt->error != ERROR_OK)
         return of_error(attempt->error);
     return of_outcome(found);
@@ -130,80 +87,11 @@ struct text failure_name(const struct failure *failure)
     return failure->classed ? text_from(route_failure_name(failure->class)) : TEXT("other");
 }
 
-/* ---- when to come back ---- */
-
-/* "20", "1.5" in units of `unit`; fractions to a millionth. */
-static bool read_decimal(struct text t, uint64_t unit, uint64_t *out)
+uint64_t failure_rest(const struct attempt *attempt)
 {
-    ptrdiff_t dot = text_find_char(t, '.');
-    uint64_t whole = 0, fraction = 0, scale = 1;
-    struct text decimals = dot < 0 ? text_of(NULL, 0) : text_from_index(t, (size_t)dot + 1);
+    uint64_t rest = provider_answer_outcome(attempt->answer)->retry_after;
 
-    if (!number_parse_unsigned(dot < 0 ? t : text_first(t, (size_t)dot), &whole) ||
-        whole > REST_LONGEST)
-        return false;
-    decimals = text_first(decimals, 6);
-    if (decimals.length > 0 && !number_parse_unsigned(decimals, &fraction))
-        return false;
-    for (size_t i = 0; i < decimals.length; i++)
-        scale *= 10;
-    if (whole > REST_LONGEST / unit)
-        *out = REST_LONGEST;
-    else
-        *out = whole * unit + fraction * unit / scale;
-    return true;
-}
-
-/* "6m0s", "1h2m3.5s", "20ms". */
-static bool read_span(struct text t, uint64_t *out)
-{
-    static const struct {
-        struct text name;
-        uint64_t unit;
-    } units[] = {
-        {TEXT_INIT("ms"), NANOSECONDS_PER_MILLISECOND},
-        {TEXT_INIT("h"), 3600 * NANOSECONDS_PER_SECOND},
-        {TEXT_INIT("m"), 60 * NANOSECONDS_PER_SECOND},
-        {TEXT_INIT("s"), NANOSECONDS_PER_SECOND},
-    };
-    uint64_t sum = 0;
-
-    while (t.length > 0) {
-        size_t digits = 0, i = 0;
-        uint64_t part;
-        while (digits < t.length &&
-               ((t.data[digits] >= '0' && t.data[digits] <= '9') || t.data[digits] == '.'))
-            digits++;
-        struct text rest = text_from_index(t, digits);
-        while (i < ARRAY_LENGTH(units) && !text_starts_with(rest, units[i].name))
-            i++;
-        if (i == ARRAY_LENGTH(units) || !read_decimal(text_first(t, digits), units[i].unit, &part))
-            return false;
-        sum += part;
-        t = text_from_index(rest, units[i].name.length);
-    }
-    *out = sum;
-    return true;
-}
-
-static uint64_t read_reset(const struct http1_head *head, enum header_id remaining,
-                           enum header_id reset)
-{
-    uint64_t span = 0;
-
-    if (!text_equal(text_trim(http1_head_value(head, remaining)), TEXT("0")) ||
-        !read_span(text_trim(http1_head_value(head, reset)), &span))
-        return 0;
-    return span < RESET_LONGEST ? span : RESET_LONGEST;
-}
-
-uint64_t failure_read_rest(const struct provider_outcome *outcome, const struct http1_head *head)
-{
-    if (outcome->retry_after > 0)
-        return outcome->retry_after < REST_LONGEST ? outcome->retry_after : REST_LONGEST;
-    uint64_t requests =
-        read_reset(head, HEADER_X_RATELIMIT_REMAINING_REQUESTS, HEADER_X_RATELIMIT_RESET_REQUESTS);
-    uint64_t tokens =
-        read_reset(head, HEADER_X_RATELIMIT_REMAINING_TOKENS, HEADER_X_RATELIMIT_RESET_TOKENS);
-    return requests > tokens ? requests : tokens;
+    if (rest == 0)
+        return REST_UNSAID;
+    return rest < REST_LONGEST ? rest : REST_LONGEST;
 }

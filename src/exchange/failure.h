@@ -18,10 +18,9 @@ struct failure {
 
 /* Of an attempt whose answer has ended, or that failed. */
 struct failure failure_find(const struct attempt *attempt);
-/* How long the provider wants to be left alone, nanoseconds, 0: it does not say. As its family read
- * it (retry-after), else the reset of those limits of which nothing remains (x-ratelimit-*, as
- * OpenAI documents them). */
-uint64_t failure_read_rest(const struct provider_outcome *outcome, const struct http1_head *head);
+/* How long its target is left alone after it said that it is asked too much, nanoseconds: as its
+ * family read it from head and body, else a second. */
+uint64_t failure_rest(const struct attempt *attempt);
 /* The name for records: "rate_limited", "credential", "other". */
 struct text failure_name(const struct failure *failure);
 

@@ -181,7 +181,7 @@ static void note_rest(const struct attempt *attempt, const struct failure *failu
 
     if (attempt->exchange->rules && place && failure->classed &&
         failure->class == ROUTE_FAILED_RATE_LIMITED)
-        route_place_rest(place, now + (attempt->rest > 0 ? attempt->rest : ATTEMPT_REST));
+        route_place_rest(place, now + failure_rest(attempt));
 }
 
 static bool plan(struct attempt *attempt)

@@ -297,7 +297,6 @@ void relay_head(struct attempt *attempt, const struct http1_head *head)
     }
     buffer_clear(lines);
     enum error error = provider_answer_head(attempt->answer, head, lines, &attempt->out);
-    attempt->rest = failure_read_rest(provider_answer_outcome(attempt->answer), head);
     if (error == ERROR_OK)
         http1_append_header(lines, TEXT("x-request-id"),
                             text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));

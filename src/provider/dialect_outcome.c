@@ -96,7 +96,10 @@ static uint64_t read_go_span(struct text t)
     return span;
 }
 
-/* OpenAI and others say when a limit that is used up is full again. */
+/* OpenAI and others say when a limit that is used up is full again, which is later than when some
+ * of it is. */
+#define RESET_LONGEST (60 * NANOSECONDS_PER_SECOND)
+
 static uint64_t reset_after(const struct http1_head *head)
 {
     static const struct {
@@ -112,7 +115,7 @@ static uint64_t reset_after(const struct http1_head *head)
         uint64_t span = read_go_span(http1_head_value(head, rows[i].reset));
         longest = span > longest ? span : longest;
     }
-    return longest;
+    return longest < RESET_LONGEST ? longest : RESET_LONGEST;
 }
 
 struct provider_outcome dialect_outcome(const struct http1_head *head)
@@ -136,6 +139,7 @@ static const struct {
     {TEXT_INIT("context_length_exceeded"), PROVIDER_FAILURE_CONTEXT_LENGTH},
     {TEXT_INIT("exceed_context_size"), PROVIDER_FAILURE_CONTEXT_LENGTH},
     {TEXT_INIT("maximum context length"), PROVIDER_FAILURE_CONTEXT_LENGTH},
+    {TEXT_INIT("string_above_max_length"), PROVIDER_FAILURE_CONTEXT_LENGTH},
     {TEXT_INIT("ResponsibleAIPolicyViolation"), PROVIDER_FAILURE_CONTENT_FILTER},
     {TEXT_INIT("\"content_filter\""), PROVIDER_FAILURE_CONTENT_FILTER},
     {TEXT_INIT("content_policy_violation"), PROVIDER_FAILURE_CONTENT_FILTER},
@@ -143,7 +147,7 @@ static const struct {
     {TEXT_INIT("billing_hard_limit_reached"), PROVIDER_FAILURE_QUOTA},
     {TEXT_INIT("\"model_not_found\""), PROVIDER_FAILURE_MODEL},
     {TEXT_INIT("DeploymentNotFound"), PROVIDER_FAILURE_MODEL},
-    {TEXT_INIT("rate_limit_exceeded"), PROVIDER_FAILURE_RATE_LIMITED},
+    {TEXT_INIT("rate_limit"), PROVIDER_FAILURE_RATE_LIMITED},
     {TEXT_INIT("RateLimitReached"), PROVIDER_FAILURE_RATE_LIMITED},
 };
 
@@ -179,6 +183,10 @@ void dialect_refine_outcome(struct provider_outcome *outcome, struct text error_
             outcome->failure = word_rows[i].failure;
             break;
         }
+    /* With a status of failure that says it already, and 429 bears the type at times. */
+    if (!failed && outcome->failure == PROVIDER_FAILURE_SERVER &&
+        text_find(error_raw, TEXT("invalid_request_error")) >= 0)
+        outcome->failure = PROVIDER_FAILURE_REQUEST;
     if (outcome->failure == PROVIDER_FAILURE_RATE_LIMITED && outcome->retry_after == 0)
         outcome->retry_after = retry_in_words(error_raw);
 }

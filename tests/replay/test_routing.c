@@ -135,6 +135,24 @@ static void test_a_rate_limit_leads_to_the_next(void **state)
     expect_text(record->provider, "a");
 }
 
+/* Azure, and in their own ways Gemini and Bedrock, say it in the body alone. */
+static void test_a_rest_told_in_the_body(void **state)
+{
+    struct road *road = *state;
+    ask(road, CHAT, BODY);
+    up_fails(road, 0, "429 Slow Down", "", "RateLimitReached: retry after 7 seconds");
+    up_answers(road, 1, JSON, ANSWER);
+    expect_record(road, 1, RECORD_OUTCOME_SERVED, 200);
+    road_wait(road, 6 * SECOND);
+    ask(road, CHAT, BODY);
+    up_answers(road, 1, JSON, ANSWER);
+    expect_text(expect_record(road, 2, RECORD_OUTCOME_SERVED, 200)->provider, "b");
+    road_wait(road, 1001 * MS);
+    ask(road, CHAT, BODY);
+    up_answers(road, 0, JSON, ANSWER);
+    expect_text(expect_record(road, 3, RECORD_OUTCOME_SERVED, 200)->provider, "a");
+}
+
 static void test_all_rest(void **state)
 {
     struct road *road = *state;
@@ -630,6 +648,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_plain_models_pass_errors_on, plain),
         TEST(test_a_rate_limit_leads_to_the_next, retries),
+        TEST(test_a_rest_told_in_the_body, retries),
         TEST(test_all_rest, retries),
         TEST(test_which_answers_are_left, retries),
         TEST(test_a_connection_that_breaks_off, retries),

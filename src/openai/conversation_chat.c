@@ -398,13 +398,8 @@ void conversation_read_chat_tools(struct conversation_reader *reader, yyjson_val
         return;
     yyjson_arr_foreach(tools, index, size, value)
     {
-        tool->path = reader_path(reader, "tools", (int64_t)index, NULL, -1);
-        tool->raw = value;
-        if (!yyjson_is_obj(value)) {
-            reader_fail(reader, ERROR_SYNTAX, tool->path, NULL, "must be an object");
+        if (!reader_begin_tool(reader, value, index, tool))
             return;
-        }
-        tool->type = reader_need_text(reader, value, "type", tool->path);
         bool function = text_equal(tool->type, TEXT("function"));
         const char *member = function ? "function" : "custom";
         yyjson_val *inner = reader_object(reader, value, member, tool->path);

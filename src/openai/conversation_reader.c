@@ -272,6 +272,19 @@ struct tool *reader_add_tools(struct conversation_reader *reader, size_t count)
     return added;
 }
 
+bool reader_begin_tool(struct conversation_reader *reader, yyjson_val *value, size_t index,
+                       struct tool *tool)
+{
+    tool->path = reader_path(reader, "tools", (int64_t)index, NULL, -1);
+    tool->raw = value;
+    if (!yyjson_is_obj(value)) {
+        reader_fail(reader, ERROR_SYNTAX, tool->path, NULL, "must be an object");
+        return false;
+    }
+    tool->type = reader_need_text(reader, value, "type", tool->path);
+    return true;
+}
+
 void reader_function_tool(struct conversation_reader *reader, yyjson_val *function,
                           struct tool *tool)
 {

@@ -83,6 +83,10 @@ struct tool *reader_add_tools(struct conversation_reader *reader, size_t count);
 /* The tool that must be called: its name is in `holder`. */
 void reader_choose_named(struct conversation_reader *reader, yyjson_val *holder, const char *path);
 
+/* The path, the raw object and the type of `tools`' member at `index`. False, and told, when it is
+ * no object. */
+must_check bool reader_begin_tool(struct conversation_reader *reader, yyjson_val *value,
+                                  size_t index, struct tool *tool);
 /* `function` is the object that holds name, description and so on: in chat within the tool, in
  * responses the tool itself. */
 void reader_function_tool(struct conversation_reader *reader, yyjson_val *function,

@@ -3,9 +3,6 @@
 
 #include "base/clock.h"
 
-/* Credentials tried for one target of one call: more than two that fail in a row are no accident.
- */
-#define TRIES_MAX 3u
 /* The whole of what a call waits for tokens, whatever the number of waits. */
 #define WAIT_MAX   (12u * NANOSECONDS_PER_SECOND)
 #define DETAIL_MAX 1024u
@@ -30,7 +27,6 @@ static void on_changed(void *ticket)
     if (!exchange)
         return;
     exchange->credentials.wait = NULL;
-    exchange->credentials.tried = 0; /* what was refused may have been replaced */
     exchange_resume(exchange);
 }
 
@@ -68,11 +64,10 @@ bool credentials_choose(struct attempt *attempt)
         return true;
     if (state->provider != attempt->target->provider) {
         state->provider = attempt->target->provider;
-        state->tried = 0;
-        state->tries = 0;
+        state->tried.count = 0;
     }
     state->choice =
-        credential_pool_choose(upstream->pool, loop_wall(loop), loop_now(loop), state->tried,
+        credential_pool_choose(upstream->pool, loop_wall(loop), loop_now(loop), &state->tried,
                                &attempt->lease, &state->given, &state->retry_after);
     return state->choice == POOL_CHOSEN;
 }
@@ -111,7 +106,7 @@ void credentials_report_end(struct attempt *attempt)
     report(attempt, outcome->failure, outcome->retry_after);
 }
 
-static bool offers(const struct attempt *attempt, uint64_t tried)
+static bool offers(const struct attempt *attempt, const struct pool_tried *tried)
 {
     struct loop *loop = attempt->exchange->worker->loop;
 
@@ -121,8 +116,10 @@ static bool offers(const struct attempt *attempt, uint64_t tried)
 
 bool credentials_have_other(const struct attempt *attempt)
 {
-    return attempt->exchange->credentials.tries + 1 < TRIES_MAX &&
-           offers(attempt, attempt->exchange->credentials.tried | 1ull << attempt->lease.index);
+    struct pool_tried tried = attempt->exchange->credentials.tried;
+
+    pool_tried_add(&tried, &attempt->lease);
+    return tried.count < CREDENTIAL_TRIES_MAX && offers(attempt, &tried);
 }
 
 bool credentials_switch(struct attempt *attempt)
@@ -131,8 +128,8 @@ bool credentials_switch(struct attempt *attempt)
 
     if (!attempt->credential_failed || !attempt->upstream->pool)
         return false;
-    state->tried |= 1ull << attempt->lease.index;
-    return ++state->tries < TRIES_MAX && offers(attempt, state->tried);
+    pool_tried_add(&state->tried, &attempt->lease);
+    return state->tried.count < CREDENTIAL_TRIES_MAX && offers(attempt, &state->tried);
 }
 
 enum step_result credentials_refuse(struct exchange *exchange)

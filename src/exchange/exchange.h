@@ -87,11 +87,9 @@ struct left;
 
 /* credentials.c: what the next attempt is given, and what was tried before. */
 struct exchange_credentials {
-    const struct config_provider *provider; /* whose; NULL: none was chosen yet */
-    struct pool_lease lease;
+    const struct config_provider *provider;  /* whose; NULL: none was chosen yet */
     const struct provider_credential *given; /* for this turn of the loop */
-    uint64_t tried;                          /* bits of the pool's rows */
-    unsigned tries;
+    struct pool_tried tried;                 /* of the provider's pool */
     enum pool_choice choice;
     uint64_t retry_after;
     uint64_t waits_until; /* 0: no wait has begun */

@@ -228,13 +228,32 @@ static bool is_valid(const struct pool_member *member, const struct pool_token *
            token->serial != atomic_load(&member->refused_serial);
 }
 
-static enum standing stand(const struct pool_row *row, bool tried, uint64_t wall, uint64_t now,
+void pool_tried_add(struct pool_tried *tried, const struct pool_lease *lease)
+{
+    if (tried->count == CREDENTIAL_TRIES_MAX)
+        return;
+    tried->tokens[tried->count].index = lease->index;
+    tried->tokens[tried->count++].serial = lease->serial;
+}
+
+static bool was_tried(const struct pool_tried *tried, size_t index, const struct pool_token *token)
+{
+    for (size_t i = 0; i < tried->count; i++)
+        if (tried->tokens[i].index == index && tried->tokens[i].serial == token->serial)
+            return true;
+    return false;
+}
+
+static enum standing stand(const struct credential_pool *pool, size_t index,
+                           const struct pool_tried *tried, uint64_t wall, uint64_t now,
                            uint64_t *wait)
 {
+    const struct pool_row *row = &pool->rows[index];
     struct pool_member *member = row->member;
-    if (!is_valid(member, atomic_load(&member->token), wall))
+    const struct pool_token *token = atomic_load(&member->token);
+    if (!is_valid(member, token, wall))
         return atomic_load(&member->failed) ? FAILED : WITHOUT_TOKEN;
-    if (tried)
+    if (was_tried(tried, index, token))
         return TRIED;
     if (row->concurrent_calls > 0 && atomic_load(&member->in_flight) >= row->concurrent_calls) {
         *wait = 0; /* until some call ends: nobody knows when */
@@ -308,7 +327,7 @@ static enum pool_choice explain(const struct credential_pool *pool, const enum s
 }
 
 enum pool_choice credential_pool_choose(struct credential_pool *pool, uint64_t wall, uint64_t now,
-                                        uint64_t tried, struct pool_lease *lease,
+                                        const struct pool_tried *tried, struct pool_lease *lease,
                                         const struct provider_credential **credential,
                                         uint64_t *wait)
 {
@@ -318,7 +337,7 @@ enum pool_choice credential_pool_choose(struct credential_pool *pool, uint64_t w
 
     *lease = (struct pool_lease){0};
     for (size_t i = 0; i < pool->count; i++) {
-        standings[i] = stand(&pool->rows[i], tried >> i & 1, wall, now, &delay);
+        standings[i] = stand(pool, i, tried, wall, now, &delay);
         if (standings[i] == AT_LIMIT && delay < shortest)
             shortest = delay;
     }
@@ -345,11 +364,11 @@ enum pool_choice credential_pool_choose(struct credential_pool *pool, uint64_t w
 }
 
 bool credential_pool_offers(const struct credential_pool *pool, uint64_t wall, uint64_t now,
-                            uint64_t tried)
+                            const struct pool_tried *tried)
 {
     uint64_t wait;
     for (size_t i = 0; i < pool->count; i++) {
-        enum standing standing = stand(&pool->rows[i], tried >> i & 1, wall, now, &wait);
+        enum standing standing = stand(pool, i, tried, wall, now, &wait);
         if (standing == READY || standing == WITHOUT_TOKEN)
             return true;
     }

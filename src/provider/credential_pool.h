@@ -19,8 +19,10 @@
 struct pool_member;
 struct credential_pool;
 
-/* Members of one pool; calls remember in as many bits which they tried. */
+/* Members of one pool. */
 #define CREDENTIAL_POOL_MAX 64u
+/* Credentials that one call tries of one pool: more that fail in a row are no accident. */
+#define CREDENTIAL_TRIES_MAX 3u
 /* After a 429 that does not say for how long, and at most after one that does. */
 #define CREDENTIAL_REST_DEFAULT (10ull * 1000000000ull)
 #define CREDENTIAL_REST_MAX     (3600ull * 1000000000ull)
@@ -100,17 +102,29 @@ struct pool_lease {
     uint64_t serial;
 };
 
-/* `wall` and `now`: nanoseconds, wall clock and monotonic. `tried`: bits of the members that this
- * call was refused with. `credential` is valid until the end of the loop's turn. */
+/* What a call was refused with. A token that has come since then was not tried. */
+struct pool_tried {
+    size_t count;
+    struct {
+        size_t index;
+        uint64_t serial;
+    } tokens[CREDENTIAL_TRIES_MAX];
+};
+
+/* What the lease was of; it may have ended. No effect when CREDENTIAL_TRIES_MAX are noted. */
+void pool_tried_add(struct pool_tried *tried, const struct pool_lease *lease);
+
+/* `wall` and `now`: nanoseconds, wall clock and monotonic. `credential` is valid until the end of
+ * the loop's turn. */
 must_handle enum pool_choice credential_pool_choose(struct credential_pool *pool, uint64_t wall,
-                                                    uint64_t now, uint64_t tried,
+                                                    uint64_t now, const struct pool_tried *tried,
                                                     struct pool_lease *lease,
                                                     const struct provider_credential **credential,
                                                     uint64_t *wait);
 
 /* Whether a call that tried those would be given another one, now or after a wait for a token. */
 bool credential_pool_offers(const struct credential_pool *pool, uint64_t wall, uint64_t now,
-                            uint64_t tried);
+                            const struct pool_tried *tried);
 
 struct pool_report {
     enum provider_failure failure;

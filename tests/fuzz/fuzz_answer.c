@@ -31,8 +31,11 @@ static void run(struct arena *arena, struct text target, struct text type, struc
     struct provider_sink sink = {sink_write, outcome};
     head.present[HEADER_CONTENT_TYPE / 64] |= 1ull << (HEADER_CONTENT_TYPE % 64);
     ensure(endpoint_find(HTTP1_POST, target, arena, &match) == REFUSAL_NONE);
-    struct provider_call call = {
-        .settings = &settings, .match = &match, .head = &head, .arena = arena};
+    struct provider_call call = {.settings = &settings,
+                                 .credential = &settings.credential,
+                                 .match = &match,
+                                 .head = &head,
+                                 .arena = arena};
     buffer_open(&lines, 4096);
     buffer_open(&outcome->relayed, 1u << 26);
     ensure(provider_prepare(&call, &lines, &request) == ERROR_OK);

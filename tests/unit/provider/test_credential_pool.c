@@ -70,8 +70,8 @@ static void close_fixture(struct fixture *fixture)
 }
 
 /* The name of the one that was chosen; 'P' pending, 'F' failed, 'L' limited, 'X' exhausted. */
-static char choose(struct fixture *fixture, uint64_t wall, uint64_t now, uint64_t tried,
-                   struct pool_lease *lease, uint64_t *wait)
+static char choose_other(struct fixture *fixture, uint64_t wall, uint64_t now,
+                         const struct pool_tried *tried, struct pool_lease *lease, uint64_t *wait)
 {
     static const char names[] = {
         [POOL_PENDING] = 'P', [POOL_FAILED] = 'F', [POOL_LIMITED] = 'L', [POOL_EXHAUSTED] = 'X'};
@@ -81,12 +81,18 @@ static char choose(struct fixture *fixture, uint64_t wall, uint64_t now, uint64_
     return choice == POOL_CHOSEN ? secret_expose(credential->secret).data[0] : names[choice];
 }
 
+static char choose(struct fixture *fixture, uint64_t wall, uint64_t now, struct pool_lease *lease,
+                   uint64_t *wait)
+{
+    return choose_other(fixture, wall, now, &(struct pool_tried){0}, lease, wait);
+}
+
 static char call(struct fixture *fixture, uint64_t now, enum provider_failure failure,
                  uint64_t retry_after)
 {
     struct pool_lease lease;
     uint64_t wait;
-    char name = choose(fixture, WALL, now, 0, &lease, &wait);
+    char name = choose(fixture, WALL, now, &lease, &wait);
     credential_pool_report(
         &lease, &(struct pool_report){.failure = failure, .retry_after = retry_after}, now);
     return name;
@@ -115,17 +121,17 @@ static void test_tokens_come_and_expire(void **state)
     uint64_t wait;
     make_pool(&fixture, 2);
     buffer_open(&words, 1024);
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'P');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'P');
     pool_member_fail(fixture.members[0], TEXT("no"), WALL);
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'P');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'P');
     pool_member_fail(fixture.members[1], TEXT("neither"), WALL);
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'F');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'F');
     credential_pool_describe(fixture.pool, &words);
     assert_true(text_equal(buffer_text(&words), TEXT("credential a of provider up: no")));
     publish(&fixture, 1, WALL + SECOND);
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'b');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'b');
     credential_pool_report(&lease, &(struct pool_report){0}, NOW);
-    assert_int_equal(choose(&fixture, WALL + SECOND, NOW, 0, &lease, &wait), 'P');
+    assert_int_equal(choose(&fixture, WALL + SECOND, NOW, &lease, &wait), 'P');
     buffer_close(&words);
     close_fixture(&fixture);
 }
@@ -151,16 +157,45 @@ static void test_rests(void **state)
 static void test_tried(void **state)
 {
     struct fixture fixture = open_fixture(2, (uint64_t[]){1, 1});
+    struct pool_tried tried = {0};
     struct pool_lease lease;
     uint64_t wait;
     make_pool(&fixture, 2);
     publish(&fixture, 0, 0);
     publish(&fixture, 1, 0);
-    assert_true(credential_pool_offers(fixture.pool, WALL, NOW, 1));
-    assert_int_equal(choose(&fixture, WALL, NOW, 1, &lease, &wait), 'b');
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(credential_pool_offers(fixture.pool, WALL, NOW, &tried));
+        char name = choose_other(&fixture, WALL, NOW, &tried, &lease, &wait);
+        assert_int_equal(name, "ab"[lease.index]);
+        credential_pool_report(&lease, &(struct pool_report){0}, NOW);
+        pool_tried_add(&tried, &lease);
+    }
+    assert_int_not_equal(tried.tokens[0].index, tried.tokens[1].index);
+    assert_false(credential_pool_offers(fixture.pool, WALL, NOW, &tried));
+    assert_int_equal(choose_other(&fixture, WALL, NOW, &tried, &lease, &wait), 'X');
+    close_fixture(&fixture);
+}
+
+/* The next token may be there before the call that was refused asks again. */
+static void test_a_newer_token_was_not_tried(void **state)
+{
+    struct fixture fixture = open_fixture(1, (uint64_t[]){1});
+    struct pool_tried tried = {0};
+    struct pool_lease lease;
+    uint64_t wait;
+    make_pool(&fixture, 1);
+    publish(&fixture, 0, 0);
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'a');
     credential_pool_report(&lease, &(struct pool_report){0}, NOW);
-    assert_false(credential_pool_offers(fixture.pool, WALL, NOW, 3));
-    assert_int_equal(choose(&fixture, WALL, NOW, 3, &lease, &wait), 'X');
+    pool_tried_add(&tried, &lease);
+    assert_false(credential_pool_offers(fixture.pool, WALL, NOW, &tried));
+    publish(&fixture, 0, 0);
+    assert_true(credential_pool_offers(fixture.pool, WALL, NOW, &tried));
+    assert_int_equal(choose_other(&fixture, WALL, NOW, &tried, &lease, &wait), 'a');
+    credential_pool_report(&lease, &(struct pool_report){0}, NOW);
+    for (size_t i = 0; i < 2 * CREDENTIAL_TRIES_MAX; i++)
+        pool_tried_add(&tried, &lease);
+    assert_int_equal(tried.count, CREDENTIAL_TRIES_MAX);
     close_fixture(&fixture);
 }
 
@@ -186,7 +221,7 @@ static void test_refused(void **state)
     assert_int_equal(fixture.wanted, 1);
     assert_true(pool_member_take_want(fixture.members[0]));
     assert_false(pool_member_take_want(fixture.members[0]));
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'P');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'P');
     publish(&fixture, 0, 0);
     assert_int_equal(call(&fixture, NOW + SECOND, PROVIDER_FAILURE_CREDENTIAL, 0), 'a');
     assert_int_equal(fixture.wanted, 1);
@@ -205,10 +240,10 @@ static void test_requests(void **state)
     publish(&fixture, 0, 0);
     for (size_t i = 0; i < 6; i++)
         assert_int_equal(call(&fixture, NOW, PROVIDER_FAILURE_NONE, 0), 'a');
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'L');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'L');
     assert_int_equal(wait, 10 * SECOND);
     assert_int_equal(call(&fixture, NOW + 10 * SECOND, PROVIDER_FAILURE_NONE, 0), 'a');
-    assert_int_equal(choose(&fixture, WALL, NOW + 10 * SECOND, 0, &lease, &wait), 'L');
+    assert_int_equal(choose(&fixture, WALL, NOW + 10 * SECOND, &lease, &wait), 'L');
     close_fixture(&fixture);
 }
 
@@ -220,12 +255,12 @@ static void test_tokens(void **state)
     fixture.rows[0].tokens_per_minute = 600;
     make_pool(&fixture, 1);
     publish(&fixture, 0, 0);
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'a');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'a');
     credential_pool_report(&lease, &(struct pool_report){.tokens = 900}, NOW);
     credential_pool_report(&lease, &(struct pool_report){.tokens = 900}, NOW); /* does nothing */
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &lease, &wait), 'L');
+    assert_int_equal(choose(&fixture, WALL, NOW, &lease, &wait), 'L');
     assert_in_range(wait, 30 * SECOND, 30 * SECOND + 1);
-    assert_int_equal(choose(&fixture, WALL, NOW + 31 * SECOND, 0, &lease, &wait), 'a');
+    assert_int_equal(choose(&fixture, WALL, NOW + 31 * SECOND, &lease, &wait), 'a');
     credential_pool_report(&lease, &(struct pool_report){0}, NOW);
     close_fixture(&fixture);
 }
@@ -240,13 +275,13 @@ static void test_concurrent(void **state)
     make_pool(&fixture, 2);
     publish(&fixture, 0, 0);
     publish(&fixture, 1, 0);
-    char first = choose(&fixture, WALL, NOW, 0, &one, &wait);
-    char second = choose(&fixture, WALL, NOW, 0, &two, &wait);
+    char first = choose(&fixture, WALL, NOW, &one, &wait);
+    char second = choose(&fixture, WALL, NOW, &two, &wait);
     assert_int_equal(first + second, 'a' + 'b');
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &none, &wait), 'L');
+    assert_int_equal(choose(&fixture, WALL, NOW, &none, &wait), 'L');
     assert_int_equal(wait, 0);
     credential_pool_report(&one, &(struct pool_report){0}, NOW);
-    assert_int_equal(choose(&fixture, WALL, NOW, 0, &one, &wait), first);
+    assert_int_equal(choose(&fixture, WALL, NOW, &one, &wait), first);
     credential_pool_report(&one, &(struct pool_report){0}, NOW);
     credential_pool_report(&two, &(struct pool_report){0}, NOW);
     close_fixture(&fixture);
@@ -265,7 +300,7 @@ static void *hammer(void *owner)
     for (size_t i = 0; i < CALLS; i++) {
         struct pool_lease lease;
         uint64_t wait;
-        if (choose(fixture, WALL, NOW, 0, &lease, &wait) != 'a')
+        if (choose(fixture, WALL, NOW, &lease, &wait) != 'a')
             continue;
         unsigned now = __atomic_add_fetch(&running, 1, __ATOMIC_SEQ_CST);
         unsigned before = __atomic_load_n(&most, __ATOMIC_SEQ_CST);
@@ -306,10 +341,15 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights),      cmocka_unit_test(test_tokens_come_and_expire),
-        cmocka_unit_test(test_rests),        cmocka_unit_test(test_tried),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_tokens),       cmocka_unit_test(test_concurrent),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_tokens_come_and_expire),
+        cmocka_unit_test(test_rests),
+        cmocka_unit_test(test_tried),
+        cmocka_unit_test(test_a_newer_token_was_not_tried),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_concurrent),
         cmocka_unit_test(test_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

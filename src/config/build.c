@@ -117,7 +117,7 @@ static void build_listeners(struct settings_reader *reader, const struct setting
         check_address(reader, &from[i], listeners, i, &listeners[i]);
         report_leave(reader->report, key);
         check_client_certificate(reader, &from[i], &listeners[i]);
-        build_forwarders(reader, &from[i], &listeners[i].forwarders);
+        build_forwarders(reader, config, &from[i], &listeners[i].forwarders);
         report_leave(reader->report, mark);
     }
     report_leave(reader->report, top);
@@ -220,6 +220,8 @@ void build_snapshot(struct settings_reader *reader, const struct settings *setti
     config->drain_timeout = settings->drain_timeout;
     build_access_log(&settings->access_log, config);
     check_memory(reader, root, &config->limits);
+    config->contact = settings->contact.text;
+    build_networks(reader, settings, config);
     build_listeners(reader, settings, config);
     build_admin(reader, &settings->admin, config);
     build_dns(reader, &settings->dns, config);

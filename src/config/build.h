@@ -42,9 +42,22 @@ void build_webhooks(struct settings_reader *reader, const struct settings *setti
 const struct config_provider *build_find_provider(struct settings_reader *reader,
                                                   const struct config *config,
                                                   const struct settings_value *reference);
+/* build_networks.c: before whatever names them */
+void build_networks(struct settings_reader *reader, const struct settings *settings,
+                    struct config *config);
+/* What a value of type NETWORK_OR_NAME means. */
+struct build_range {
+    bool local; /* "unix"; the rest is empty then */
+    const struct network *ranges;
+    size_t range_count;
+    const struct config_network *named; /* NULL: the range was written out */
+};
+/* False after reporting what is wrong. Lives in the snapshot's arena. */
+bool build_find_range(struct settings_reader *reader, const struct config *config,
+                      const struct settings_value *value, struct build_range *out);
 /* build_forwarders.c */
-void build_forwarders(struct settings_reader *reader, const struct settings_listener *listener,
-                      struct config_forwarders *out);
+void build_forwarders(struct settings_reader *reader, const struct config *config,
+                      const struct settings_listener *listener, struct config_forwarders *out);
 /* Zeroed, in the snapshot's arena; NULL after reporting that memory is short. */
 void *build_array(struct settings_reader *reader, size_t count, size_t size);
 

@@ -116,6 +116,18 @@ static bool same_forwarders(const struct config_forwarders *old,
             memcmp(old->networks, new->networks, new->network_count * sizeof(*new->networks)) == 0);
 }
 
+static void compare_network(const void *old_item, const void *new_item, struct buffer *changes)
+{
+    const struct config_network *old = old_item;
+    const struct config_network *new = new_item;
+    add_change(changes,
+               old->range_count ==
+                   new->range_count &&memcmp(old->ranges, new->ranges,
+                                             new->range_count * sizeof(*new->ranges)) == 0,
+               "ranges");
+    add_change(changes, text_equal(old->contact, new->contact), "contact");
+}
+
 static void compare_listener(const void *old_item, const void *new_item, struct buffer *changes)
 {
     const struct config_listener *old = old_item;
@@ -443,6 +455,12 @@ static void compare_things(struct buffer *out, const struct things *old, const s
     write_changed(out, old, new);
 }
 
+static struct things networks_of(const struct config *config)
+{
+    return (struct things){"network", config->networks, config->network_count,
+                           sizeof(*config->networks), compare_network};
+}
+
 static struct things listeners_of(const struct config *config)
 {
     return (struct things){"listener", config->listeners, config->listener_count,
@@ -484,10 +502,10 @@ static void compare_key(struct buffer *out, const char *path, uint64_t old, uint
 void config_describe_difference(const struct config *old, const struct config *new,
                                 struct buffer *out)
 {
-    struct things before[] = {listeners_of(old), admin_of(old), providers_of(old), models_of(old),
-                              webhooks_of(old)};
-    struct things after[] = {listeners_of(new), admin_of(new), providers_of(new), models_of(new),
-                             webhooks_of(new)};
+    struct things before[] = {networks_of(old),  listeners_of(old), admin_of(old),
+                              providers_of(old), models_of(old),    webhooks_of(old)};
+    struct things after[] = {networks_of(new),  listeners_of(new), admin_of(new),
+                             providers_of(new), models_of(new),    webhooks_of(new)};
     compare_key(out, "workers", old->workers, new->workers);
     for (size_t i = 0; i < ARRAY_LENGTH(after); i++)
         compare_things(out, &before[i], &after[i]);
@@ -502,6 +520,8 @@ void config_describe_difference(const struct config *old, const struct config *n
     if (old->access_log != new->access_log ||
         !text_equal(old->access_log_path, new->access_log_path))
         buffer_append(out, TEXT("access_log changed\n"));
+    if (!text_equal(old->contact, new->contact))
+        buffer_append(out, TEXT("contact changed\n"));
     if (!text_equal(old->catalog_path, new->catalog_path))
         buffer_append(out, TEXT("prices.catalog changed\n"));
     if (old->unpriced_models != new->unpriced_models)

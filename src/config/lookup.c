@@ -1,6 +1,7 @@
 #include "config/lookup.h"
 
 #include "base/ensure.h"
+#include "identity/network.h"
 #include "tables/config.h"
 
 /* A wrong name must not cost more than a right call: with more names the suggestion may be missing.
@@ -72,6 +73,21 @@ const struct config_model *config_find_model(const struct config *config, struct
     for (size_t i = 0; i < index->pattern_count; i++)
         if (text_matches_pattern(name, index->patterns[i]->name))
             return index->patterns[i];
+    return NULL;
+}
+
+const struct config_network *config_network_of(const struct config *config,
+                                               const struct network *address)
+{
+    uint32_t index = network_table_find(config->network_table, address);
+    return index == NETWORK_NONE ? NULL : &config->networks[index];
+}
+
+const struct config_network *config_find_network(const struct config *config, struct text name)
+{
+    for (size_t i = 0; i < config->network_count; i++)
+        if (text_equal(config->networks[i].name, name))
+            return &config->networks[i];
     return NULL;
 }
 

@@ -5,6 +5,12 @@ struct config_secret {
     struct config_secret *next;
 };
 
+struct config_thing {
+    void *thing;
+    void (*release)(void *thing);
+    struct config_thing *next;
+};
+
 struct config_memory *config_memory_create(void)
 {
     struct config_memory *memory = calloc(1, sizeof(*memory));
@@ -19,6 +25,8 @@ void config_memory_destroy(struct config_memory *memory)
 {
     for (struct config_secret *link = memory->secrets; link; link = link->next)
         secret_free(link->secret);
+    for (struct config_thing *link = memory->things; link; link = link->next)
+        link->release(link->thing);
     arena_close(&memory->arena);
     free(memory);
 }
@@ -32,6 +40,18 @@ struct secret *config_memory_secret(struct config_memory *memory, struct text by
     *link = (struct config_secret){secret, memory->secrets};
     memory->secrets = link;
     return secret;
+}
+
+bool config_memory_keep(struct config_memory *memory, void *thing, void (*release)(void *thing))
+{
+    struct config_thing *link = thing ? arena_take(&memory->arena, sizeof(*link)) : NULL;
+    if (!link) {
+        release(thing);
+        return false;
+    }
+    *link = (struct config_thing){thing, release, memory->things};
+    memory->things = link;
+    return true;
 }
 
 void config_memory_note_file(struct config_memory *memory, const char *path)

@@ -39,6 +39,13 @@ struct settings_certificate {
     struct settings_value certificate, key;
 };
 
+struct settings_network {
+    struct settings_entry entry;
+    struct settings_text *ranges;
+    size_t range_count;
+    struct settings_value contact;
+};
+
 struct settings_forwarders {
     struct settings_text *networks;
     size_t network_count;
@@ -199,6 +206,9 @@ struct settings_webhook {
 
 struct settings {
     uint64_t workers;
+    struct settings_value contact;
+    struct settings_network *networks;
+    size_t network_count;
     struct settings_listener *listeners;
     size_t listener_count;
     struct settings_listener admin;

@@ -31,6 +31,19 @@ enum config_client_certificate {
     CONFIG_CLIENT_CERTIFICATE_REQUIRED
 };
 
+/* A name for where callers come from. */
+struct config_network {
+    struct text name;
+    const struct network *ranges;
+    size_t range_count;
+    struct text contact; /* empty: none is written */
+};
+
+/* Bytes of its name: as of every name, and what the ledger's field takes. */
+#define CONFIG_NETWORK_NAME_MAXIMUM 64u
+/* What a caller on a unix socket has in place of a network; no network may be called so. */
+#define CONFIG_NETWORK_UNIX "unix"
+
 /* Who is believed about where a caller comes from (identity/source.h). */
 struct config_forwarders {
     const struct network *networks;
@@ -264,6 +277,10 @@ struct config {
         generation;     /* 1 for the first of the process, one more for every load that succeeded */
     struct text source; /* the file's path, or what config_load_text was told */
     unsigned workers;   /* at least 1: the number of cores is filled in */
+    struct text contact;                   /* who runs the gateway; empty: none is written */
+    const struct config_network *networks; /* in the file's order */
+    size_t network_count;
+    const struct network_table *network_table; /* indices of `networks`; NULL: none are named */
     const struct config_listener *listeners;
     size_t listener_count; /* at least 1 */
     /* Where administrators connect; address.length 0: DATA/admin.sock. */
@@ -301,6 +318,13 @@ const struct config_model *config_find_model(const struct config *config, struct
 struct text config_nearest_model(const struct config *config, struct text name);
 /* By exact name; NULL when there is none. */
 const struct config_provider *config_find_provider(const struct config *config, struct text name);
+
+/* The network with the longest range that the address (a network of one, or a wider one) lies in;
+ * NULL when it is in none. Some tens of nanoseconds. */
+const struct config_network *config_network_of(const struct config *config,
+                                               const struct network *address);
+/* By exact name; NULL when there is none. */
+const struct config_network *config_find_network(const struct config *config, struct text name);
 
 /* Whether both say the same of where a credential comes from; name, weight and limits aside. */
 bool config_same_credential(const struct config_credential *a, const struct config_credential *b);

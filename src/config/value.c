@@ -23,6 +23,7 @@ static const char *const wanted[CONFIG_TYPE_COUNT_OF_TYPES] = {
     [CONFIG_TYPE_ADDRESS] = "an address such as \"127.0.0.1:8080\"",
     [CONFIG_TYPE_SERVER] = "an IP address such as \"10.0.0.2\"",
     [CONFIG_TYPE_NETWORK] = "a network such as \"10.0.0.0/8\"",
+    [CONFIG_TYPE_NETWORK_OR_NAME] = "a network such as \"10.0.0.0/8\", or the name of one",
     [CONFIG_TYPE_URL] = "a URL such as \"https://api.openai.com/v1\"",
     [CONFIG_TYPE_PATH] = "a path",
     [CONFIG_TYPE_SECRET] = "\"env:NAME\" or \"file:/path\"",

@@ -104,10 +104,22 @@ static struct text describe_limit(struct exchange *exchange, const struct policy
                         TEXT_ARG(why->id));
 }
 
+/* Into the record: the id of the limit or budget, or whose list of models it is. */
+static void note_rule(struct exchange *exchange, const struct policy_why *why)
+{
+    struct text subject = describe_subject(exchange, &why->subject);
+
+    exchange->record.rule =
+        why->reason == POLICY_REASON_MODEL
+            ? arena_format(&exchange->arena, "models of %.*s", TEXT_ARG(subject))
+            : why->id;
+}
+
 static enum step_result refuse_limit(struct exchange *exchange, const struct policy_why *why)
 {
     struct refusal_context context = {.seen = exchange->model, .param = TEXT("model")};
 
+    note_rule(exchange, why);
     if (why->reason == POLICY_REASON_MODEL)
         context.detail = describe_subject(exchange, &why->subject);
     if (why->reason == POLICY_REASON_LIMIT)
@@ -502,6 +514,7 @@ static enum step_result hold_money(struct exchange *exchange, const struct polic
     switch (reserve(exchange, ask, &why)) {
     case POLICY_ALLOWED: break;
     case POLICY_REFUSED:
+        note_rule(exchange, &why);
         return exchange_refuse(exchange, REFUSAL_BUDGET_EXHAUSTED,
                                (struct refusal_context){.detail = describe_budget(exchange, &why)});
     case POLICY_NO_MEMORY: return refuse_memory(exchange);

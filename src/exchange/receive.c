@@ -27,6 +27,16 @@ static size_t find_lines(const struct http1_head *head, enum source_field field,
     return count;
 }
 
+/* What the configuration calls where the address is; empty: nothing. */
+static struct text name_network(struct exchange *exchange, const struct address *address)
+{
+    if (!network_of(address, &exchange->source))
+        return address->length > 0 ? TEXT(CONFIG_NETWORK_UNIX) : text_of(NULL, 0);
+    const struct config_network *network =
+        config_network_of(exchange->upstreams->config, &exchange->source);
+    return network ? network->name : text_of(NULL, 0);
+}
+
 /* Where the call truly comes from, and who brought it where that was somebody else. */
 static void note_source(struct exchange *exchange)
 {
@@ -43,7 +53,7 @@ static void note_source(struct exchange *exchange)
     exchange->record.source = host_of(exchange, &source.address);
     if (source.hops > 0 || source.unreadable)
         exchange->record.forwarder = host_of(exchange, peer);
-    network_of(&source.address, &exchange->source);
+    exchange->record.network = name_network(exchange, &source.address);
 }
 
 void receive_note_caller(struct exchange *exchange)

@@ -11,26 +11,27 @@
 
 /* What may stand at a key. */
 enum config_type {
-    CONFIG_TYPE_SECTION,        /* a mapping with known keys */
-    CONFIG_TYPE_MAP,            /* a mapping with names that the writer chooses */
-    CONFIG_TYPE_LIST,           /* a sequence */
-    CONFIG_TYPE_TEXT,           /* one line, no control characters */
-    CONFIG_TYPE_COUNT,          /* a whole number */
-    CONFIG_TYPE_SIZE,           /* bytes: 512, 64KiB, 8MB */
-    CONFIG_TYPE_DURATION,       /* 250ms, 30s, 5m */
-    CONFIG_TYPE_PERCENT,        /* 5%, 0.5% */
-    CONFIG_TYPE_CHOICE,         /* one of a few words */
-    CONFIG_TYPE_CHOICE_OR_PATH, /* one of a few words, or a file */
-    CONFIG_TYPE_CHOICE_OR_URL,  /* one of a few words, or a URL */
-    CONFIG_TYPE_ADDRESS,        /* where to listen */
-    CONFIG_TYPE_SERVER,         /* an IP address with an optional port */
-    CONFIG_TYPE_NETWORK,        /* a network such as 10.0.0.0/8, or "unix" */
-    CONFIG_TYPE_URL,            /* http, https or http+unix */
-    CONFIG_TYPE_PATH,           /* a file, relative to the configuration file */
-    CONFIG_TYPE_SECRET,         /* env:NAME or file:PATH */
-    CONFIG_TYPE_TEXT_OR_SECRET, /* env:NAME, file:PATH or text */
-    CONFIG_TYPE_MODEL,          /* a model name */
-    CONFIG_TYPE_REFERENCE,      /* a name from providers */
+    CONFIG_TYPE_SECTION,         /* a mapping with known keys */
+    CONFIG_TYPE_MAP,             /* a mapping with names that the writer chooses */
+    CONFIG_TYPE_LIST,            /* a sequence */
+    CONFIG_TYPE_TEXT,            /* one line, no control characters */
+    CONFIG_TYPE_COUNT,           /* a whole number */
+    CONFIG_TYPE_SIZE,            /* bytes: 512, 64KiB, 8MB */
+    CONFIG_TYPE_DURATION,        /* 250ms, 30s, 5m */
+    CONFIG_TYPE_PERCENT,         /* 5%, 0.5% */
+    CONFIG_TYPE_CHOICE,          /* one of a few words */
+    CONFIG_TYPE_CHOICE_OR_PATH,  /* one of a few words, or a file */
+    CONFIG_TYPE_CHOICE_OR_URL,   /* one of a few words, or a URL */
+    CONFIG_TYPE_ADDRESS,         /* where to listen */
+    CONFIG_TYPE_SERVER,          /* an IP address with an optional port */
+    CONFIG_TYPE_NETWORK,         /* a network such as 10.0.0.0/8 */
+    CONFIG_TYPE_NETWORK_OR_NAME, /* the same, a name from networks, or "unix" */
+    CONFIG_TYPE_URL,             /* http, https or http+unix */
+    CONFIG_TYPE_PATH,            /* a file, relative to the configuration file */
+    CONFIG_TYPE_SECRET,          /* env:NAME or file:PATH */
+    CONFIG_TYPE_TEXT_OR_SECRET,  /* env:NAME, file:PATH or text */
+    CONFIG_TYPE_MODEL,           /* a model name */
+    CONFIG_TYPE_REFERENCE,       /* a name from providers */
     CONFIG_TYPE_COUNT_OF_TYPES
 };
 

@@ -74,6 +74,18 @@ def test_a_balancer_that_speaks_for_itself(behind):
     assert ask(behind, "l4", before=LOCAL)["source"] == "127.0.0.1"
 
 
+def test_the_most_specific_network_is_recorded(start_gateway, own_fake):
+    made = config(own_fake.url, main=None, l7={"networks": ["here"], "header": "x-forwarded-for"})
+    made["listeners"]["local"] = {"address": "unix:@turnpike-networks"}
+    made["networks"] = {"here": {"ranges": ["127.0.0.0/8"]}, "office": {"ranges": ["203.0.113.0/24", "2001:db8::/32"]},
+                        "floor": {"ranges": ["203.0.113.64/26"]}}
+    gateway = start_gateway(made)
+    assert ask(gateway, "main")["network"] == "here"
+    for address, network in (("203.0.113.7", "office"), ("203.0.113.70", "floor"), ("::ffff:203.0.113.70", "floor"),
+                             ("2001:db8::7", "office"), ("198.51.100.1", None)):
+        assert ask(gateway, "l7", headers=[("X-Forwarded-For", address)]).get("network") == network, address
+
+
 def test_both_at_a_time(behind):
     """The L4 balancer announces an L7 one, which is believed in its turn."""
     row = ask(behind, "both", before=V1, headers=[("X-Forwarded-For", "203.0.113.7")])

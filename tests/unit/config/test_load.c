@@ -11,6 +11,7 @@
 #include "base/clock.h"
 
 #include "config/load.h"
+#include "identity/network.h"
 
 static struct config *load(const char *yaml)
 {
@@ -363,7 +364,8 @@ static void test_difference(void **state)
              "models: {m: {targets: [{provider: a}]}, gone: {targets: [{provider: a}]}}\n");
     struct config *new =
         load("workers: 2\nlimits: {head: 32KiB}\ntimeouts: {head: 2m}\naccess_log: off\n"
-             "listeners: {main: {address: \"127.0.0.1:8081\"}}\n"
+             "listeners: {main: {address: \"127.0.0.1:8081\"}}\ncontact: me\n"
+             "networks: {office: {ranges: [\"10.1.0.0/16\"]}}\n"
              "providers: {a: {timeouts: {idle: 1s}, project: p}, c: {}}\n"
              "models: {m: {targets: [{provider: c}]}, fresh: {targets: [{provider: a}]}}\n");
     struct buffer lines;
@@ -372,6 +374,7 @@ static void test_difference(void **state)
     assert_int_equal(lines.length, 0);
     config_describe_difference(old, new, &lines);
     static const char expected[] = "workers: 1 is now 2, from the next start on\n"
+                                   "network office added\n"
                                    "listener main: address changed\n"
                                    "provider c added\n"
                                    "provider b removed\n"
@@ -381,13 +384,55 @@ static void test_difference(void **state)
                                    "model m: targets changed\n"
                                    "limits.head: 64KiB is now 32KiB\n"
                                    "timeouts.head: 30s is now 2m\n"
-                                   "access_log changed\n";
+                                   "access_log changed\n"
+                                   "contact changed\n";
     if (!text_equal(buffer_text(&lines), text_from(expected)))
         fail_msg("%.*s", TEXT_ARG(buffer_text(&lines)));
     assert_true(new->generation > old->generation);
     buffer_close(&lines);
     config_release(old);
     config_release(new);
+}
+
+/* ---- networks ---- */
+
+static const char *network_of_text(const struct config *config, const char *address)
+{
+    struct network network;
+    assert_int_equal(network_parse(text_from(address), &network), ERROR_OK);
+    const struct config_network *found = config_network_of(config, &network);
+    return found ? found->name.data : "none";
+}
+
+static void test_networks(void **state)
+{
+    struct config *config =
+        load("contact: \"#gateway\"\n"
+             "networks:\n"
+             "  office: {ranges: [\"10.1.0.0/16\", \"2001:db8:1::/48\"], contact: it}\n"
+             "  floor: {ranges: [\"10.1.2.0/24\"]}\n"
+             "  desk: {ranges: [\"10.1.2.3\"]}\n"
+             "listeners:\n"
+             "  main:\n"
+             "    address: \":8080\"\n"
+             "    forwarders: {header: forwarded, networks: [office, \"10.9.0.0/16\", unix]}\n"
+             "providers: {a: {}}\nmodels: {m: {targets: [{provider: a}]}}\n");
+    assert_string_equal(config->contact.data, "#gateway");
+    assert_string_equal(config->networks[0].contact.data, "it");
+    assert_int_equal(config->networks[1].contact.length, 0);
+    assert_string_equal(network_of_text(config, "10.1.9.9"), "office");
+    assert_string_equal(network_of_text(config, "10.1.2.9"), "floor");
+    assert_string_equal(network_of_text(config, "10.1.2.3"), "desk");
+    assert_string_equal(network_of_text(config, "::ffff:10.1.2.3"), "desk");
+    assert_string_equal(network_of_text(config, "2001:db8:1::7"), "office");
+    assert_string_equal(network_of_text(config, "2001:db8:2::7"), "none");
+    assert_string_equal(network_of_text(config, "10.2.0.1"), "none");
+    assert_int_equal(config->listeners[0].forwarders.network_count, 3);
+    assert_true(config->listeners[0].forwarders.local);
+    config_release(config);
+    config = load("providers: {a: {}}\nmodels: {m: {targets: [{provider: a}]}}\n");
+    assert_string_equal(network_of_text(config, "10.2.0.1"), "none");
+    config_release(config);
 }
 
 static void *hold_and_release(void *argument)
@@ -545,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_secret_file),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_networks),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_ten_thousand_models),
         cmocka_unit_test(test_webhooks),

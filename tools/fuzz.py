@@ -2,7 +2,8 @@
 """Runs the fuzz targets of build-asan/, as many at once as there are cores.
 
 A target NAME is build-asan/tests/fuzz/fuzz_NAME. It starts from tests/fuzz/corpus/NAME (kept in the
-tree) and .dev/fuzz/NAME (what earlier runs here found); an input that breaks it is left in .dev/fuzz/.
+tree), the golden conversations of a translator (fuzz_seeds.py) and .dev/fuzz/NAME (what earlier runs here
+found); an input that breaks it is left in .dev/fuzz/.
 """
 
 import argparse
@@ -13,9 +14,12 @@ import re
 import subprocess
 import sys
 
+import fuzz_seeds
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGETS = ROOT / "build-asan" / "tests" / "fuzz"
 FOUND = ROOT / ".dev" / "fuzz"
+SEEDS = ROOT / ".dev" / "fuzz-seeds"
 
 MEMORY_MB = 1024  # far above what a codec needs, far below what would trouble a build machine
 INPUT_SECONDS = 10  # one input that takes longer is a hang
@@ -27,6 +31,7 @@ def run(name, seconds):
     found = FOUND / name
     found.mkdir(parents=True, exist_ok=True)
     kept = ROOT / "tests" / "fuzz" / "corpus" / name
+    seeds = SEEDS / name
     command = [
         TARGETS / f"fuzz_{name}",
         f"-max_total_time={seconds}",
@@ -36,6 +41,7 @@ def run(name, seconds):
         "-print_final_stats=1",
         found,
         *([kept] if kept.is_dir() else []),
+        *([seeds] if fuzz_seeds.write(name, seeds) else []),
     ]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds + GRACE_SECONDS)

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/ensure.h"
+#include "codec/json.h"
 #include "meter/dialects.h"
 
 /* ---- words ---- */
@@ -270,8 +271,8 @@ void quantities_read_text(struct quantities *quantities, enum usage_dialect dial
     quantities_clear(quantities);
     if (text_empty(usage))
         return;
-    yyjson_doc *document = yyjson_read(usage.data, usage.length, 0);
-    if (document == NULL) {
+    yyjson_doc *document;
+    if (json_parse(usage, &document) != ERROR_OK) {
         quantities_refuse(quantities, "the usage is no JSON");
         return;
     }

@@ -373,6 +373,7 @@ void translation_citation(struct translation *translation, unsigned index, struc
     struct translation_choice *choice = choice_at(translation, index);
     if (choice == NULL)
         return;
+    account(translation, TEXT(""));
     if (choice->run == RUN_TEXT) {
         end_run(translation, choice);
         choice->run = RUN_CITATION;
@@ -393,6 +394,7 @@ void translation_logprobs(struct translation *translation, unsigned index, struc
     struct translation_choice *choice;
     if (text_empty(items) || (choice = choice_at(translation, index)) == NULL)
         return;
+    account(translation, TEXT(""));
     if (keeps(translation)) {
         if (choice->logprobs.length > 0)
             keep(translation, &choice->logprobs, TEXT(","));

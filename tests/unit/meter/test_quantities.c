@@ -106,6 +106,18 @@ static void openai_on_bedrock(void **state)
     assert_int_equal(quantities.counts[UNIT_OUTPUT], 4);
 }
 
+/* A name that is no UTF-8 is not ours to judge: the counts beside it are what is paid for. */
+static void bytes_that_are_no_text(void **state)
+{
+    struct quantities quantities;
+    quantities_read_text(
+        &quantities, DIALECT_OPENAI,
+        TEXT("{\"prompt_tokens\":9,\"of\xff\":1,\"completion_tokens\":4,\"total_tokens\":13}"),
+        NULL);
+    assert_int_equal(quantities.counts[UNIT_INPUT], 9);
+    assert_int_equal(quantities.counts[UNIT_OUTPUT], 4);
+}
+
 static void interactions_of_gemini(void **state)
 {
     struct quantities quantities;
@@ -196,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_translated_object_is_read_as_it_is),
         cmocka_unit_test(openai_on_bedrock),
         cmocka_unit_test(interactions_of_gemini),
+        cmocka_unit_test(bytes_that_are_no_text),
         cmocka_unit_test(xai_additive_cache),
         cmocka_unit_test(contradictions_are_refused),
         cmocka_unit_test(tiers_of_service),

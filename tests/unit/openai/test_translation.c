@@ -291,6 +291,15 @@ static void test_stream_beside_the_text(void **state)
                             SAYS("{\"refusal\":\"no\"}") ENDS("\"stop\""));
 }
 
+/* A stream has begun with whatever is written first: a failure later is told in it. */
+static void test_what_stands_beside_a_text_begins_the_stream(void **state)
+{
+    struct fixture *fixture = *state;
+    struct translation *translation = ask(state, STREAM);
+    translation_citation(translation, 0, TEXT("https://a.test"), TEXT("A"), 0, 0);
+    assert_true(fixture->writes > 0 && translation_has_content(translation));
+}
+
 static void test_service_tier_may_come_late(void **state)
 {
     struct fixture *fixture = *state;
@@ -429,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_stream_of_text),
+        TEST(test_what_stands_beside_a_text_begins_the_stream),
         TEST(test_stream_with_usage),
         TEST(test_stream_of_calls),
         TEST(test_stream_of_a_custom_call),

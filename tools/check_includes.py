@@ -31,7 +31,8 @@ MAY_INCLUDE = {
     "observe": f"base tables ledger {ADDRESS}",
     "config": f"base tables codec provider identity/network.h identity/source.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
     "demo": "base tables codec net http openai",
-    "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config demo",
+    "gate": "base tables openai identity meter policy config",
+    "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config gate demo",
 }
 
 # What stands beside or above the road may know all of it, and of each other what stands before.

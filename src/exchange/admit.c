@@ -32,50 +32,6 @@ static bool body_needed(const struct exchange *exchange)
            routing == ENDPOINT_BY_REFERENCE;
 }
 
-/* Calls whose models stand in a file or in something stored, whatever the body says beside. */
-static const struct text works_hidden[] = {
-    TEXT_INIT("/batches"),
-    TEXT_INIT("/evals"),
-    TEXT_INIT("/evals/{id}/runs"),
-    TEXT_INIT("/videos/{id}/remix"),
-};
-/* Calls that work without naming a model. */
-static const struct text works_unnamed[] = {
-    TEXT_INIT("/moderations"),
-    TEXT_INIT("/fine_tuning/jobs"),
-};
-
-static bool is_among(struct text pattern, const struct text *patterns, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (text_equal(pattern, patterns[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool is_restricted(const struct exchange *exchange)
-{
-    return model_rules_restrict(&exchange->models) ||
-           policy_restricts_models(exchange->worker->policy, exchange->team, exchange->key_id);
-}
-
-/* A key with a list of models must not reach others by not naming them. */
-static bool hides_model(const struct exchange *exchange)
-{
-    const struct endpoint *endpoint = exchange->match.endpoint;
-
-    if (endpoint->method != ENDPOINT_POST || !is_restricted(exchange))
-        return false;
-    if (is_among(endpoint->pattern, works_hidden, ARRAY_LENGTH(works_hidden)))
-        return true;
-    if (exchange->model.length > 0)
-        return false;
-    if (endpoint->routing == ENDPOINT_BY_MODEL) /* what it builds on may name one */
-        return exchange->body_kind == BODY_JSON && exchange->envelope.reference.length > 0;
-    return is_among(endpoint->pattern, works_unnamed, ARRAY_LENGTH(works_unnamed));
-}
-
 /* Tags of the caller's own making: for reports. */
 static enum step_result note_tags(struct exchange *exchange)
 {
@@ -104,14 +60,6 @@ enum step_result admit_step(struct exchange *exchange)
         return exchange_refuse(exchange, REFUSAL_BODY_MISSING, (struct refusal_context){0});
     if (exchange->body_kind == BODY_JSON && exchange->body.length == 0 && body_needed(exchange))
         return exchange_refuse(exchange, REFUSAL_BODY_MISSING, (struct refusal_context){0});
-    /* The lists of team and organisation are policy_admit's, which says whose they are. */
-    if (exchange->model.length > 0 && !model_rules_allow(&exchange->models, exchange->model))
-        return exchange_refuse(
-            exchange, REFUSAL_MODEL_NOT_ALLOWED,
-            (struct refusal_context){.seen = exchange->model, .param = TEXT("model")});
-    if (hides_model(exchange))
-        return exchange_refuse(exchange, REFUSAL_MODEL_UNSTATED,
-                               (struct refusal_context){.seen = exchange->match.endpoint->pattern});
     enum step_result limited = hold_limits(exchange);
     if (limited != STEP_NEXT)
         return limited;

@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "codec/multipart.h"
 #include "exchange/worker.h"
+#include "gate/gate.h"
 #include "identity/network.h"
 #include "openai/bounds.h"
 #include "openai/endpoint.h"
@@ -166,7 +167,7 @@ struct exchange {
     /* how much */
     struct policy_hold hold;
     struct bounds bounds;
-    struct policy_grant grant;
+    struct gate_grant grant;
     int64_t output_limit; /* a clamp: tokens of one choice; 0: none */
     size_t tags_left_out; /* of the caller's own */
 

@@ -1,31 +1,8 @@
-/* hold: the worst case of the call is held in every limit of tokens and in every budget that it
- * counts in, before it is sent.
- *
- * What it can use at most: the input is no more tokens than the body has bytes (or than the model
- * reads at all), the output no more than the caller allows (or than the model writes); what that
- * can cost: at the dearest of the targets. When the smallest remainder has or buys less output,
- * that becomes the limit that is sent upstream, and the caller is told so in a header. A call
- * without a price cannot be bounded in money: prices.unpriced_models says who may make it. */
+/* hold: what exchanges and the gate tell each other: the call as the gate is asked about it, and
+ * what the caller and the record are told of its answer. */
 #include "exchange/hold.h"
-#include "base/clock.h"
-#include "openai/bounds.h"
 
-/* Tokens that stand in where neither body, configuration nor price list says a number: as much as
- * the largest current models read and write. */
-#define INPUT_UNKNOWN  1048576
-#define OUTPUT_UNKNOWN 131072
-/* A clamp for a model of which it is not known how much it writes: every current one takes that. */
-#define CLAMP_UNKNOWN 4096
-/* The least that a call gets of a limit of tokens when it states no limit of its output: most
- * answers of a chat are shorter. Who has less left is told to come again. */
-#define OUTPUT_USUAL 512
-/* What one picture costs at most in tokens: the largest at the highest quality has 6,240. */
-#define IMAGE_TOKENS 8192
-/* Speech in the narrowest coding that is sent, Opus at 6 kbit/s: bytes a second, rounded down. */
-#define AUDIO_BYTES_A_SECOND  700
-#define AUDIO_TOKENS_A_SECOND 12 /* heard; spoken words are fewer */
-/* Calls of one tool of the provider's own that one answer may make: 119 were seen in 58 calls. */
-#define TOOL_CALLS 32
+#include "base/clock.h"
 
 const struct priced_model *hold_find_price(const struct exchange *exchange,
                                            const struct exchange_target *target)
@@ -35,13 +12,7 @@ const struct priced_model *hold_find_price(const struct exchange *exchange,
     return price_book_find(exchange->upstreams->book, target->provider->name, model);
 }
 
-static bool is_paid_later(const struct exchange *exchange)
-{
-    return exchange->match.endpoint->bills == ENDPOINT_BILLS_LATER ||
-           (exchange->body_kind == BODY_JSON && exchange->envelope.background);
-}
-
-/* ---- limits ---- */
+/* ---- the call, as the gate is asked about it ---- */
 
 static void read_bounds(struct exchange *exchange)
 {
@@ -54,12 +25,60 @@ static void read_bounds(struct exchange *exchange)
         *bounds = (struct bounds){.input = BOUNDS_UNKNOWN, .output = 0, .choices = 1};
 }
 
-static enum refusal limit_refusal(const struct policy_why *why)
+int64_t hold_body_size(const struct exchange *exchange)
 {
-    if (why->reason == POLICY_REASON_MODEL)
-        return REFUSAL_MODEL_NOT_ALLOWED;
-    return why->retry_after == POLICY_FOREVER ? REFUSAL_CALL_TOO_LARGE : REFUSAL_RATE_LIMITED;
+    const struct http1_head *head = http_request_head(exchange->request);
+
+    if (exchange->body_kind == BODY_JSON)
+        return (int64_t)exchange->body.length;
+    return head->has_content_length ? (int64_t)head->content_length
+                                    : (int64_t)exchange->upstreams->config->limits.upload;
 }
+
+void hold_describe(const struct exchange *exchange, struct gate_call *call)
+{
+    bool json = exchange->body_kind == BODY_JSON;
+    struct text tier = json ? exchange->envelope.service_tier : text_of(NULL, 0);
+
+    *call = (struct gate_call){
+        .team = exchange->team,
+        .key = exchange->key_id,
+        .tags = exchange->record.tags,
+        .models = &exchange->models,
+        .endpoint = exchange->match.endpoint,
+        .model = exchange->model,
+        .has_reference = json && exchange->envelope.reference.length > 0,
+        .bounds = exchange->bounds,
+        .body_size = hold_body_size(exchange),
+        .unsized = !json && exchange->body_kind != BODY_NONE &&
+                   !exchange_head(exchange)->has_content_length,
+        .paid_later = json && exchange->envelope.background,
+        .any_service = tier.length > 0 && !text_equal(tier, TEXT("default")) &&
+                       !text_equal(tier, TEXT("flex")),
+        .wall = exchange->record.started_at,
+        .now = loop_now(exchange->worker->loop),
+    };
+    if (exchange->bounds.input == BOUNDS_UNKNOWN)
+        call->tools = gate_find_tools(buffer_text(&exchange->body));
+}
+
+/* For `turnpike preview`, which asks the gate again. */
+static void note_asked(struct exchange *exchange, const struct gate_call *call)
+{
+    struct record *record = &exchange->record;
+    char words[GATE_ASKED_SIZE];
+    size_t length = gate_write_asked(call, words);
+
+    record->admitted = (int64_t)(call->now - exchange->started);
+    record->asked_input =
+        call->bounds.input == BOUNDS_UNKNOWN ? RECORD_UNKNOWN : call->bounds.input;
+    record->asked_output =
+        call->bounds.output == BOUNDS_UNKNOWN ? RECORD_UNKNOWN : call->bounds.output;
+    if (length > 0)
+        record->asked = arena_copy(&exchange->arena, text_of(words, length));
+}
+
+/* ---- what is refused ---- */
 
 /* "team search", "key tpk_…", "the organisation". */
 static struct text describe_subject(struct exchange *exchange, const struct policy_subject *subject)
@@ -104,270 +123,6 @@ static struct text describe_limit(struct exchange *exchange, const struct policy
                         TEXT_ARG(why->id));
 }
 
-/* Into the record: the id of the limit or budget, or whose list of models it is. */
-static void note_rule(struct exchange *exchange, const struct policy_why *why)
-{
-    struct text subject = describe_subject(exchange, &why->subject);
-
-    exchange->record.rule =
-        why->reason == POLICY_REASON_MODEL
-            ? arena_format(&exchange->arena, "models of %.*s", TEXT_ARG(subject))
-            : why->id;
-}
-
-static enum step_result refuse_limit(struct exchange *exchange, const struct policy_why *why)
-{
-    struct refusal_context context = {.seen = exchange->model, .param = TEXT("model")};
-
-    note_rule(exchange, why);
-    if (why->reason == POLICY_REASON_MODEL)
-        context.detail = describe_subject(exchange, &why->subject);
-    if (why->reason == POLICY_REASON_LIMIT)
-        context = (struct refusal_context){
-            .detail = describe_limit(exchange, why),
-            .retry_after = why->retry_after == POLICY_FOREVER ? 0 : why->retry_after};
-    return exchange_refuse(exchange, limit_refusal(why), context);
-}
-
-static enum step_result refuse_memory(struct exchange *exchange)
-{
-    return exchange_refuse(
-        exchange, REFUSAL_MEMORY_LIMIT,
-        (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
-}
-
-static enum step_result end_of(struct exchange *exchange, enum policy_verdict verdict,
-                               const struct policy_why *why)
-{
-    switch (verdict) {
-    case POLICY_ALLOWED: return STEP_NEXT;
-    case POLICY_REFUSED: return refuse_limit(exchange, why);
-    case POLICY_NO_MEMORY: break;
-    }
-    return refuse_memory(exchange);
-}
-
-enum step_result hold_limits(struct exchange *exchange)
-{
-    struct loop *loop = exchange->worker->loop;
-    struct policy_why why;
-
-    read_bounds(exchange);
-    const struct policy_call call = {
-        .team = exchange->team,
-        .key = exchange->key_id,
-        .tags = exchange->record.tags,
-        .model = exchange->model,
-        .wall = exchange->record.started_at,
-        .now = loop_now(loop),
-    };
-    return end_of(
-        exchange,
-        policy_admit(exchange->worker->policy, &call, &exchange->arena, &exchange->hold, &why),
-        &why);
-}
-
-/* ---- the worst case ---- */
-
-/* A unit without a price is not asked for: if the answer has it, the call is unpriced. */
-static void keep_priced(const struct priced_model *model, int64_t others[UNIT_COUNT])
-{
-    uint64_t priced = 0;
-
-    for (size_t i = 0; i < model->card_count; i++) {
-        for (unsigned unit = 0; unit < UNIT_COUNT; unit++)
-            priced |= model->cards[i].billed_as[unit] != UNIT_NONE ? unit_bit((enum unit)unit) : 0;
-    }
-    for (unsigned unit = 0; unit < UNIT_COUNT; unit++) {
-        if (!(priced & unit_bit((enum unit)unit)))
-            others[unit] = 0;
-    }
-}
-
-/* Counts beside tokens, each the most that the call can have. False when there are none. */
-static bool count_others(const struct exchange *exchange, const struct priced_model *model,
-                         int64_t others[UNIT_COUNT])
-{
-    const struct bounds *bounds = &exchange->bounds;
-    struct text body = buffer_text(&exchange->body);
-    static const struct {
-        struct text word;
-        enum unit unit;
-    } tools[] = {
-        {TEXT_INIT("web_search"), UNIT_WEB_SEARCH},
-        {TEXT_INIT("file_search"), UNIT_FILE_SEARCH},
-        {TEXT_INIT("code_interpreter"), UNIT_CODE_SESSION},
-    };
-
-    if (exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS && bounds->input != BOUNDS_UNKNOWN)
-        return false;
-    memset(others, 0, UNIT_COUNT * sizeof(*others));
-    switch (exchange->match.endpoint->bills) {
-    case ENDPOINT_BILLS_IMAGES: others[UNIT_IMAGE] = bounds->choices; break;
-    case ENDPOINT_BILLS_SPEECH: others[UNIT_CHAR_INPUT] = (int64_t)body.length; break;
-    case ENDPOINT_BILLS_AUDIO:
-        others[UNIT_AUDIO_SECONDS_IN] = hold_body_size(exchange) / AUDIO_BYTES_A_SECOND *
-                                        unit_rows[UNIT_AUDIO_SECONDS_IN].scale;
-        break;
-    default: break;
-    }
-    for (size_t i = 0; bounds->input == BOUNDS_UNKNOWN && i < ARRAY_LENGTH(tools); i++) {
-        if (text_find(body, tools[i].word) >= 0)
-            others[tools[i].unit] = TOOL_CALLS;
-    }
-    keep_priced(model, others);
-    return true;
-}
-
-int64_t hold_body_size(const struct exchange *exchange)
-{
-    const struct http1_head *head = http_request_head(exchange->request);
-
-    if (exchange->body_kind == BODY_JSON)
-        return (int64_t)exchange->body.length;
-    return head->has_content_length ? (int64_t)head->content_length
-                                    : (int64_t)exchange->upstreams->config->limits.upload;
-}
-
-static int64_t most_input(const struct exchange *exchange, const struct catalog_model *model)
-{
-    const enum endpoint_bills bills = exchange->match.endpoint->bills;
-    int64_t window = model && model->context_window > 0 ? model->context_window : INPUT_UNKNOWN;
-    int64_t input = exchange->bounds.input;
-
-    if (bills == ENDPOINT_BILLS_AUDIO)
-        return hold_body_size(exchange) / AUDIO_BYTES_A_SECOND * AUDIO_TOKENS_A_SECOND;
-    return input == BOUNDS_UNKNOWN || input > window ? window : input;
-}
-
-/* Of all choices together. */
-static int64_t most_output(const struct exchange *exchange, const struct catalog_model *model)
-{
-    const struct bounds *bounds = &exchange->bounds;
-    int64_t most = model && model->max_output > 0 ? model->max_output : OUTPUT_UNKNOWN;
-
-    switch (exchange->match.endpoint->bills) {
-    case ENDPOINT_BILLS_IMAGES: return IMAGE_TOKENS * bounds->choices;
-    case ENDPOINT_BILLS_AUDIO:
-        return hold_body_size(exchange) / AUDIO_BYTES_A_SECOND * AUDIO_TOKENS_A_SECOND;
-    case ENDPOINT_BILLS_SPEECH: return most;
-    default: break;
-    }
-    int64_t output =
-        bounds->output == BOUNDS_UNKNOWN || bounds->output > most ? most : bounds->output;
-    return output > INT64_MAX / bounds->choices ? INT64_MAX : output * bounds->choices;
-}
-
-/* The services that the provider may serve the call on. An unstated tier is the account's own,
- * which is the standard one unless somebody changed that at the provider. */
-static unsigned services_of(const struct exchange *exchange)
-{
-    struct text tier =
-        exchange->body_kind == BODY_JSON ? exchange->envelope.service_tier : text_of(NULL, 0);
-    unsigned services = 1u << SERVICE_STANDARD | 1u << SERVICE_FLEX;
-
-    if (tier.length == 0 || text_equal(tier, TEXT("default")) || text_equal(tier, TEXT("flex")))
-        return services;
-    return PRICE_ALL_SERVICES;
-}
-
-/* Adds one target's worst case to what was asked so far: each part is the largest of all. */
-static bool add_worst(const struct exchange *exchange, const struct priced_model *model,
-                      struct policy_ask *ask)
-{
-    int64_t others[UNIT_COUNT];
-    money input, whole, price = 0;
-
-    struct price_ask question = {
-        .at = (int64_t)(exchange->record.started_at / NANOSECONDS_PER_SECOND),
-        .services = services_of(exchange),
-        .input_tokens = most_input(exchange, model->entry),
-        .others = count_others(exchange, model, others) ? others : NULL,
-    };
-    int64_t output = most_output(exchange, model->entry);
-    if (!price_bound(model, &question, &input))
-        return false;
-    question.output_tokens = output;
-    if (!price_bound(model, &question, &whole))
-        return false;
-    /* The bound is convex in the output: a line through both ends lies above it everywhere. */
-    if (output > 0)
-        price = (whole - input + output - 1) / output;
-    ask->input = input > ask->input ? input : ask->input;
-    ask->output_price = price > ask->output_price ? price : ask->output_price;
-    ask->output_tokens = output > ask->output_tokens ? output : ask->output_tokens;
-    return true;
-}
-
-int64_t hold_estimate(const struct exchange *exchange, const struct exchange_target *target)
-{
-    const struct priced_model *model = hold_find_price(exchange, target);
-    struct policy_ask ask = {0};
-
-    if (is_paid_later(exchange) || !model || !add_worst(exchange, model, &ask))
-        return -1;
-    money cost = ask.input + ask.output_price * ask.output_tokens;
-    return cost <= INT64_MAX ? (int64_t)cost : INT64_MAX;
-}
-
-static bool find_worst(const struct exchange *exchange, struct policy_ask *ask)
-{
-    bool priced = !is_paid_later(exchange);
-
-    *ask = (struct policy_ask){.useful_minimum = POLICY_USEFUL_OUTPUT * exchange->bounds.choices};
-    for (size_t i = 0; priced && i < exchange->target_count; i++) {
-        const struct priced_model *model = hold_find_price(exchange, &exchange->targets[i]);
-        priced = model && add_worst(exchange, model, ask);
-    }
-    return priced;
-}
-
-/* Only what has a limit that we can set may be clamped; all else is all or nothing. */
-static bool can_clamp(const struct exchange *exchange)
-{
-    return exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS &&
-           exchange->match.endpoint->kind != ENDPOINT_EMBEDDINGS && exchange->bounds.output != 0;
-}
-
-static bool output_is_known(const struct exchange *exchange)
-{
-    bool known = exchange->bounds.output != BOUNDS_UNKNOWN;
-
-    for (size_t i = 0; !known && i < exchange->target_count; i++) {
-        const struct priced_model *model = hold_find_price(exchange, &exchange->targets[i]);
-        if (!model || !model->entry || model->entry->max_output == 0)
-            return false;
-    }
-    return true;
-}
-
-/* Where nobody knows how much the model writes, it is all of what it might or a clamp that every
- * model takes: what lies between would be held for nothing, or refused by the provider. */
-static enum policy_verdict reserve(struct exchange *exchange, const struct policy_ask *ask,
-                                   struct policy_why *why)
-{
-    struct policy_ask one = *ask;
-
-    if (!can_clamp(exchange))
-        one.useful_minimum = ask->output_tokens;
-    if (!can_clamp(exchange) || output_is_known(exchange) ||
-        ask->output_tokens <= CLAMP_UNKNOWN * exchange->bounds.choices)
-        return policy_reserve(&exchange->hold, &one, &exchange->grant, why);
-    one.useful_minimum = ask->output_tokens;
-    enum policy_verdict verdict = policy_reserve(&exchange->hold, &one, &exchange->grant, why);
-    if (verdict != POLICY_REFUSED)
-        return verdict;
-    one.output_tokens = CLAMP_UNKNOWN * exchange->bounds.choices;
-    one.useful_minimum = ask->useful_minimum;
-    return policy_reserve(&exchange->hold, &one, &exchange->grant, why);
-}
-
-static void clamp(struct exchange *exchange, int64_t output)
-{
-    exchange->output_limit = output / exchange->bounds.choices;
-    exchange->record.output_clamp = exchange->output_limit;
-}
-
 /* "is $5.00 …" */
 static const char *describe_period(enum period_kind period)
 {
@@ -401,172 +156,114 @@ static struct text describe_budget(struct exchange *exchange, const struct polic
                         length > 0 ? "; it resets at " : "", (int)length, reset);
 }
 
-static enum step_result refuse_unpriced(struct exchange *exchange)
+/* What the refusal is about: the rule's words, or the model that has none. */
+static struct refusal_context describe_refusal(struct exchange *exchange,
+                                               const struct gate_refusal *refused)
 {
-    return exchange_refuse(exchange, REFUSAL_MODEL_UNPRICED,
-                           (struct refusal_context){.seen = exchange->model.length > 0
-                                                                ? exchange->model
-                                                                : exchange->match.endpoint->pattern,
-                                                    .param = TEXT("model")});
-}
+    const struct policy_why *why = &refused->why;
+    struct refusal_context context = {.seen = exchange->model, .param = TEXT("model")};
 
-static bool may_go_unpriced(struct exchange *exchange)
-{
-    switch (exchange->upstreams->config->unpriced_models) {
-    case CONFIG_UNPRICED_ALLOW: return true;
-    case CONFIG_UNPRICED_REFUSE: return false;
-    case CONFIG_UNPRICED_REFUSE_UNDER_BUDGET: break;
+    switch (refused->refusal) {
+    case REFUSAL_MODEL_NOT_ALLOWED:
+        if (refused->has_why)
+            context.detail = describe_subject(exchange, &why->subject);
+        break;
+    case REFUSAL_MODEL_UNSTATED:
+        return (struct refusal_context){.seen = exchange->match.endpoint->pattern};
+    case REFUSAL_MODEL_UNPRICED:
+        if (exchange->model.length == 0)
+            context.seen = exchange->match.endpoint->pattern;
+        break;
+    case REFUSAL_RATE_LIMITED:
+    case REFUSAL_CALL_TOO_LARGE:
+        return (struct refusal_context){
+            .detail = describe_limit(exchange, why),
+            .retry_after = why->retry_after == POLICY_FOREVER ? 0 : why->retry_after};
+    case REFUSAL_BUDGET_EXHAUSTED:
+        return (struct refusal_context){.detail = describe_budget(exchange, why)};
+    default: /* memory */
+        return (struct refusal_context){.limit =
+                                            exchange->upstreams->config->limits.exchange_memory};
     }
-    return !policy_is_capped(&exchange->hold);
+    return context;
 }
 
-/* ---- tokens ---- */
-
-/* Whether its usage is in tokens at all: pictures may be billed each, speech by the second. */
-static bool has_tokens(const struct priced_model *model)
+/* Into the record: the id of the limit or budget, or whose list of models it is. */
+static void note_rule(struct exchange *exchange, const struct policy_why *why)
 {
-    for (size_t i = 0; model && i < model->card_count; i++) {
-        const struct priced_card *card = &model->cards[i];
-        if (card->listed_in + card->listed_out + card->own_in + card->own_out > 0)
-            return true;
-    }
-    return false;
+    struct text subject = describe_subject(exchange, &why->subject);
+
+    exchange->record.rule =
+        why->reason == POLICY_REASON_MODEL
+            ? arena_format(&exchange->arena, "models of %.*s", TEXT_ARG(subject))
+            : why->id;
 }
 
-/* What a call to one target can use, where no limit of its answer can be set. */
-static void add_unclamped(const struct exchange *exchange, const struct priced_model *model,
-                          struct policy_tokens *tokens)
+static enum step_result refuse(struct exchange *exchange, const struct gate_refusal *refused)
 {
-    const struct catalog_model *entry = model ? model->entry : NULL;
-    bool by_size = exchange->match.endpoint->bills == ENDPOINT_BILLS_AUDIO;
-    int64_t window = entry && entry->context_window > 0 ? entry->context_window : INPUT_UNKNOWN;
-
-    if (!has_tokens(model))
-        return;
-    int64_t input = most_input(exchange, entry), output = most_output(exchange, entry);
-    if (exchange->match.endpoint->bills == ENDPOINT_BILLS_SPEECH)
-        output = 0; /* its answers tell no usage */
-    if (by_size && entry && entry->max_output > 0 && output > entry->max_output)
-        output = entry->max_output;
-    input = input > window ? window : input;
-    tokens->input = input > tokens->input ? input : tokens->input;
-    tokens->output = output > tokens->output ? output : tokens->output;
-    tokens->output_least = tokens->output;
-    tokens->input_hidden = !by_size && exchange->bounds.input == BOUNDS_UNKNOWN;
+    if (refused->has_why)
+        note_rule(exchange, &refused->why);
+    return exchange_refuse(exchange, refused->refusal, describe_refusal(exchange, refused));
 }
 
-static void add_clamped(const struct exchange *exchange, const struct priced_model *model,
-                        struct policy_tokens *tokens)
+/* ---- the steps ---- */
+
+enum step_result hold_limits(struct exchange *exchange)
 {
-    const struct catalog_model *entry = model ? model->entry : NULL;
-    int64_t input = most_input(exchange, entry), output = most_output(exchange, entry);
+    struct gate_refusal refused;
+    struct gate_call call;
 
-    tokens->input = input > tokens->input ? input : tokens->input;
-    tokens->output = output > tokens->output ? output : tokens->output;
-    tokens->input_hidden = exchange->bounds.input == BOUNDS_UNKNOWN;
-}
-
-static void find_tokens(const struct exchange *exchange, struct policy_tokens *tokens)
-{
-    const struct bounds *bounds = &exchange->bounds;
-    bool by_token = exchange->match.endpoint->bills == ENDPOINT_BILLS_TOKENS;
-
-    *tokens = (struct policy_tokens){0};
-    for (size_t i = 0; i < exchange->target_count; i++) {
-        const struct priced_model *model = hold_find_price(exchange, &exchange->targets[i]);
-        if (by_token)
-            add_clamped(exchange, model, tokens);
-        else
-            add_unclamped(exchange, model, tokens);
-    }
-    tokens->output_clamp = tokens->output;
-    if (!can_clamp(exchange)) {
-        tokens->output_least = tokens->output;
-        return;
-    }
-    tokens->output_least = POLICY_USEFUL_OUTPUT * bounds->choices;
-    if (bounds->output == BOUNDS_UNKNOWN)
-        tokens->output_usual = OUTPUT_USUAL * bounds->choices;
-    if (!output_is_known(exchange))
-        tokens->output_clamp = CLAMP_UNKNOWN * bounds->choices;
-}
-
-/* `*output`: what the limits of tokens leave of it. */
-static enum step_result hold_tokens(struct exchange *exchange, int64_t *asked, int64_t *output)
-{
-    struct policy_tokens tokens;
-    struct policy_why why;
-
-    *asked = *output = INT64_MAX;
-    if (!exchange->hold.counts_tokens)
-        return STEP_NEXT;
-    find_tokens(exchange, &tokens);
-    *asked = tokens.output;
-    return end_of(exchange, policy_hold_tokens(&exchange->hold, &tokens, output, &why), &why);
-}
-
-/* ---- the step ---- */
-
-static enum step_result hold_money(struct exchange *exchange, const struct policy_ask *ask)
-{
-    struct policy_why why;
-
-    switch (reserve(exchange, ask, &why)) {
-    case POLICY_ALLOWED: break;
-    case POLICY_REFUSED:
-        note_rule(exchange, &why);
-        return exchange_refuse(exchange, REFUSAL_BUDGET_EXHAUSTED,
-                               (struct refusal_context){.detail = describe_budget(exchange, &why)});
-    case POLICY_NO_MEMORY: return refuse_memory(exchange);
-    }
-    if (exchange->grant.amount <= INT64_MAX)
-        exchange->record.cost_reserved = (int64_t)exchange->grant.amount;
+    read_bounds(exchange);
+    hold_describe(exchange, &call);
+    note_asked(exchange, &call);
+    if (!gate_admit(exchange->worker->policy, &call, &exchange->arena, &exchange->hold, &refused))
+        return refuse(exchange, &refused);
     return STEP_NEXT;
+}
+
+int64_t hold_estimate(const struct exchange *exchange, const struct exchange_target *target)
+{
+    struct gate_call call;
+
+    hold_describe(exchange, &call);
+    return gate_estimate(&call, hold_find_price(exchange, target));
+}
+
+static void find_prices(const struct exchange *exchange,
+                        const struct priced_model *models[EXCHANGE_TARGETS_MAXIMUM])
+{
+    for (size_t i = 0; i < exchange->target_count; i++)
+        models[i] = hold_find_price(exchange, &exchange->targets[i]);
 }
 
 bool hold_quietly(struct exchange *exchange)
 {
-    struct policy_ask ask;
-    struct policy_why why;
+    const struct priced_model *models[EXCHANGE_TARGETS_MAXIMUM];
+    struct gate_call call;
 
-    if (!find_worst(exchange, &ask))
-        return may_go_unpriced(exchange);
-    ask.useful_minimum = ask.output_tokens;
-    if (policy_reserve(&exchange->hold, &ask, &exchange->grant, &why) != POLICY_ALLOWED)
+    hold_describe(exchange, &call);
+    find_prices(exchange, models);
+    if (!gate_hold_whole(exchange->upstreams->config->unpriced_models, &call, models,
+                         exchange->target_count, &exchange->hold, &exchange->grant))
         return false;
-    if (exchange->grant.amount <= INT64_MAX)
-        exchange->record.cost_reserved = (int64_t)exchange->grant.amount;
+    exchange->record.cost_reserved = exchange->grant.cost;
     return true;
 }
 
 enum step_result hold_step(struct exchange *exchange)
 {
-    const enum endpoint_bills bills = exchange->match.endpoint->bills;
-    struct policy_ask ask;
-    int64_t asked, output;
+    const struct priced_model *models[EXCHANGE_TARGETS_MAXIMUM];
+    struct gate_refusal refused;
+    struct gate_call call;
 
-    if (bills == ENDPOINT_BILLS_NOTHING || bills == ENDPOINT_BILLS_REPORTED) {
-        exchange->record.cost_reserved = 0;
-        return STEP_NEXT;
-    }
-    bool priced = find_worst(exchange, &ask);
-    if (!priced && !may_go_unpriced(exchange))
-        return refuse_unpriced(exchange);
-    enum step_result result = hold_tokens(exchange, &asked, &output);
-    if (result != STEP_NEXT)
-        return result;
-    if (priced) {
-        int64_t wanted = ask.output_tokens;
-        if (can_clamp(exchange) && output < wanted)
-            ask.output_tokens = output;
-        result = hold_money(exchange, &ask);
-        if (result != STEP_NEXT)
-            return result;
-        output = exchange->grant.output_tokens;
-        asked = wanted;
-    }
-    if (can_clamp(exchange) && output < asked)
-        clamp(exchange, output);
+    hold_describe(exchange, &call);
+    find_prices(exchange, models);
+    if (!gate_hold(exchange->upstreams->config->unpriced_models, &call, models,
+                   exchange->target_count, &exchange->hold, &exchange->grant, &refused))
+        return refuse(exchange, &refused);
+    exchange->record.cost_reserved = exchange->grant.cost;
+    if (exchange->grant.output_limit > 0)
+        exchange->output_limit = exchange->record.output_clamp = exchange->grant.output_limit;
     return STEP_NEXT;
 }
 

@@ -9,7 +9,10 @@
 #define HOLD_SPAN_SIZE     40u
 #define HOLD_BYTES_A_TOKEN 4 /* of English text and JSON, roughly: for limits, never for money */
 
-/* In admit: takes what the call counts for from every limit. STEP_NEXT, or the end. */
+/* The call, as the gate is asked about it. */
+void hold_describe(const struct exchange *exchange, struct gate_call *call);
+/* In admit: lists of models, and what the call counts for is taken from every limit. STEP_NEXT, or
+ * the end. */
 enum step_result hold_limits(struct exchange *exchange);
 /* The price of what is asked of the target; NULL: it has none. */
 const struct priced_model *hold_find_price(const struct exchange *exchange,

@@ -76,8 +76,7 @@ static enum error read_options(struct embedding *embedding, struct conversation_
 
 static bool is_known(struct text name, const char *const *known)
 {
-    static const char *const own[] = {"model",      "input", "encoding_format",
-                                      "dimensions", "user",  NULL};
+    static const char *const own[] = {"model", "input", "encoding_format", "dimensions", NULL};
     for (size_t i = 0; own[i] != NULL; i++)
         if (text_equal(name, text_from(own[i])))
             return true;

@@ -28,7 +28,7 @@ struct embedding {
 };
 
 /* ERROR_UNSUPPORTED: tokens instead of texts, which only the model's own tokenizer could read, or a
- * member that is neither OpenAI's nor in `known` (names, ended by NULL) nor in `drop`;
+ * member that is neither OpenAI's nor in `known` (names, ended by NULL) nor in `drop`, `user` too;
  * ERROR_SYNTAX; `problem` says what. ERROR_MEMORY. */
 must_handle enum error embedding_read(struct embedding *embedding, struct text body,
                                       const char *const *known, const struct text *drop,

@@ -8,7 +8,8 @@
 #define COHERE_TEXTS_MAX  96u
 #define METADATA_LINE_MAX 1024u
 
-const char *const bedrock_embedding_members[] = {"input_type", "truncate", "normalize", NULL};
+const char *const bedrock_embedding_members[] = {"input_type", "truncate", "normalize", "user",
+                                                 NULL};
 
 enum embedder_member {
     TAKES_DIMENSIONS = 1 << 0,

@@ -630,6 +630,16 @@ static struct text stated_or(struct native_ask *ask, const char *member, struct 
     return text_empty(stated) ? usual : stated;
 }
 
+/* Members of Cohere's own, which are words all. */
+static enum error check_words(struct native_ask *ask)
+{
+    struct text word;
+    for (size_t i = 0; embedding_members[i] != NULL; i++)
+        if (json_get_text(ask->embedding->root, embedding_members[i], &word) == JSON_WRONG_TYPE)
+            return native_refuse(ask, text_from(embedding_members[i]), "must be a string");
+    return ERROR_OK;
+}
+
 /* A type of input is a must, of which OpenAI knows nothing: texts are taken for what is searched.
  * Nothing is cut off unless the caller says so, as OpenAI does not either. */
 static enum error write_embeddings(struct native_ask *ask)
@@ -639,6 +649,9 @@ static enum error write_embeddings(struct native_ask *ask)
     if (embedding->input_count > TEXTS_MAX)
         return native_refuse(ask, TEXT("input"),
                              "has more than the 96 texts that Cohere takes in a call");
+    enum error error = check_words(ask);
+    if (error != ERROR_OK)
+        return error;
     if (make_state(ask) == NULL)
         return ERROR_MEMORY;
     dialect_write_credential(ask->lines, "authorization", "Bearer ", ask->call->credential);

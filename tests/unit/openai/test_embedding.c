@@ -9,7 +9,7 @@
 
 #define MEMORY_MAX (1u << 20)
 
-static const char *const known[] = {"input_type", NULL};
+static const char *const known[] = {"input_type", "user", NULL};
 
 static enum error read_with(struct embedding *embedding, struct arena *arena, const char *body,
                             struct conversation_problem *problem)

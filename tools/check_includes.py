@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "meter": "base tables codec openai",
     "policy": f"base tables codec openai identity store meter {ADDRESS}",
     "route": f"base tables provider {ADDRESS}",
-    "ledger": f"base tables codec openai meter store {ADDRESS}",
+    "ledger": f"base tables codec openai meter store identity/network.h {ADDRESS}",  # a network is a plain value
     "observe": f"base tables ledger {ADDRESS}",
     "config": f"base tables codec provider identity/network.h identity/source.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
     "demo": "base tables codec net http openai",

@@ -22,6 +22,10 @@ bool handle_exchanges(struct admin_call *call);
 bool handle_exchange(struct admin_call *call);
 bool handle_audit(struct admin_call *call);
 
+/* handle_bounces.c */
+bool handle_bounces(struct admin_call *call);
+bool handle_bounce(struct admin_call *call);
+
 /* handle_usage.c */
 bool handle_usage(struct admin_call *call);
 

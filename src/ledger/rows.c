@@ -44,12 +44,15 @@ enum error rows_open_insert(struct row_insert *insert, struct store *store)
     *insert = (struct row_insert){0};
     enum error error = store_open_bulk(store, "exchanges", inserted_columns,
                                        ARRAY_LENGTH(inserted_columns), read_value, &insert->bulk);
-    return error ? error : rollup_create(store, &insert->rollup);
+    if (!error)
+        error = rollup_create(store, &insert->rollup);
+    return error ? error : bounces_create(store, &insert->bounces);
 }
 
 void rows_close_insert(struct row_insert *insert)
 {
     rollup_destroy(insert->rollup);
+    bounces_destroy(insert->bounces);
     *insert = (struct row_insert){0};
 }
 
@@ -70,6 +73,8 @@ enum error rows_insert(struct row_insert *insert, const struct row *rows, size_t
     for (size_t i = 0; !error && i < count; i++) {
         if (inserted[i])
             error = rollup_add(insert->rollup, series[i], &calls[i]);
+        if (!error && inserted[i])
+            error = bounces_add(insert->bounces, &rows[i].record);
     }
     return error;
 }
@@ -88,11 +93,14 @@ enum error rows_insert_record(struct row_insert *insert, const struct record *re
 
 enum error rows_flush(struct row_insert *insert)
 {
-    return rollup_flush(insert->rollup);
+    enum error error = rollup_flush(insert->rollup);
+    return error ? error : bounces_flush(insert->bounces);
 }
 
 void rows_forget(struct row_insert *insert)
 {
     if (insert->rollup != NULL)
         rollup_forget(insert->rollup);
+    if (insert->bounces != NULL)
+        bounces_forget(insert->bounces);
 }

@@ -1,8 +1,10 @@
-/* rows: records put into the store's table `exchanges`, counted in its rollups. They are read back
- * by store/exchanges.h. One thread per store. */
+/* rows: records put into the store's table `exchanges`, counted in its rollups and,
+ * where they were turned away, in its bounces. They are read back by store/exchanges.h. One thread
+ * per store. */
 #ifndef LEDGER_ROWS_H
 #define LEDGER_ROWS_H
 
+#include "ledger/bounces.h"
 #include "store/bulk.h"
 #include "store/record.h"
 #include "store/rollup.h"
@@ -12,6 +14,7 @@
 struct row_insert {
     struct store_bulk *bulk;
     struct rollup *rollup;
+    struct bounces *bounces;
 };
 
 /* A record and what it was decoded from: its fields as record_encode writes them behind the id. */

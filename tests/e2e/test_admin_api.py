@@ -85,6 +85,9 @@ def test_every_documented_route(admin):
     exchange = admin.get(f"/exchanges/{request_id}")
     assert (exchange["id"], exchange["team"], exchange["status"]) == (request_id, "payments", 200)
     assert request_id in [row["id"] for row in admin.get("/exchanges")["data"]]
+    assert chat(admin.gateway, "tpk_nobody")[0] == 401
+    bounce, = wait_until(lambda: admin.get("/bounces", reason="mistyped_api_key")["data"], what="who was turned away is known")
+    assert admin.get(f"/bounces/{bounce['id']}") == bounce
     wait_until(lambda: admin.get("/usage", by="team")["total"]["calls"] >= 1, what="the call is counted")
 
     for name in ("teams", "keys", "budgets", "limits", "audit"):
@@ -184,7 +187,7 @@ def test_roles(admin):
         assert operator.call(method, path, body, status=403).code == "forbidden"
 
     # Finance looks.
-    for path in ("/teams", "/keys", "/budgets", "/limits", "/usage", "/exchanges", "/audit", "/status", "/organisation"):
+    for path in ("/teams", "/keys", "/budgets", "/limits", "/usage", "/exchanges", "/bounces", "/audit", "/status", "/organisation"):
         finance.get(path)
     for method, path, body in (("POST", "/teams", {"name": "x"}), ("POST", "/keys", {"name": "x"}),
                                ("DELETE", f"/keys/{red['id']}", None), ("PATCH", "/organisation", {"name": "x"})):

@@ -40,7 +40,8 @@ ROAD = " ".join(MAY_INCLUDE)
 MAY_INCLUDE["cluster"] = "base tables codec net store policy config"
 MAY_INCLUDE["control"] = ROAD + " cluster"
 MAY_INCLUDE["admin"] = ROAD + " cluster control"
-MAY_INCLUDE["app"] = ROAD + " cluster control admin"
+MAY_INCLUDE["leaks"] = "base tables codec identity"
+MAY_INCLUDE["app"] = ROAD + " cluster control admin leaks"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 SOURCES = (".c", ".h", ".def")

@@ -30,7 +30,7 @@ USES = {
     "REQUIRED": "needed to create", "OPTIONAL": "", "CREATE": "fixed once made",
     "CREATE_REQUIRED": "needed to create, then fixed", "READ": "shown only",
 }
-MAKES = {"Rotation", "Raise"}
+MAKES = {"Rotation", "Raise", "LeakedKey"}
 
 HEAD = """# Admin API: reference
 

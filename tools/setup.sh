@@ -20,7 +20,7 @@ log=.dev/setup.log
 build_packages='
     gcc libc6-dev meson ninja-build pkg-config
     libc-ares-dev libcurl4-openssl-dev libllhttp-dev libsqlite3-dev libssl-dev liburcu-dev libuv1-dev
-    libyaml-dev libyyjson-dev systemtap-sdt-dev zlib1g-dev
+    libvectorscan-dev libyaml-dev libyyjson-dev systemtap-sdt-dev zlib1g-dev
     libcmocka-dev'
 test_packages='
     clang libclang-rt-MAJOR-dev

@@ -29,6 +29,9 @@ bool handle_bounce(struct admin_call *call);
 /* handle_usage.c */
 bool handle_usage(struct admin_call *call);
 
+/* handle_leaked_key.c */
+bool handle_leaked_key(struct admin_call *call);
+
 /* handle_live.c */
 bool handle_live(struct admin_call *call);
 

@@ -1,5 +1,6 @@
 """The admin API: every route, every role, and what is refused, held against its own OpenAPI document."""
 
+import hashlib
 import json
 import re
 import socket
@@ -104,7 +105,11 @@ def test_every_documented_route(admin):
     counted = live("budgets", budget["id"])
     assert (counted["cap"], counted["held"], counted["complete"]) == ("600.50", "0.00", True)
 
+    leaked = {"key": key["key"][:16], "hash": hashlib.sha256(key["key"][:-6].encode()).hexdigest()}
+    found = admin.call("POST", "/leaked_keys", leaked).json
+    assert found == {"state": "live", "name": "till", "team": "payments", "good_until": None}
     rotated = admin.call("POST", f"/keys/{key['id']}/rotate", {"grace": "1h"}).json
+    assert admin.call("POST", "/leaked_keys", leaked).json["good_until"] == rotated["previous_secret_until"]
     assert rotated["id"] == key["id"] and rotated["key"] != key["key"]
     assert admin.delete(f"/keys/{key['id']}", status=200, reason="done")["revoked_reason"] == "done"
     admin.delete(f"/limits/{limit['id']}")

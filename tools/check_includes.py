@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "route": f"base tables provider {ADDRESS}",
     "ledger": f"base tables codec openai meter store identity/network.h {ADDRESS}",  # a network is a plain value
     "observe": f"base tables ledger {ADDRESS}",
-    "config": f"base tables codec provider identity/network.h identity/source.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
+    "config": f"base tables codec provider identity/network.h identity/network_rules.h identity/source.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
     "demo": "base tables codec net http openai",
     "gate": "base tables openai identity meter policy config",
     "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config gate demo",

@@ -38,8 +38,8 @@ struct run {
     bool broken; /* by the store: what follows would only follow from that */
 };
 
-static const enum object_kind order[] = {OBJECT_ORGANISATION, OBJECT_TEAM, OBJECT_KEY,
-                                         OBJECT_BUDGET, OBJECT_LIMIT};
+static const enum object_kind order[] = {OBJECT_ORGANISATION, OBJECT_TEAM,  OBJECT_KEY,
+                                         OBJECT_BUDGET,       OBJECT_LIMIT, OBJECT_NETWORK_RULE};
 
 /* ------------------------------------------------------------------ reading files */
 
@@ -107,8 +107,8 @@ static bool report_unknown(struct report *report, const struct document_node *no
     }
     report_error(report, node->key_place,
                  nearest ? "%s is not known here; did you mean \"%s\"?"
-                         : "%s is not known here; a file has organisation, teams, keys, budgets "
-                           "and limits",
+                         : "%s is not known here; a file has organisation, teams, keys, budgets, "
+                           "limits and network_rules",
                  report_quote(node->key), nearest ? nearest->data : "");
     return false;
 }
@@ -371,8 +371,9 @@ static bool execute(struct run *run)
         return false;
     apply_entries(run, OBJECT_BUDGET);
     apply_entries(run, OBJECT_LIMIT);
-    return prune_if_asked(run, OBJECT_LIMIT) && prune_if_asked(run, OBJECT_BUDGET) &&
-           prune_if_asked(run, OBJECT_TEAM) && !run->failed;
+    apply_entries(run, OBJECT_NETWORK_RULE);
+    return prune_if_asked(run, OBJECT_NETWORK_RULE) && prune_if_asked(run, OBJECT_LIMIT) &&
+           prune_if_asked(run, OBJECT_BUDGET) && prune_if_asked(run, OBJECT_TEAM) && !run->failed;
 }
 
 /* Between the look and the deed somebody else may have changed something. */

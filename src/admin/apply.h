@@ -1,10 +1,10 @@
 /* apply: makes what is administered as files say, all or nothing.
  *
- * A file is a mapping with `organisation`, `teams`, `keys`, `budgets` and `limits`, each optional;
- * an object's members are those of objects.def, and one that is not said is at its default. Teams
- * are found by name; keys by name (and team), or id; budgets by scope and period, limits by scope,
- * measure and window, both by their name if they have one. What is there already as it should be is
- * left alone, so that a second run changes nothing.
+ * A file is a mapping with `organisation`, `teams`, `keys`, `budgets`, `limits` and
+ * `network_rules`, each optional; an object's members are those of objects.def, and one that is not
+ * said is at its default. Teams are found by name; keys by name (and team), or id; budgets by scope
+ * and period, limits by scope, measure and window, both by their name if they have one. What is
+ * there already as it should be is left alone, so that a second run changes nothing.
  *
  * Every object is checked by the very operation that would make it, in a transaction that is taken
  * back when anything is wrong, or when only a look is wanted. One thread; as operations.h. */

@@ -82,6 +82,8 @@ static bool is_in_label(const struct object_member_row *row)
         OBJECT_LIMIT_team,         OBJECT_LIMIT_key,
         OBJECT_LIMIT_tag,          OBJECT_LIMIT_model,
         OBJECT_LIMIT_organisation, OBJECT_ADMIN_KEY_name,
+        OBJECT_NETWORK_RULE_team,  OBJECT_NETWORK_RULE_key,
+        OBJECT_NETWORK_RULE_allow, OBJECT_NETWORK_RULE_deny,
     };
     for (size_t i = 0; i < ARRAY_LENGTH(in_label); i++) {
         if (row == &object_members[in_label[i]])
@@ -188,6 +190,24 @@ static void write_measure(yyjson_val *root, struct buffer *out)
         buffer_append_format(out, " per %.*s", TEXT_ARG(per));
 }
 
+/* ", allow office" */
+static void write_network(yyjson_val *root, struct buffer *out)
+{
+    static const char *const actions[] = {"allow", "deny"};
+    struct text network;
+    for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
+        if (json_get_text(root, actions[i], &network) == JSON_PRESENT)
+            buffer_append_format(out, ", %s %.*s", actions[i], TEXT_ARG(network));
+    }
+}
+
+/* What a label says of whom a rule is for, and of what. */
+static void (*const write_rule[OBJECT_KIND_COUNT])(yyjson_val *root, struct buffer *out) = {
+    [OBJECT_BUDGET] = write_period,
+    [OBJECT_LIMIT] = write_measure,
+    [OBJECT_NETWORK_RULE] = write_network,
+};
+
 void difference_write_label(enum object_kind kind, struct text json, struct buffer *out)
 {
     yyjson_doc *document = read(json);
@@ -195,12 +215,12 @@ void difference_write_label(enum object_kind kind, struct text json, struct buff
     struct text name = TEXT(""), team;
     bool named = json_get_text(root, "name", &name) == JSON_PRESENT && !text_empty(name);
     buffer_append(out, object_kinds[kind].singular);
-    if (kind == OBJECT_BUDGET || kind == OBJECT_LIMIT) {
+    if (write_rule[kind] != NULL) {
         if (named)
             buffer_append_format(out, " %.*s", TEXT_ARG(name));
         buffer_append(out, TEXT(" of "));
         write_scope(root, out);
-        (kind == OBJECT_BUDGET ? write_period : write_measure)(root, out);
+        write_rule[kind](root, out);
     } else if (kind != OBJECT_ORGANISATION) {
         buffer_append_format(out, " %.*s", TEXT_ARG(name));
         if (kind == OBJECT_KEY && json_get_text(root, "team", &team) == JSON_PRESENT)

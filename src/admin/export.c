@@ -169,7 +169,7 @@ static const struct {
 } defaults[] = {
     {OBJECT_BUDGET_currency, "USD"}, {OBJECT_BUDGET_period, "rolling"},
     {OBJECT_BUDGET_timezone, "UTC"}, {OBJECT_BUDGET_mode, "enforce"},
-    {OBJECT_LIMIT_mode, "enforce"},
+    {OBJECT_LIMIT_mode, "enforce"},  {OBJECT_NETWORK_RULE_mode, "observe"},
 };
 
 static bool is_default(enum object_member member, yyjson_val *value)
@@ -205,7 +205,8 @@ static void write_member(struct exporting *exporting, enum object_member member,
 {
     bool yaml = exporting->form == EXPORT_YAML;
     begin_member(exporting, object_members[member].name);
-    if (member == OBJECT_BUDGET_key || member == OBJECT_LIMIT_key) {
+    if (member == OBJECT_BUDGET_key || member == OBJECT_LIMIT_key ||
+        member == OBJECT_NETWORK_RULE_key) {
         struct text id = text_of(yyjson_get_str(value), yyjson_get_len(value));
         const struct exported_key *key = find_key(exporting, id);
         struct text shown = key != NULL && key->alone ? key->name : id;
@@ -314,8 +315,9 @@ static bool write_kind(struct exporting *exporting, enum object_kind kind, struc
 
 bool export_write(struct operations *operations, enum export_form form, struct buffer *out)
 {
-    static const enum object_kind order[] = {OBJECT_ORGANISATION, OBJECT_TEAM, OBJECT_KEY,
-                                             OBJECT_BUDGET, OBJECT_LIMIT};
+    static const enum object_kind order[] = {OBJECT_ORGANISATION, OBJECT_TEAM,
+                                             OBJECT_KEY,          OBJECT_BUDGET,
+                                             OBJECT_LIMIT,        OBJECT_NETWORK_RULE};
     const struct operations_filter filter = {.live = true};
     struct buffer object;
     struct exporting exporting = {.operations = operations, .form = form, .out = &object};

@@ -33,6 +33,7 @@ void office_set_config(struct office *office, struct config *config, struct pric
     route_table_release(office->routes);
     office->routes = route_table_hold(routes);
     office->config = config_hold(config);
+    office->operations.config = office->config;
     office->book = price_book_acquire(book);
     office->config_loaded_at = clock_wall();
 }

@@ -237,9 +237,10 @@ static bool check_role(struct operations *operations, enum object_kind kind, boo
         return true;
     return operations_refuse(operations, ADMIN_PROBLEM_FORBIDDEN, "", "the role %s may not %s %s",
                              admin_role_name(actor->role), change ? "change" : "see",
-                             kind == OBJECT_ORGANISATION ? "the organisation"
-                             : kind == OBJECT_ADMIN_KEY  ? "admin keys"
-                                                         : object_kinds[kind].plural.data);
+                             kind == OBJECT_ORGANISATION   ? "the organisation"
+                             : kind == OBJECT_ADMIN_KEY    ? "admin keys"
+                             : kind == OBJECT_NETWORK_RULE ? "network rules"
+                                                           : object_kinds[kind].plural.data);
 }
 
 bool operations_may_change(struct operations *operations, enum object_kind kind)
@@ -255,6 +256,7 @@ static const struct operations_kind *const kinds[OBJECT_KIND_COUNT] = {
     [OBJECT_KEY] = &operations_key,
     [OBJECT_BUDGET] = &operations_budget,
     [OBJECT_LIMIT] = &operations_limit,
+    [OBJECT_NETWORK_RULE] = &operations_network_rule,
     [OBJECT_ADMIN_KEY] = &operations_admin_key,
 };
 
@@ -266,6 +268,16 @@ bool operations_start(struct operations *operations, enum object_kind kind,
     return check_role(operations, kind, true) && operations_begin(operations);
 }
 
+/* One word. */
+static struct text audit_name(enum object_kind kind)
+{
+    switch (kind) {
+    case OBJECT_ADMIN_KEY: return TEXT("admin_key");
+    case OBJECT_NETWORK_RULE: return TEXT("network_rule");
+    default: return object_kinds[kind].singular;
+    }
+}
+
 bool operations_audit(struct operations *operations, enum object_kind kind, const char *action,
                       const struct operation_result *result)
 {
@@ -274,7 +286,7 @@ bool operations_audit(struct operations *operations, enum object_kind kind, cons
         .who = operations->actor.who,
         .via = operations->actor.via,
         .action = text_from(action),
-        .object_kind = kind == OBJECT_ADMIN_KEY ? TEXT("admin_key") : object_kinds[kind].singular,
+        .object_kind = audit_name(kind),
         .object_id = result->id,
         .before = result->before,
         .after = result->after,
@@ -356,7 +368,8 @@ static bool delete_kind_of_scope(struct operations *operations, enum object_kind
 bool operations_delete_of_scope(struct operations *operations, const struct operations_scope *scope)
 {
     return delete_kind_of_scope(operations, OBJECT_BUDGET, scope) &&
-           delete_kind_of_scope(operations, OBJECT_LIMIT, scope);
+           delete_kind_of_scope(operations, OBJECT_LIMIT, scope) &&
+           delete_kind_of_scope(operations, OBJECT_NETWORK_RULE, scope);
 }
 
 bool operations_match(struct operations *operations, const struct object_change *change,

@@ -77,11 +77,12 @@ struct operations {
     struct admin_problem problem;
     const char *directory; /* the data directory */
     struct revocations_position revocations_read;
-    void *revocations; /* of the file, by key id */
-    unsigned depth;    /* transactions begun */
-    uint64_t clock;    /* what operations_now says; 0: the wall clock */
-    bool make_teams;   /* a key of an unknown team makes the team, with a remark */
-    const char *zones; /* where the time zones are; NULL: where the system has them */
+    void *revocations;           /* of the file, by key id */
+    unsigned depth;              /* transactions begun */
+    uint64_t clock;              /* what operations_now says; 0: the wall clock */
+    bool make_teams;             /* a key of an unknown team makes the team, with a remark */
+    const struct config *config; /* of the gateway, for names in it; NULL: not at hand */
+    const char *zones;           /* where the time zones are; NULL: where the system has them */
 };
 
 /* `store` is open for writing, for operations_show and operations_list reading is enough; NULL: it

@@ -105,7 +105,7 @@ bool operations_revoke_team_keys(struct operations *operations, struct text team
                                  struct text reason);
 /* Counts the live keys of a team. */
 bool operations_count_keys(struct operations *operations, struct text team, uint64_t *count);
-/* Deletes the budgets and limits that are for the scope. */
+/* Deletes the budgets, limits and network rules that are for the scope. */
 bool operations_delete_of_scope(struct operations *operations,
                                 const struct operations_scope *scope);
 /* "bud_" and 12 random characters, in the arena. */
@@ -189,6 +189,6 @@ bool operations_revoke_in_store(struct operations *operations, struct text id, s
                                 struct operation_result *result);
 
 extern const struct operations_kind operations_organisation, operations_team, operations_key,
-    operations_budget, operations_limit, operations_admin_key;
+    operations_budget, operations_limit, operations_network_rule, operations_admin_key;
 
 #endif

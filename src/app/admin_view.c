@@ -370,6 +370,18 @@ static void add_limit(struct output_table *table, yyjson_val *root)
     buffer_close(&cell);
 }
 
+static void add_network_rule(struct output_table *table, yyjson_val *root)
+{
+    struct text allowed = text_member(root, "allow"), mode = text_member(root, "mode");
+    bool allows = !text_empty(allowed);
+    add_text(table, text_member(root, "id"));
+    add_scope(table, root);
+    output_table_cell(table, allows ? STYLE_GOOD : STYLE_BAD,
+                      allows ? TEXT("allow") : TEXT("deny"));
+    add_text(table, allows ? allowed : text_member(root, "deny"));
+    add_text(table, mode);
+}
+
 static void add_admin_key(struct output_table *table, yyjson_val *root)
 {
     bool revoked = !text_empty(text_member(root, "revoked_at"));
@@ -417,6 +429,13 @@ static const struct view {
                        {"MODE", false, false}},
                       4,
                       add_limit},
+    [OBJECT_NETWORK_RULE] = {{{"ID", false, false},
+                              {"FOR", false, true},
+                              {"ACTION", false, false},
+                              {"NETWORK", false, false},
+                              {"MODE", false, false}},
+                             5,
+                             add_network_rule},
     [OBJECT_ADMIN_KEY] = {{{"ID", false, false},
                            {"NAME", false, true},
                            {"ROLE", false, false},

@@ -48,6 +48,16 @@ static void set_forwarders(struct worker_door *door, const struct config_forward
     door->proxy_protocol = config->proxy_protocol;
 }
 
+/* A door that is closing still answers on connections that are open, after its configuration has
+ * gone: so it holds the one that its rules are in. */
+static void set_network_rules(struct worker_door *door, struct config *config,
+                              const struct network_rules *rules)
+{
+    config_release(door->config);
+    door->config = rules ? config_hold(config) : NULL;
+    door->network_rules = rules;
+}
+
 static bool announces(void *owner, const struct address *peer)
 {
     const struct worker_door *door = owner;
@@ -69,6 +79,7 @@ static const struct proxy_accept_events accept_events = {announces, on_connectio
 static void free_door(struct worker_door *door)
 {
     forget_forwarders(door);
+    config_release(door->config);
     free(door->name_buffer);
     free(door);
 }
@@ -175,6 +186,7 @@ void doors_apply(struct worker_thread *thread, const struct worker_plan *plan)
             door->planned = true;
             door->metrics = wanted->metrics;
             set_forwarders(door, wanted->forwarders);
+            set_network_rules(door, plan->config, wanted->network_rules);
         }
     }
     for (struct worker_door *door = worker->doors; door; door = door->next) {

@@ -326,6 +326,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
                 .tls = hold(preparation->door_tls[j]),
                 .metrics = config->listeners[j].metrics,
                 .forwarders = &config->listeners[j].forwarders,
+                .network_rules = config->listeners[j].network_rules,
             };
             *descriptor = -1;
         }
@@ -348,6 +349,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     preparation->routes = NULL;
     api_apply(gateway->api, config, gateway->book, gateway->routes, &preparation->admin);
     preparation->book = NULL;
+    policy_refresher_configure(gateway->policy_refresher, config);
     config_release(gateway->config);
     gateway->config = config_hold(config);
     discard(preparation);
@@ -443,7 +445,7 @@ static void tell_build(struct metrics_worker *process)
     metric_series_set(metrics_series(process, METRIC_BUILD, labels), 1);
 }
 
-static enum error start_beside(struct gateway *gateway, const struct config *config, char *problem)
+static enum error start_beside(struct gateway *gateway, struct config *config, char *problem)
 {
     gateway->keys = ensure_memory(key_table_create());
     gateway->metrics = ensure_memory(metrics_create(config->workers));
@@ -456,7 +458,7 @@ static enum error start_beside(struct gateway *gateway, const struct config *con
                      "the store does not take what is left in the journals: budgets do not "
                      "know yet what was spent in it");
     if (error == ERROR_OK)
-        error = policy_refresher_create(gateway->settings.data, &gateway->policy_refresher);
+        error = policy_refresher_create(gateway->settings.data, config, &gateway->policy_refresher);
     const struct alerts_settings alerts = {.data = gateway->settings.data,
                                            .ledger = gateway->ledger};
     if (error == ERROR_OK)
@@ -536,7 +538,7 @@ enum error gateway_start(const struct gateway_settings *settings, struct gateway
     if (error == ERROR_OK)
         error = open_ledger(gateway, config, problem);
     if (error == ERROR_OK)
-        error = start_beside(gateway, config, problem);
+        error = start_beside(gateway, settings->config, problem);
     if (error == ERROR_OK)
         error = start_workers(gateway, config, problem);
     if (error == ERROR_OK)

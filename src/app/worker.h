@@ -43,6 +43,7 @@ struct worker_door_plan {
     struct tls_context *tls; /* held by the plan; NULL: plain */
     enum config_metrics metrics;
     const struct config_forwarders *forwarders; /* in plan->config */
+    const struct network_rules *network_rules;  /* the same */
 };
 
 /* A configuration as one worker shall adopt it. */

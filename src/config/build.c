@@ -118,6 +118,7 @@ static void build_listeners(struct settings_reader *reader, const struct setting
         report_leave(reader->report, key);
         check_client_certificate(reader, &from[i], &listeners[i]);
         build_forwarders(reader, config, &from[i], &listeners[i].forwarders);
+        build_network_rules(reader, config, &from[i], &listeners[i]);
         report_leave(reader->report, mark);
     }
     report_leave(reader->report, top);

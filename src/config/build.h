@@ -55,6 +55,9 @@ struct build_range {
 /* False after reporting what is wrong. Lives in the snapshot's arena. */
 bool build_find_range(struct settings_reader *reader, const struct config *config,
                       const struct settings_value *value, struct build_range *out);
+/* build_network_rules.c: the listener's name is known */
+void build_network_rules(struct settings_reader *reader, const struct config *config,
+                         const struct settings_listener *from, struct config_listener *listener);
 /* build_forwarders.c */
 void build_forwarders(struct settings_reader *reader, const struct config *config,
                       const struct settings_listener *listener, struct config_forwarders *out);

@@ -2,7 +2,6 @@
  * the longest that has it. */
 #include "config/build.h"
 #include "identity/network.h"
-#include "tables/config.h"
 
 /* ---- one range ---- */
 
@@ -165,24 +164,10 @@ void build_networks(struct settings_reader *reader, const struct settings *setti
 
 /* ---- who names them ---- */
 
-static struct text find_nearest(const struct config *config, struct text name)
-{
-    struct text nearest = {0};
-    size_t limit = config_near_limit(name);
-    for (size_t i = 0; i < config->network_count; i++) {
-        size_t distance = text_edit_distance(name, config->networks[i].name, limit);
-        if (distance <= limit && (text_empty(nearest) || distance < limit)) {
-            nearest = config->networks[i].name;
-            limit = distance;
-        }
-    }
-    return nearest;
-}
-
 static void report_unknown(struct settings_reader *reader, const struct config *config,
                            const struct settings_value *value)
 {
-    struct text nearest = find_nearest(config, value->text);
+    struct text nearest = config_nearest_network(config, value->text);
     if (text_empty(nearest))
         report_error(reader->report, settings_place(value, NULL),
                      "%s is not a network: \"10.0.0.0/8\", \"2001:db8::/32\", one address, "

@@ -128,6 +128,16 @@ static void compare_network(const void *old_item, const void *new_item, struct b
     add_change(changes, text_equal(old->contact, new->contact), "contact");
 }
 
+static bool same_rules(const struct config_listener *old, const struct config_listener *new)
+{
+    bool same = old->written_rule_count == new->written_rule_count;
+    for (size_t i = 0; same && i < new->written_rule_count; i++)
+        same = text_equal(old->written_rules[i].network, new->written_rules[i].network) &&
+               old->written_rules[i].denies == new->written_rules[i].denies &&
+               old->written_rules[i].observed == new->written_rules[i].observed;
+    return same;
+}
+
 static void compare_listener(const void *old_item, const void *new_item, struct buffer *changes)
 {
     const struct config_listener *old = old_item;
@@ -145,6 +155,7 @@ static void compare_listener(const void *old_item, const void *new_item, struct 
     add_change(changes, old->client_certificate == new->client_certificate, "client_certificate");
     add_change(changes, old->metrics == new->metrics, "metrics");
     add_change(changes, same_forwarders(&old->forwarders, &new->forwarders), "forwarders");
+    add_change(changes, same_rules(old, new), "network_rules");
 }
 
 static bool same_headers(const struct config_provider *old, const struct config_provider *new)

@@ -91,6 +91,20 @@ const struct config_network *config_find_network(const struct config *config, st
     return NULL;
 }
 
+struct text config_nearest_network(const struct config *config, struct text name)
+{
+    struct text nearest = {0};
+    size_t limit = config_near_limit(name);
+    for (size_t i = 0; i < config->network_count; i++) {
+        size_t distance = text_edit_distance(name, config->networks[i].name, limit);
+        if (distance <= limit && (text_empty(nearest) || distance < limit)) {
+            nearest = config->networks[i].name;
+            limit = distance;
+        }
+    }
+    return nearest;
+}
+
 struct text config_nearest_model(const struct config *config, struct text name)
 {
     struct text nearest = {0};

@@ -52,8 +52,15 @@ struct settings_forwarders {
     struct settings_value header, proxy_protocol;
 };
 
+struct settings_network_rule {
+    struct settings_entry entry;
+    struct settings_value allow, deny, mode;
+};
+
 struct settings_listener {
     struct settings_entry entry;
+    struct settings_network_rule *network_rules;
+    size_t network_rule_count;
     struct settings_value address, client_authority, client_certificate, metrics;
     struct settings_forwarders forwarders;
     struct settings_certificate *certificates;

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "identity/network_rules.h"
 #include "identity/source.h"
 #include "net/address.h"
 #include "net/tls.h"
@@ -53,6 +54,12 @@ struct config_forwarders {
     bool proxy_protocol;
 };
 
+/* One line of a listener's rules. */
+struct config_network_rule {
+    struct text network;
+    bool denies, observed;
+};
+
 struct config_listener {
     struct text name;
     struct text address_text; /* as written */
@@ -62,6 +69,10 @@ struct config_listener {
     enum config_client_certificate client_certificate;
     enum config_metrics metrics;
     struct config_forwarders forwarders;
+    const struct network_rules *network_rules; /* NULL: calls may come from anywhere */
+    /* As written, for comparing two configurations. */
+    const struct config_network_rule *written_rules;
+    size_t written_rule_count;
 };
 
 /* Where calls to a provider go. */
@@ -323,6 +334,8 @@ const struct config_provider *config_find_provider(const struct config *config, 
  * NULL when it is in none. Some tens of nanoseconds. */
 const struct config_network *config_network_of(const struct config *config,
                                                const struct network *address);
+/* The name that `name` was probably meant to be; empty when none is near. */
+struct text config_nearest_network(const struct config *config, struct text name);
 /* By exact name; NULL when there is none. */
 const struct config_network *config_find_network(const struct config *config, struct text name);
 

@@ -18,6 +18,7 @@
 #include "store/budgets.h"
 #include "store/changes.h"
 #include "store/limits.h"
+#include "store/network_rules.h"
 #include "store/organisation.h"
 #include "store/teams.h"
 #include "store/usage.h"
@@ -37,9 +38,11 @@ struct policy_refresher {
     bool stale;         /* the rules in force are not those of the store */
     int64_t seen;
     unsigned steps_to_skip;
-    uint64_t late;       /* calls that began then and later were recorded; UINT64_MAX: none */
-    uint64_t late_again; /* monotonic: no earlier is the past asked for again */
+    uint64_t late;         /* calls that began then and later were recorded; UINT64_MAX: none */
+    uint64_t late_again;   /* monotonic: no earlier is the past asked for again */
+    struct config *config; /* whose networks the rules name; NULL: none is named */
     pthread_mutex_t lock;
+    struct config *next_config;          /* under the lock: what comes after `config`, or NULL */
     struct policy_refresher_state state; /* under the lock */
 };
 
@@ -49,6 +52,13 @@ struct gathering {
     struct policy_models *models;
     struct policy_budget *budgets;
     struct policy_limit *limits;
+    struct policy_networks *networks; /* while they are gathered without `rules` */
+    struct policy_contact *contacts;
+    struct network_rule *rules; /* of all networks, one after the other */
+    const struct config *config;
+    size_t network_count, network_room;
+    size_t contact_count, contact_room;
+    size_t rule_count, rule_room;
     size_t model_count, model_room;
     size_t budget_count, budget_room;
     size_t limit_count, limit_room;
@@ -151,6 +161,16 @@ static void take_team(void *context, const struct stored_team *team)
     add_models(gathering,
                (struct policy_subject){.scope = POLICY_TEAM, .name = keep(gathering, team->name)},
                team->allow, team->deny);
+    if (text_empty(team->contact))
+        return;
+    struct policy_contact *contacts =
+        add_place(gathering, gathering->contacts, &gathering->contact_count,
+                  &gathering->contact_room, sizeof(*contacts));
+    if (!contacts)
+        return;
+    gathering->contacts = contacts;
+    contacts[gathering->contact_count - 1] = (struct policy_contact){
+        .team = keep(gathering, team->name), .contact = keep(gathering, team->contact)};
 }
 
 /* ---- budgets and limits ---- */
@@ -266,6 +286,106 @@ static void take_limit(void *context, const struct stored_limit *row)
         complain(gathering, "limit", row->id, why);
 }
 
+/* ---- networks ---- */
+
+static bool same_subject(const struct policy_subject *a, const struct policy_subject *b)
+{
+    return a->scope == b->scope && text_equal(a->name, b->name);
+}
+
+/* The list of the row's subject: rows of one subject come one after the other. NULL without memory,
+ * or after complaining. */
+static struct policy_networks *list_of(struct gathering *gathering,
+                                       const struct stored_network_rule *row)
+{
+    struct policy_subject subject;
+    struct policy_networks *lists = gathering->networks;
+
+    if (!read_subject(gathering, row->scope_kind, row->scope_value, &subject)) {
+        complain(gathering, "network rule", row->id, "its scope is not known to this version");
+        return NULL;
+    }
+    if (gathering->network_count > 0 &&
+        same_subject(&lists[gathering->network_count - 1].subject, &subject))
+        return &lists[gathering->network_count - 1];
+    lists = add_place(gathering, lists, &gathering->network_count, &gathering->network_room,
+                      sizeof(*lists));
+    if (!lists)
+        return NULL;
+    gathering->networks = lists;
+    lists[gathering->network_count - 1] = (struct policy_networks){.subject = subject};
+    return &lists[gathering->network_count - 1];
+}
+
+/* A name that the configuration does not have (any more) stands for nobody. */
+static void read_ranges(struct gathering *gathering, const struct stored_network_rule *row,
+                        struct network_rule *rule)
+{
+    rule->local = text_equal(row->network, TEXT(CONFIG_NETWORK_UNIX));
+    if (rule->local)
+        return;
+    struct network *single = arena_take_zeroed(&gathering->arena, sizeof(*single));
+    if (!single) {
+        gathering->failed = true;
+        return;
+    }
+    if (network_parse(row->network, single) == ERROR_OK) {
+        rule->ranges = single;
+        rule->range_count = 1;
+        return;
+    }
+    const struct config_network *named =
+        gathering->config ? config_find_network(gathering->config, row->network) : NULL;
+    if (named) {
+        rule->ranges = named->ranges;
+        rule->range_count = named->range_count;
+    } else {
+        note_warning("policy",
+                     "network rule %.*s has no effect: the configuration has no network \"%.*s\"",
+                     TEXT_ARG(row->id), TEXT_ARG(row->network));
+    }
+}
+
+static void take_network_rule(void *context, const struct stored_network_rule *row)
+{
+    struct gathering *gathering = context;
+    enum policy_mode mode;
+    struct policy_networks *list = list_of(gathering, row);
+    bool denies = text_equal(row->action, TEXT("deny"));
+    struct network_rule *rules =
+        list ? add_place(gathering, gathering->rules, &gathering->rule_count, &gathering->rule_room,
+                         sizeof(*rules))
+             : NULL;
+
+    if (!rules)
+        return;
+    gathering->rules = rules;
+    if (!policy_mode_from(row->mode, &mode) ||
+        (!denies && !text_equal(row->action, TEXT("allow")))) {
+        complain(gathering, "network rule", row->id,
+                 "its action or its mode is not known to this version");
+        return;
+    }
+    struct network_rule *rule = &rules[gathering->rule_count - 1];
+    *rule = (struct network_rule){.id = keep(gathering, row->id),
+                                  .network = keep(gathering, row->network),
+                                  .denies = denies,
+                                  .observed = mode == POLICY_OBSERVE};
+    read_ranges(gathering, row, rule);
+    list->rule_count++;
+}
+
+/* When all rules stand where they stay. */
+static void divide_rules(struct gathering *gathering)
+{
+    const struct network_rule *next = gathering->rules;
+
+    for (size_t i = 0; i < gathering->network_count; i++) {
+        gathering->networks[i].rules = next;
+        next += gathering->networks[i].rule_count;
+    }
+}
+
 /* All of one moment: within one transaction. */
 static enum error gather(struct policy_refresher *refresher, struct gathering *gathering)
 {
@@ -280,6 +400,9 @@ static enum error gather(struct policy_refresher *refresher, struct gathering *g
         error = budgets_list(store, take_budget, gathering);
     if (!error)
         error = limits_list(store, take_limit, gathering);
+    if (!error)
+        error = network_rules_list(store, take_network_rule, gathering);
+    divide_rules(gathering);
     store_roll_back(store); /* it has read only */
     if (!error && gathering->failed)
         error = gathering->problem[0] ? ERROR_CORRUPT : ERROR_MEMORY;
@@ -339,7 +462,7 @@ static enum error open_store(struct policy_refresher *refresher, char *problem)
 
 static enum error load(struct policy_refresher *refresher, char *problem)
 {
-    struct gathering gathering = {0};
+    struct gathering gathering = {.config = refresher->config};
     int64_t latest;
     uint64_t wall = clock_wall();
     enum error error = changes_reader_latest(refresher->reader, &latest);
@@ -355,6 +478,10 @@ static enum error load(struct policy_refresher *refresher, char *problem)
         .budget_count = gathering.budget_count,
         .limits = gathering.limits,
         .limit_count = gathering.limit_count,
+        .networks = gathering.networks,
+        .network_count = gathering.network_count,
+        .contacts = gathering.contacts,
+        .contact_count = gathering.contact_count,
     };
     if (!error)
         error = policy_replace(refresher->policy, &definition, wall, gathering.problem);
@@ -365,6 +492,7 @@ static enum error load(struct policy_refresher *refresher, char *problem)
         refresher->seen = latest;
         refresher->state.budgets = gathering.budget_count;
         refresher->state.limits = gathering.limit_count;
+        refresher->state.network_rules = gathering.rule_count;
         refresher->state.updated_at = wall;
         refresher->state.loaded = true;
     }
@@ -398,9 +526,34 @@ static enum error note_recorded(struct policy_refresher *refresher)
     return error;
 }
 
+/* Other networks may stand behind the names now. */
+static void take_config(struct policy_refresher *refresher)
+{
+    pthread_mutex_lock(&refresher->lock);
+    struct config *next = refresher->next_config;
+    refresher->next_config = NULL;
+    pthread_mutex_unlock(&refresher->lock);
+    if (!next)
+        return;
+    config_release(refresher->config);
+    refresher->config = next;
+    refresher->stale = true;
+}
+
+void policy_refresher_configure(struct policy_refresher *refresher, struct config *config)
+{
+    pthread_mutex_lock(&refresher->lock);
+    struct config *before = refresher->next_config;
+    refresher->next_config = config_hold(config);
+    pthread_mutex_unlock(&refresher->lock);
+    config_release(before);
+}
+
 static enum error refresh(struct policy_refresher *refresher, char *problem)
 {
     bool changed = false;
+
+    take_config(refresher);
     enum error error = open_store(refresher, problem);
 
     if (!error)
@@ -426,9 +579,9 @@ static void note_outcome(struct policy_refresher *refresher, enum error error, c
     (void)snprintf(state->problem, sizeof(state->problem), "%s", error ? problem : "");
     pthread_mutex_unlock(&refresher->lock);
     if (error && worked)
-        note_error("policy", "budgets and limits stay as they are: %s", problem);
+        note_error("policy", "budgets, limits and network rules stay as they are: %s", problem);
     else if (!error && !worked && state->updated_at > 0)
-        note_info("policy", "budgets and limits are as the store says again");
+        note_info("policy", "budgets, limits and network rules are as the store says again");
 }
 
 void policy_refresher_step(struct policy_refresher *refresher)
@@ -449,7 +602,8 @@ void policy_refresher_step(struct policy_refresher *refresher)
     policy_tick(refresher->policy, clock_wall());
 }
 
-enum error policy_refresher_create(const char *data, struct policy_refresher **out)
+enum error policy_refresher_create(const char *data, struct config *config,
+                                   struct policy_refresher **out)
 {
     struct policy_refresher *refresher = calloc(1, sizeof(*refresher));
 
@@ -469,6 +623,7 @@ enum error policy_refresher_create(const char *data, struct policy_refresher **o
     pthread_mutex_init(&refresher->lock, NULL);
     refresher->state.working = true;
     refresher->late = UINT64_MAX;
+    refresher->config = config ? config_hold(config) : NULL;
     policy_refresher_step(refresher);
     *out = refresher;
     return ERROR_OK;
@@ -480,6 +635,8 @@ void policy_refresher_destroy(struct policy_refresher *refresher)
         return;
     policy_destroy(refresher->policy);
     close_store(refresher);
+    config_release(refresher->config);
+    config_release(refresher->next_config);
     pthread_mutex_destroy(&refresher->lock);
     free(refresher);
 }

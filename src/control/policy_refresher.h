@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "config/snapshot.h"
 #include "policy/policy.h"
 #include "tables/error.h"
 
@@ -15,15 +16,20 @@
 
 struct policy_refresher;
 
-/* `data` is the data directory, which exists. Makes the policy and loads the rules before it
+/* `data` is the data directory, which exists. Rules name networks of `config`, which is held; NULL:
+ * there are no names. Makes the policy and loads the rules before it
  * returns; a store that cannot be read is no error, as in key_refresher.h. ERROR_MEMORY;
  * ERROR_ARGUMENT for a path that is too long. */
-must_handle enum error policy_refresher_create(const char *data, struct policy_refresher **out);
+must_handle enum error policy_refresher_create(const char *data, struct config *config,
+                                               struct policy_refresher **out);
 /* After the workers have stopped. Takes the policy with it. NULL is fine. */
 void policy_refresher_destroy(struct policy_refresher *refresher);
 
 /* Lives as long as the refresher. */
 struct policy *policy_refresher_policy(struct policy_refresher *refresher);
+
+/* Another configuration is in force: rules name its networks from the next step on. Any thread. */
+void policy_refresher_configure(struct policy_refresher *refresher, struct config *config);
 
 /* Brings the rules up to date and ticks the accounts; some microseconds when nothing has changed.
  * Notes problems once. */
@@ -31,11 +37,12 @@ void policy_refresher_step(struct policy_refresher *refresher);
 
 /* Copied under a lock, any thread. */
 struct policy_refresher_state {
-    bool loaded;         /* the store's rules were read at least once */
-    bool working;        /* the last step could read the store, and the rules could be used */
-    uint64_t budgets;    /* in force */
-    uint64_t limits;     /* in force */
-    uint64_t updated_at; /* wall time of the last change of rules, nanoseconds */
+    bool loaded;            /* the store's rules were read at least once */
+    bool working;           /* the last step could read the store, and the rules could be used */
+    uint64_t budgets;       /* in force */
+    uint64_t limits;        /* in force */
+    uint64_t network_rules; /* in force */
+    uint64_t updated_at;    /* wall time of the last change of rules, nanoseconds */
     char problem[POLICY_REFRESHER_PROBLEM_SIZE]; /* for a person; empty when all is well */
 };
 void policy_refresher_read_state(struct policy_refresher *refresher,

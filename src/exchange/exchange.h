@@ -127,7 +127,8 @@ struct exchange {
 
     /* who: copies, because a key may be replaced while the exchange lives */
     struct text key_id, team;
-    struct model_rules models; /* of the key */
+    struct model_rules models;     /* of the key */
+    struct text observed_networks; /* JSON objects, what observed rules would have refused */
 
     /* the body */
     enum exchange_body body_kind;

@@ -337,8 +337,10 @@ void hold_note_observed(struct exchange *exchange)
         [POLICY_REASON_LIMIT] = "limit",
         [POLICY_REASON_BUDGET] = "budget",
     };
-    struct text list = text_of(NULL, 0);
+    struct text list = exchange->observed_networks;
 
+    if (list.length > 0)
+        list = arena_format(&exchange->arena, "[%.*s", TEXT_ARG(list));
     for (const struct policy_observed *row = exchange->hold.observed; row; row = row->next) {
         struct text limit =
             row->output_tokens > 0

@@ -1,7 +1,7 @@
 /* identify: who calls. One way in: a Turnpike key as Bearer token. What the key says is copied,
  * because the key may be replaced while the exchange lives. */
 #include "base/clock.h"
-#include "exchange/exchange.h"
+#include "exchange/networks.h"
 
 static bool copy_patterns(struct arena *arena, const struct text **patterns, size_t count)
 {
@@ -70,6 +70,10 @@ enum step_result identify_step(struct exchange *exchange)
     const struct http1_head *head = http_request_head(exchange->request);
     struct text sent = key_from_authorization(http1_head_value(head, HEADER_AUTHORIZATION));
     const struct key *key = NULL;
+
+    if (exchange->door->network_rules &&
+        networks_judge_listener(exchange, key_visible_part(sent)) == STEP_END)
+        return STEP_END;
     enum refusal refusal =
         key_table_identify(worker->keys, worker->key_memory, sent, loop_wall(worker->loop), &key);
 
@@ -79,5 +83,5 @@ enum step_result identify_step(struct exchange *exchange)
         return exchange_refuse(
             exchange, REFUSAL_MEMORY_LIMIT,
             (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
-    return STEP_NEXT;
+    return networks_judge_principal(exchange);
 }

@@ -56,8 +56,10 @@ struct worker_door {
     struct network_table *forwarders; /* NULL: nobody */
     bool trusts_local, proxy_protocol;
     enum source_field source_field;
-    bool planned; /* doors_apply: the new configuration still has it */
-    bool closing; /* takes no new connections */
+    const struct network_rules *network_rules; /* NULL: from anywhere; in `config` */
+    struct config *config;                     /* held for it; NULL as above */
+    bool planned;                              /* doors_apply: the new configuration still has it */
+    bool closing;                              /* takes no new connections */
     struct worker_door *next;
 };
 

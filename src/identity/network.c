@@ -1,6 +1,7 @@
 #include "identity/network.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,15 +17,22 @@ static bool bit(const unsigned char bytes[16], unsigned index)
     return (bytes[index / 8] >> (7 - index % 8) & 1) != 0;
 }
 
+/* Eight bytes whose first bit is the highest, as a number. */
+static uint64_t word(const unsigned char *bytes)
+{
+    uint64_t number;
+    memcpy(&number, bytes, sizeof number);
+    return be64toh(number);
+}
+
 /* How many bits from the front are the same, at most `limit`. */
 static unsigned common_bits(const unsigned char a[16], const unsigned char b[16], unsigned limit)
 {
-    unsigned index = 0;
-    while (index < limit && a[index / 8] == b[index / 8])
-        index = (index / 8 + 1) * 8;
-    while (index < limit && bit(a, index) == bit(b, index))
-        index++;
-    return index < limit ? index : limit;
+    uint64_t high = word(a) ^ word(b), low = word(a + 8) ^ word(b + 8);
+    unsigned same = high != 0  ? (unsigned)__builtin_clzll(high)
+                    : low != 0 ? 64 + (unsigned)__builtin_clzll(low)
+                               : NETWORK_BITS;
+    return same < limit ? same : limit;
 }
 
 static bool clear_behind(struct network *network)

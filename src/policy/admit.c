@@ -194,6 +194,37 @@ bool policy_restricts_models(struct policy *policy, struct text team, struct tex
     return false;
 }
 
+/* ------------------------------------------------------------------ networks, contacts */
+
+static const struct network_rules *networks_of(const struct snapshot *snapshot,
+                                               enum policy_scope scope, struct text name)
+{
+    const struct subject_rules *rules =
+        text_empty(name) ? NULL : snapshot_find(snapshot, scope, name, (struct text){0});
+    return rules != NULL ? rules->networks : NULL;
+}
+
+void policy_find_networks(struct policy *policy, struct text team, struct text key,
+                          const struct network_rules *lists[POLICY_NETWORK_LISTS])
+{
+    const struct snapshot *snapshot = policy_snapshot(policy);
+    lists[POLICY_NETWORK_TEAM] = lists[POLICY_NETWORK_KEY] = NULL;
+    if (!snapshot->has_networks)
+        return;
+    lists[POLICY_NETWORK_TEAM] = networks_of(snapshot, POLICY_TEAM, team);
+    lists[POLICY_NETWORK_KEY] = networks_of(snapshot, POLICY_KEY, key);
+}
+
+struct text policy_find_contact(struct policy *policy, struct text team, struct arena *arena)
+{
+    const struct subject_rules *rules =
+        text_empty(team)
+            ? NULL
+            : snapshot_find(policy_snapshot(policy), POLICY_TEAM, team, (struct text){0});
+    return rules != NULL && !text_empty(rules->contact) ? arena_copy(arena, rules->contact)
+                                                        : (struct text){0};
+}
+
 /* ------------------------------------------------------------------ limits */
 
 static void give_limits_back(struct policy_hold *hold)

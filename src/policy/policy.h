@@ -23,6 +23,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "policy/networks.h"
 #include "policy/rules.h"
 
 #define POLICY_USEFUL_OUTPUT 16 /* tokens; a clamp below that would only annoy */
@@ -166,6 +167,13 @@ must_check bool policy_allows_model(struct policy *policy, struct text team, str
 /* Whether any list says something about this caller: then calls that hide their model are none of
  * his. */
 must_check bool policy_restricts_models(struct policy *policy, struct text team, struct text key);
+
+/* What team and key say about networks, for policy_judge_networks; NULL: nothing. Valid until the
+ * thread next tells that it holds nothing. A branch when nobody says anything. */
+void policy_find_networks(struct policy *policy, struct text team, struct text key,
+                          const struct network_rules *lists[POLICY_NETWORK_LISTS]);
+/* Whom the team's callers may ask, in the arena; empty: nobody is known. */
+struct text policy_find_contact(struct policy *policy, struct text team, struct arena *arena);
 
 /* What a call may use at most, in tokens. None is negative. */
 struct policy_tokens {

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "identity/model_rules.h"
+#include "identity/network_rules.h"
 #include "meter/money.h"
 #include "policy/period.h"
 #include "tables/error.h"
@@ -90,6 +91,18 @@ struct policy_limit {
     struct policy_subject subject;
 };
 
+/* From where a team or a key may call, all of it together: one of each subject. */
+struct policy_networks {
+    struct policy_subject subject; /* a team or a key */
+    const struct network_rule *rules;
+    size_t rule_count;
+};
+
+/* Whom a caller of the team may ask. */
+struct policy_contact {
+    struct text team, contact;
+};
+
 struct policy_definition {
     const struct policy_models *models;
     size_t model_count;
@@ -97,6 +110,10 @@ struct policy_definition {
     size_t budget_count;
     const struct policy_limit *limits;
     size_t limit_count;
+    const struct policy_networks *networks;
+    size_t network_count;
+    const struct policy_contact *contacts;
+    size_t contact_count;
 };
 
 /* "organisation", "team", "key", "tag", "model". */

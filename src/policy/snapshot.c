@@ -185,6 +185,39 @@ static enum error add_models(struct making *making, const struct policy_models *
     return ERROR_OK;
 }
 
+static enum error add_networks(struct making *making, const struct policy_networks *networks)
+{
+    struct snapshot *snapshot = making->snapshot;
+    struct policy_subject subject = networks->subject;
+    if (!copy_subject(&snapshot->arena, &subject))
+        return ERROR_MEMORY;
+    struct subject_rules *rules = rules_of(making, &subject);
+    if (rules == NULL)
+        return ERROR_MEMORY;
+    if (rules->networks != NULL)
+        return complain(making, "networks of", networks->subject.name, "it has two lists");
+    struct network_rules *made = network_rules_create(networks->rules, networks->rule_count);
+    if (made == NULL)
+        return ERROR_MEMORY;
+    snapshot->networks[snapshot->network_count++] = made;
+    snapshot->has_networks = true;
+    rules->networks = made;
+    return ERROR_OK;
+}
+
+static enum error add_contact(struct making *making, const struct policy_contact *contact)
+{
+    struct arena *arena = &making->snapshot->arena;
+    struct policy_subject subject = {.scope = POLICY_TEAM, .name = contact->team};
+    if (!copy_subject(arena, &subject))
+        return ERROR_MEMORY;
+    struct subject_rules *rules = rules_of(making, &subject);
+    if (rules == NULL)
+        return ERROR_MEMORY;
+    rules->contact = contact->contact;
+    return copy_text(arena, &rules->contact) ? ERROR_OK : ERROR_MEMORY;
+}
+
 static enum error add_budget(struct making *making, const struct policy_budget *budget,
                              struct budget_rule *rule)
 {
@@ -251,11 +284,15 @@ static bool open_tables(struct making *making)
     snapshot->limits = arena_take(arena, definition->limit_count * sizeof *snapshot->limits);
     snapshot->budgets = arena_take(arena, definition->budget_count * sizeof *snapshot->budgets);
     snapshot->patterns = arena_take(arena, POLICY_PATTERNS_MAX * sizeof(struct subject_rules *));
+    snapshot->networks =
+        arena_take(arena, (definition->network_count + 1) * sizeof(struct network_rules *));
     return snapshot->limits != NULL && snapshot->budgets != NULL && snapshot->patterns != NULL &&
+           snapshot->networks != NULL &&
            open_index(arena, &snapshot->budget_ids, definition->budget_count) &&
            open_index(arena, &snapshot->limit_ids, definition->limit_count) &&
            open_index(arena, &snapshot->subjects,
-                      definition->model_count + definition->budget_count + definition->limit_count);
+                      definition->model_count + definition->budget_count + definition->limit_count +
+                          definition->network_count + definition->contact_count);
 }
 
 static enum error fill(struct making *making)
@@ -271,6 +308,10 @@ static enum error fill(struct making *making)
     for (size_t i = 0; error == ERROR_OK && i < definition->limit_count; i++)
         error =
             add_limit(making, &definition->limits[i], &snapshot->limits[snapshot->limit_count++]);
+    for (size_t i = 0; error == ERROR_OK && i < definition->network_count; i++)
+        error = add_networks(making, &definition->networks[i]);
+    for (size_t i = 0; error == ERROR_OK && i < definition->contact_count; i++)
+        error = add_contact(making, &definition->contacts[i]);
     if (error == ERROR_OK && snapshot->pattern_count > POLICY_PATTERNS_MAX) {
         snprintf(making->problem, making->problem_size, "limits on more than %u patterns of models",
                  POLICY_PATTERNS_MAX);
@@ -363,7 +404,9 @@ enum error snapshot_make(const struct policy_definition *definition, char *probl
 {
     *out = NULL;
     if (definition->model_count > POLICY_RULES_MAX || definition->budget_count > POLICY_RULES_MAX ||
-        definition->limit_count > POLICY_RULES_MAX) {
+        definition->limit_count > POLICY_RULES_MAX ||
+        definition->network_count > POLICY_RULES_MAX ||
+        definition->contact_count > POLICY_RULES_MAX) {
         snprintf(problem, problem_size, "more than %u rules of a kind", POLICY_RULES_MAX);
         return ERROR_LIMIT;
     }
@@ -384,6 +427,8 @@ void snapshot_free(struct snapshot *snapshot)
 {
     if (snapshot == NULL)
         return;
+    for (size_t i = 0; i < snapshot->network_count; i++)
+        network_rules_free(snapshot->networks[i]);
     arena_close(&snapshot->arena);
     free(snapshot);
 }

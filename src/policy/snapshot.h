@@ -45,7 +45,9 @@ struct budget_line {
 /* All rules about one subject; once published, it is followed by its lines and its name. */
 struct subject_rules {
     _Alignas(struct budget_line) struct policy_subject subject;
-    const struct policy_models *models; /* NULL: all */
+    const struct policy_models *models;   /* NULL: all */
+    const struct network_rules *networks; /* NULL: from anywhere */
+    struct text contact;                  /* of a team; empty: none is known */
     uint16_t limit_count, budget_count;
     bool is_pattern; /* of models: found by comparing, not by its name */
     union {
@@ -74,7 +76,10 @@ struct snapshot {
     const struct subject_rules *organisation; /* NULL: no rules */
     struct subject_rules **patterns;          /* of models with a `*` */
     size_t pattern_count;
-    bool has_tags; /* some rule is about a tag */
+    bool has_tags;     /* some rule is about a tag */
+    bool has_networks; /* some rule is about where calls come from */
+    struct network_rules **networks;
+    size_t network_count;
     struct limit_rule *limits;
     struct budget_rule *budgets;
     size_t limit_count, budget_count;

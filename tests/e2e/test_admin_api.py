@@ -75,6 +75,10 @@ def test_every_documented_route(admin):
     limit = admin.post("/limits", {"team": "payments", "requests": 600})
     assert admin.patch(f"/limits/{limit['id']}", {"requests": 900})["requests"] == 900
     assert admin.get(f"/limits/{limit['id']}")["requests"] == 900
+    rule = admin.post("/network_rules", {"team": "payments", "deny": "192.0.2.0/24"})
+    assert rule["mode"] == "observe"
+    assert admin.patch(f"/network_rules/{rule['id']}", {"mode": "enforce"})["mode"] == "enforce"
+    assert admin.get(f"/network_rules/{rule['id']}")["deny"] == "192.0.2.0/24"
 
     def live(kind, id):
         return next((row for row in admin.get("/live")[kind] if row["id"] == id), None)
@@ -91,7 +95,7 @@ def test_every_documented_route(admin):
     assert admin.get(f"/bounces/{bounce['id']}") == bounce
     wait_until(lambda: admin.get("/usage", by="team")["total"]["calls"] >= 1, what="the call is counted")
 
-    for name in ("teams", "keys", "budgets", "limits", "audit"):
+    for name in ("teams", "keys", "budgets", "limits", "network_rules", "audit"):
         assert admin.get(f"/{name}")["data"], name
 
     state = admin.get("/targets")["items"][0]
@@ -113,6 +117,7 @@ def test_every_documented_route(admin):
     assert rotated["id"] == key["id"] and rotated["key"] != key["key"]
     assert admin.delete(f"/keys/{key['id']}", status=200, reason="done")["revoked_reason"] == "done"
     admin.delete(f"/limits/{limit['id']}")
+    admin.delete(f"/network_rules/{rule['id']}")
     admin.delete(f"/budgets/{budget['id']}")
     admin.delete("/teams/payments", revoke_keys="true")
     admin.get("/teams/payments", status=404)

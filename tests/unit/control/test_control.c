@@ -28,7 +28,7 @@ static void open_desk(struct desk *desk, void **state)
     desk->table = key_table_create();
     desk->metrics = metrics_create(1);
     assert_int_equal(key_refresher_create(fixture->data, desk->table, &desk->keys), ERROR_OK);
-    assert_int_equal(policy_refresher_create(fixture->data, &desk->policy), ERROR_OK);
+    assert_int_equal(policy_refresher_create(fixture->data, NULL, &desk->policy), ERROR_OK);
     const struct alerts_settings alerts = {.data = fixture->data, .ledger = desk->ledger};
     assert_int_equal(alerts_start(&alerts, &desk->alerts), ERROR_OK);
     assert_int_equal(credential_refresher_start(&desk->credentials), ERROR_OK);

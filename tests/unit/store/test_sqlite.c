@@ -48,6 +48,8 @@ static void an_older_store_is_migrated_by_a_writer(void **state)
     char problem[STORE_PROBLEM_SIZE];
     struct store *store = fixture_store(fixture, STORE_WRITE);
     assert_int_equal(store_execute(store, "ALTER TABLE exchanges DROP COLUMN record;"
+                                          "DROP TABLE network_rules; DROP TABLE bounces;"
+                                          "DROP TABLE bounce_networks;"
                                           "DELETE FROM schema_version WHERE version >= 7"),
                      ERROR_OK);
     store_close(store);

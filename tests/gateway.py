@@ -273,7 +273,8 @@ class Gateway:
 
     def wait_key(self, key):
         """Waits until every worker knows the key (within a second, says the manual)."""
-        wait_until(lambda: all(self.get("/v1/models", key)[0] == 200 for _ in range(8)), 5, "the new key is known")
+        # Something stored that is not there: no provider is asked, and who has no key hears 401.
+        wait_until(lambda: all(self.get("/v1/responses/resp_none", key)[0] != 401 for _ in range(8)), 5, "the new key is known")
 
     def get(self, path, key=None, headers=None, port=None):
         """One plain GET on a connection of its own: (status, headers, body)."""

@@ -23,6 +23,7 @@
 #include "control/ledger_thread.h"
 #include "control/policy_refresher.h"
 #include "control/price_list.h"
+#include "exchange/model_lists.h"
 #include "exchange/routing.h"
 #include "identity/key_table.h"
 #include "ledger/ledger.h"
@@ -43,6 +44,7 @@ struct gateway {
     struct key_table *keys;
     struct key_refresher *key_refresher;
     struct metrics *metrics;
+    struct model_lists *model_lists;
     struct policy_refresher *policy_refresher;
     struct price_book *book;    /* of the configuration in force */
     struct route_table *routes; /* likewise */
@@ -449,6 +451,7 @@ static enum error start_beside(struct gateway *gateway, struct config *config, c
 {
     gateway->keys = ensure_memory(key_table_create());
     gateway->metrics = ensure_memory(metrics_create(config->workers));
+    gateway->model_lists = ensure_memory(model_lists_create());
     tell_build(metrics_process(gateway->metrics));
     enum error error =
         key_refresher_create(gateway->settings.data, gateway->keys, &gateway->key_refresher);
@@ -505,6 +508,7 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
             .keys = gateway->keys,
             .policy = policy_refresher_policy(gateway->policy_refresher),
             .metrics = metrics_worker(gateway->metrics, i),
+            .model_lists = gateway->model_lists,
             .services = {find_object, wait_credential, is_ready, write_metrics, gateway},
             .dns_servers = config->dns.servers,
             .dns_timeout = config->dns.timeout,
@@ -578,6 +582,7 @@ static void end_threads(struct gateway *gateway)
     if (gateway->ledger)
         ledger_close(gateway->ledger);
     metrics_destroy(gateway->metrics);
+    model_lists_free(gateway->model_lists);
     key_table_destroy(gateway->keys);
     if (gateway->access_log > STDERR_FILENO)
         close(gateway->access_log);

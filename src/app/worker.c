@@ -15,6 +15,7 @@
 #include "exchange/count.h"
 #include "exchange/exchange.h"
 #include "exchange/health.h"
+#include "exchange/model_lists.h"
 #include "identity/reader.h"
 
 /* Blocks kept for reuse: 8 MiB, what 1,000 calls in flight take. */
@@ -37,6 +38,7 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     worker->keys = settings->keys;
     worker->policy = settings->policy;
     worker->metrics = settings->metrics;
+    worker->model_lists = settings->model_lists;
     worker->services = settings->services;
     thread->on_drained = settings->on_drained;
     random_bytes(&worker->random, sizeof(worker->random));
@@ -235,6 +237,7 @@ static void finish(struct worker_thread *thread)
 
     health_end(thread->health);
     thread->health = NULL;
+    model_lists_leave(worker);
     upstreams_release(worker->upstreams);
     worker->upstreams = NULL;
     demo_service_destroy(thread->demo);

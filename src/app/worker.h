@@ -28,6 +28,7 @@ struct worker_settings {
     struct key_table *keys;
     struct policy *policy;
     struct metrics_worker *metrics;
+    struct model_lists *model_lists; /* of the process */
     struct worker_services services;
     const char *dns_servers;
     uint64_t dns_timeout;

@@ -150,6 +150,28 @@ static void build_aws(struct settings_reader *reader, const struct settings_aws 
                      "\"role_arn\" is missing: which role asks for it?");
 }
 
+/* Only requests to Bedrock are signed. Elsewhere AWS can authorise by a token alone, and only the
+ * environment has one. */
+static bool is_bearer(const struct config_aws *aws)
+{
+    const char *token = getenv("AWS_BEARER_TOKEN_BEDROCK");
+    return (aws->source == CONFIG_AWS_DEFAULT || aws->source == CONFIG_AWS_ENVIRONMENT) &&
+           !aws->access_key_id && text_empty(aws->role_arn) && text_empty(aws->profile) && token &&
+           token[0];
+}
+
+static void check_signs(struct settings_reader *reader, struct text type,
+                        const struct settings_credential *from, const struct config_aws *aws)
+{
+    if (text_equal(type, TEXT("bedrock")) || is_bearer(aws))
+        return;
+    report_error(reader->report, from->entry.node->place,
+                 "requests of type %.*s are not signed, so keys of AWS are of no use here; write "
+                 "\"type: bedrock\", or for Bedrock's OpenAI endpoint \"api_key: "
+                 "env:AWS_BEARER_TOKEN_BEDROCK\"",
+                 TEXT_ARG(type));
+}
+
 /* ---- all of a provider ---- */
 
 static bool is_name(struct text name)
@@ -185,7 +207,8 @@ static uint64_t limit_of(uint64_t number)
     return number == SETTINGS_UNSET ? 0 : number;
 }
 
-static void build_credential(struct settings_reader *reader, const struct settings_credential *from,
+static void build_credential(struct settings_reader *reader, struct text type,
+                             const struct settings_credential *from,
                              struct config_credential *credential)
 {
     credential->name = from->name.text;
@@ -202,6 +225,8 @@ static void build_credential(struct settings_reader *reader, const struct settin
         build_azure(reader, &from->azure, &credential->azure);
     else if (credential->kind == CONFIG_CREDENTIAL_AWS)
         build_aws(reader, &from->aws, &credential->aws);
+    if (credential->kind == CONFIG_CREDENTIAL_AWS)
+        check_signs(reader, type, from, &credential->aws);
     report_leave(reader->report, mark);
 }
 
@@ -226,7 +251,7 @@ void build_credentials(struct settings_reader *reader, const struct settings_pro
     for (size_t i = 0; i < from->credential_count; i++) {
         size_t mark = report_enter_item(reader->report, i);
         check_name(reader, from->credentials, i);
-        build_credential(reader, &from->credentials[i], &credentials[i]);
+        build_credential(reader, from->type.text, &from->credentials[i], &credentials[i]);
         report_leave(reader->report, mark);
     }
     report_leave(reader->report, top);

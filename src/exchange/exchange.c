@@ -254,6 +254,7 @@ static void on_gone(void *owner, enum error error)
     if (relay_abandoned(exchange))
         return;
     route_forget_lookup(exchange);
+    models_forget_wait(exchange);
     exchange_end(exchange, ENDING_NONE);
     exchange_resume(exchange);
 }
@@ -277,6 +278,7 @@ void exchange_cut_all(struct worker *worker)
             continue;
         exchange->record.error = text_from(error_name(ERROR_DRAINING));
         route_forget_lookup(exchange);
+        models_forget_wait(exchange);
         if (exchange->answered)
             exchange_end(exchange, ENDING_CUT);
         else if (exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0}) ==

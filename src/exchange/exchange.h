@@ -161,6 +161,8 @@ struct exchange {
     bool pausing;
     bool planned;          /* the attempt in hand is left for another: target_next says which */
     struct lookup *lookup; /* an object is being looked up */
+    struct models_wait *models_wait; /* providers are being asked what they have */
+    bool models_asked;
     enum error lookup_error;
     bool lookup_done;
     struct text lookup_provider;
@@ -252,7 +254,10 @@ bool relay_abandoned(struct exchange *exchange);
 /* settle.c: hands the last bytes over; the exchange is freed after it. */
 /* local.c: what the gateway answers itself. Returns false when the path is not one of its pages. */
 bool local_page(struct exchange *exchange, struct text path, enum step_result *result);
+/* models.c: the list of models, and what is said of one. */
 enum step_result local_models(struct exchange *exchange);
+/* models.c: the caller left while providers were asked. */
+void models_forget_wait(struct exchange *exchange);
 
 /* Whether the key may use the model. */
 bool admit_allows_model(const struct exchange *exchange, struct text model);

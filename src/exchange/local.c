@@ -1,5 +1,4 @@
-/* local: what the gateway answers itself: its own pages, and the list of models. */
-#include "codec/json.h"
+/* local: the gateway's own pages. */
 #include "exchange/exchange.h"
 
 #define PAGE_MAXIMUM METRICS_PAGE_MAX
@@ -86,78 +85,4 @@ bool local_page(struct exchange *exchange, struct text path, enum step_result *r
         return true;
     }
     return false;
-}
-
-/* ---- models ---- */
-
-/* {"id":"fast","object":"model","created":0,"owned_by":"up"}: what the SDKs' types require.
- * `created` is not known here; 0 is what servers without the fact send. */
-static void write_model(struct json_writer *json, struct text name,
-                        const struct config_model *model)
-{
-    json_begin_object(json);
-    json_member_text(json, "id", name);
-    json_member_text(json, "object", TEXT("model"));
-    json_member_unsigned(json, "created", 0);
-    json_member_text(json, "owned_by", model->targets[0].provider->name);
-    json_end_object(json);
-}
-
-static void write_names(struct exchange *exchange, struct json_writer *json,
-                        const struct config_model *model)
-{
-    if (!model->pattern && admit_allows_model(exchange, model->name))
-        write_model(json, model->name, model);
-    for (size_t i = 0; i < model->alias_count; i++) {
-        if (admit_allows_model(exchange, model->aliases[i]))
-            write_model(json, model->aliases[i], model);
-    }
-}
-
-/* The names that the configuration knows and the key may use. A pattern is not a name: what stands
- * behind it is the provider's to know. */
-static enum step_result list_models(struct exchange *exchange)
-{
-    const struct config *config = exchange->upstreams->config;
-    struct json_writer json;
-
-    buffer_open(&exchange->page, PAGE_MAXIMUM);
-    json_open(&json, &exchange->page);
-    json_begin_object(&json);
-    json_member_text(&json, "object", TEXT("list"));
-    json_key(&json, TEXT("data"));
-    json_begin_array(&json);
-    for (size_t i = 0; i < config->model_count; i++)
-        write_names(exchange, &json, &config->models[i]);
-    json_end_array(&json);
-    json_end_object(&json);
-    if (exchange->page.failed)
-        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
-                               (struct refusal_context){.limit = PAGE_MAXIMUM});
-    return exchange_answer(exchange, 200, "application/json", buffer_text(&exchange->page));
-}
-
-static enum step_result get_model(struct exchange *exchange)
-{
-    struct text name = exchange->match.object;
-    const struct config_model *model = config_find_model(exchange->upstreams->config, name);
-    struct json_writer json;
-
-    exchange->record.model = name;
-    if (!model || !admit_allows_model(exchange, name))
-        return exchange_refuse(exchange, REFUSAL_MODEL_NOT_FOUND,
-                               (struct refusal_context){.seen = name, .param = TEXT("model")});
-    buffer_open(&exchange->page, PAGE_MAXIMUM);
-    json_open(&json, &exchange->page);
-    write_model(&json, name, model);
-    if (exchange->page.failed)
-        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
-                               (struct refusal_context){.limit = PAGE_MAXIMUM});
-    return exchange_answer(exchange, 200, "application/json", buffer_text(&exchange->page));
-}
-
-enum step_result local_models(struct exchange *exchange)
-{
-    return exchange->match.endpoint->kind == ENDPOINT_MODELS_GET ? get_model(exchange)
-                                                                 : list_models(exchange);
 }

@@ -2,11 +2,13 @@
 #include "exchange/upstreams.h"
 
 #include "base/buffer.h"
+#include "provider/listing.h"
 
 /* Calls that may wait for a connection to one provider, in one worker: with 1,000 connections busy,
  * waiting longer than for as many again is no service. */
 #define WAITING_CALLS_MAXIMUM 1024u
 #define EXTRA_LINES_MAXIMUM   (64u * 1024u)
+#define HOST_MAXIMUM          512u
 
 static bool make_extra_lines(const struct config_provider *provider, struct secret **out)
 {
@@ -58,6 +60,30 @@ static struct http_origin *make_origin(struct loop *loop, struct resolver *resol
             proxy->authorization ? secret_expose(proxy->authorization) : text_of(NULL, 0);
     }
     return http_origin_create(loop, resolver, &settings);
+}
+
+/* A name of the same provider beside the one that calls go to. False: memory is short. */
+static bool make_list_origin(struct upstream *row, struct loop *loop, struct resolver *resolver,
+                             const struct upstream_trust *trust)
+{
+    struct config_provider provider = *row->config;
+    struct buffer header;
+    char name[HOST_MAXIMUM];
+    bool good = true;
+
+    buffer_open(&header, HOST_MAXIMUM);
+    if (provider_list_host(&row->settings, &header)) {
+        struct text rest = buffer_text(&header);
+        struct text host = text_split(&rest, ':'); /* without a port, where one is said */
+        provider.endpoint.host_header = buffer_text(&header);
+        provider.endpoint.host = text_of(name, host.length);
+        good = !header.failed && text_copy_to(host, name, sizeof(name));
+        if (good)
+            row->list_origin = make_origin(loop, resolver, &provider, trust, NULL, NULL);
+        good = row->list_origin != NULL;
+    }
+    buffer_close(&header);
+    return good;
 }
 
 static const struct quirks *find_quirks(const struct config_provider *provider)
@@ -117,7 +143,8 @@ struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
         if (complete)
             upstreams->rows[i].origin =
                 make_origin(loop, resolver, provider, &trust[i], open_internal, open_owner);
-        complete = complete && upstreams->rows[i].origin;
+        complete = complete && upstreams->rows[i].origin &&
+                   make_list_origin(&upstreams->rows[i], loop, resolver, &trust[i]);
     }
     if (complete)
         return upstreams;
@@ -138,6 +165,8 @@ void upstreams_release(struct upstreams *upstreams)
     for (size_t i = 0; i < upstreams->config->provider_count; i++) {
         if (upstreams->rows && upstreams->rows[i].origin)
             http_origin_release(upstreams->rows[i].origin);
+        if (upstreams->rows && upstreams->rows[i].list_origin)
+            http_origin_release(upstreams->rows[i].list_origin);
         if (upstreams->rows)
             credential_pool_release(upstreams->rows[i].pool);
         if (upstreams->extra)

@@ -23,6 +23,7 @@ struct upstream {
     struct provider_settings settings;
     struct credential_pool *pool; /* held; NULL: settings.credential is all there is */
     struct http_origin *origin;
+    struct http_origin *list_origin; /* who tells what models it has; NULL: the same */
     struct http_timeouts timeouts;
 };
 

@@ -24,6 +24,8 @@
 #include "policy/policy.h"
 #include "route/random.h"
 
+struct model_lists;
+struct model_question;
 struct worker;
 
 /* What only threads that may block can do; the answer is posted back to the worker's loop. */
@@ -81,7 +83,9 @@ struct worker {
     struct key_memory *key_memory;
     struct policy *policy;
     struct metrics_worker *metrics;
-    struct route_random random; /* seeded by who makes the worker */
+    struct route_random random;             /* seeded by who makes the worker */
+    struct model_lists *model_lists;        /* of all workers; NULL: there are none */
+    struct model_question *model_questions; /* of this one, under way */
     struct worker_services services;
     struct arena_pool arena_pool;
     struct buffer scratch; /* relay.c */

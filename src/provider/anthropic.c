@@ -6,6 +6,7 @@
 #include "base/instant.h"
 #include "provider/anthropic_parts.h"
 #include "provider/dialect.h"
+#include "provider/listing.h"
 
 /* The version of the API whose bodies and events these are. */
 static const struct text version_line = TEXT_INIT("anthropic-version: 2023-06-01\r\n");
@@ -16,21 +17,22 @@ bool anthropic_uses_oauth(const struct provider_credential *credential)
            text_starts_with(secret_expose(credential->secret), TEXT("sk-ant-oat"));
 }
 
-static void write_lines(struct native_ask *ask)
+static void write_lines(const struct provider_settings *settings,
+                        const struct provider_credential *credential, struct buffer *lines)
 {
-    if (!dialect_has_line(ask->call->settings->extra_lines, TEXT("anthropic-version")))
-        buffer_append(ask->lines, version_line);
-    if (anthropic_uses_oauth(ask->call->credential))
-        dialect_write_credential(ask->lines, "authorization", "Bearer ", ask->call->credential);
+    if (!dialect_has_line(settings->extra_lines, TEXT("anthropic-version")))
+        buffer_append(lines, version_line);
+    if (anthropic_uses_oauth(credential))
+        dialect_write_credential(lines, "authorization", "Bearer ", credential);
     else
-        dialect_write_credential(ask->lines, "x-api-key", "", ask->call->credential);
+        dialect_write_credential(lines, "x-api-key", "", credential);
 }
 
 static enum error write_chat(struct native_ask *ask)
 {
     static const struct anthropic_host direct = {.betas_in_body = false};
     buffer_append(ask->target, TEXT("/messages"));
-    write_lines(ask);
+    write_lines(ask->call->settings, ask->call->credential, ask->lines);
     return anthropic_write_body(ask, &direct);
 }
 
@@ -78,6 +80,39 @@ static void write_rates(const struct http1_head *head, int64_t now, struct buffe
     }
 }
 
+/* ---- what it has ---- */
+
+/* "List models": pages of up to a thousand, each asked by the last id of the one before. */
+static enum error list_ask(const struct listing_ask *ask)
+{
+    buffer_append(ask->target, ask->settings->base_path);
+    buffer_append(ask->target, TEXT("/models?limit=1000"));
+    if (!text_empty(ask->page))
+        listing_append_parameter(ask->target, "after_id", ask->page);
+    write_lines(ask->settings, ask->credential, ask->lines);
+    return ERROR_OK;
+}
+
+static enum error list_read(struct listing *listing, yyjson_val *root)
+{
+    yyjson_val *rows = yyjson_obj_get(root, "data"), *row;
+    size_t index, count;
+    if (!yyjson_is_arr(rows))
+        return ERROR_SYNTAX;
+    yyjson_arr_foreach(rows, index, count, row)
+    {
+        int64_t created = 0;
+        if (!instant_parse(listing_text(row, "created_at"), &created))
+            created = 0;
+        listing_add(listing, listing_text(row, "id"), created);
+    }
+    if (yyjson_is_true(yyjson_obj_get(root, "has_more")))
+        listing_set_next(listing, listing_text(root, "last_id"));
+    return ERROR_OK;
+}
+
+static const struct lister lister = {.ask = list_ask, .read = list_read};
+
 static const struct native native = {
     .usage_dialect = TEXT_INIT("anthropic"),
     .seal_origin = TEXT_INIT("anthropic"),
@@ -98,4 +133,5 @@ const struct provider provider_anthropic = {
     .prepare = native_prepare,
     .answer_open = native_answer_open,
     .native = &native,
+    .lister = &lister,
 };

@@ -86,37 +86,52 @@ static struct text exposed(const struct secret *secret)
     return secret == NULL ? text_of(NULL, 0) : secret_expose(secret);
 }
 
-static enum error sign(struct native_ask *ask, struct text target, struct text body)
+enum error bedrock_sign(const struct bedrock_signing *signing, struct buffer *out)
 {
-    const struct provider_credential *credential = ask->call->credential;
-    const struct provider_settings *settings = ask->call->settings;
+    const struct provider_credential *credential = signing->credential;
     if (credential->access_key_id == NULL) {
         /* An API key of Bedrock's. */
-        dialect_write_credential(ask->lines, "authorization", "Bearer ", credential);
-        return ask->lines->failed ? ERROR_MEMORY : ERROR_OK;
+        dialect_write_credential(out, "authorization", "Bearer ", credential);
+        return out->failed ? ERROR_MEMORY : ERROR_OK;
     }
     struct buffer lines;
     buffer_open(&lines, SIGNED_LINES_MAX);
-    pick_signed(ask->lines, &lines);
+    pick_signed(out, &lines);
     const struct sigv4_key key = {
         .access_key_id = exposed(credential->access_key_id),
         .secret_key = exposed(credential->secret_access_key),
         .session_token = exposed(credential->session_token),
     };
     const struct sigv4_request request = {
-        .method = TEXT("POST"),
-        .host = settings->host,
-        .target = target,
+        .method = signing->method,
+        .host = signing->host,
+        .target = signing->target,
         .lines = buffer_text(&lines),
-        .body = &body,
+        .body = &signing->body,
         .body_count = 1,
-        .region = settings->region,
+        .region = signing->region,
         .service = TEXT("bedrock"),
-        .time = (uint64_t)ask->call->now,
+        .time = (uint64_t)signing->now,
     };
-    enum error error = lines.failed ? ERROR_MEMORY : sigv4_sign(&key, &request, ask->lines);
+    enum error error = lines.failed ? ERROR_MEMORY : sigv4_sign(&key, &request, out);
     buffer_close(&lines);
     return error;
+}
+
+static enum error sign(struct native_ask *ask, struct text target, struct text body)
+{
+    const struct provider_settings *settings = ask->call->settings;
+    return bedrock_sign(
+        &(struct bedrock_signing){
+            .credential = ask->call->credential,
+            .method = TEXT("POST"),
+            .host = settings->host,
+            .target = target,
+            .body = body,
+            .region = settings->region,
+            .now = ask->call->now,
+        },
+        ask->lines);
 }
 
 static const struct native bedrock = {
@@ -144,4 +159,5 @@ const struct provider provider_bedrock = {
     .prepare = native_prepare,
     .answer_open = native_answer_open,
     .native = &bedrock,
+    .lister = &bedrock_lister,
 };

@@ -100,6 +100,18 @@ extern const struct alias_rule bedrock_tool_name, bedrock_tool_id;
 /* "/model/ID/OPERATION" with the id percent-encoded. */
 void bedrock_write_target(struct native_ask *ask, const char *operation);
 
+/* What is signed, or sent with an API key of Bedrock's. */
+struct bedrock_signing {
+    const struct provider_credential *credential;
+    struct text method, host, target, body, region;
+    int64_t now; /* seconds since 1970 */
+};
+/* Appends the credential to the header lines in `out`, of which those that must be are signed. */
+must_handle enum error bedrock_sign(const struct bedrock_signing *signing, struct buffer *out);
+
+/* bedrock_listing.c */
+extern const struct lister bedrock_lister;
+
 /* bedrock_write.c */
 enum error bedrock_write_chat(struct native_ask *ask);
 /* What requestMetadata may have: `least` to 256 of some characters. */

@@ -6,6 +6,7 @@
 #include "base/attributes.h"
 #include "provider/alias.h"
 #include "provider/dialect.h"
+#include "provider/listing.h"
 #include "provider/native.h"
 
 #define BIT(name) PARAMETER_BIT(PARAMETER_##name)
@@ -689,6 +690,40 @@ static enum error read_embeddings(struct native_answer *answer, yyjson_val *root
     return embedding_write_end(&writer, asked->model, &answer->usage) ? ERROR_OK : ERROR_SYNTAX;
 }
 
+/* ---- what it has ---- */
+
+/* "List models" is of version 1 of the API, beside which version 2 stands. */
+static enum error list_ask(const struct listing_ask *ask)
+{
+    struct text base = ask->settings->base_path;
+    if (text_ends_with(base, TEXT("/v2")))
+        base = text_first(base, base.length - 3);
+    buffer_append(ask->target, base);
+    buffer_append(ask->target, TEXT("/v1/models?page_size=1000"));
+    if (!text_empty(ask->page))
+        listing_append_parameter(ask->target, "page_token", ask->page);
+    dialect_write_credential(ask->lines, "authorization", "Bearer ", ask->credential);
+    return ERROR_OK;
+}
+
+static enum error list_read(struct listing *listing, yyjson_val *root)
+{
+    static const char *const uses[] = {"chat", "embed", NULL};
+    yyjson_val *rows = yyjson_obj_get(root, "models"), *row;
+    size_t index, count;
+    if (!yyjson_is_arr(rows))
+        return ERROR_SYNTAX;
+    yyjson_arr_foreach(rows, index, count, row)
+    {
+        if (listing_has_word(yyjson_obj_get(row, "endpoints"), uses))
+            listing_add(listing, listing_text(row, "name"), 0);
+    }
+    listing_set_next(listing, listing_text(root, "next_page_token"));
+    return ERROR_OK;
+}
+
+static const struct lister lister = {.ask = list_ask, .read = list_read};
+
 static const struct native cohere = {
     .usage_dialect = TEXT_INIT("cohere"),
     .framing = NATIVE_SSE,
@@ -712,4 +747,5 @@ const struct provider provider_cohere = {
     .prepare = native_prepare,
     .answer_open = native_answer_open,
     .native = &cohere,
+    .lister = &lister,
 };

@@ -164,8 +164,11 @@ enum error dialect_prepare(const struct provider_call *call, struct buffer *line
 void dialect_write_credential(struct buffer *lines, const char *name, const char *prefix,
                               const struct provider_credential *credential)
 {
-    if (credential->secret == NULL)
+    if (credential->secret == NULL) {
+        /* A key that signs, where nothing is signed: rather no call than one without credential. */
+        lines->failed |= credential->access_key_id != NULL;
         return;
+    }
     /* A secret with a line break in it would write headers of its own. */
     struct text value = secret_expose(credential->secret);
     for (size_t i = 0; i < value.length; i++)

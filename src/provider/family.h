@@ -8,11 +8,13 @@
 
 #include "provider/provider.h"
 
+struct lister;
 struct native;
 
 struct provider {
     struct text name;
     const struct native *native; /* of a family with a dialect of its own; else NULL */
+    const struct lister *lister; /* provider/listing.h; NULL: it does not tell what it has */
     enum error (*prepare)(const struct provider_call *call, struct buffer *lines,
                           struct provider_request *request);
     /* Makes an answer object that starts with a struct provider_answer. */

@@ -3,6 +3,7 @@
 
 #include "base/number.h"
 #include "provider/dialect.h"
+#include "provider/listing.h"
 
 /* ---- models ---- */
 
@@ -233,6 +234,43 @@ void gemini_read_error(struct native_answer *answer, yyjson_val *root, struct na
     error->retry_after = failure == PROVIDER_FAILURE_QUOTA ? 0 : details.retry_after;
 }
 
+/* ---- what it has ---- */
+
+/* "models.list": {"models": [{"name": "models/…"}], "nextPageToken": …}. */
+static enum error list_ask(const struct listing_ask *ask)
+{
+    buffer_append(ask->target, ask->settings->base_path);
+    buffer_append(ask->target, TEXT("/models?pageSize=1000"));
+    if (!text_empty(ask->page))
+        listing_append_parameter(ask->target, "pageToken", ask->page);
+    dialect_write_credential(ask->lines, "x-goog-api-key", "", ask->credential);
+    return ERROR_OK;
+}
+
+/* Pictures and films are made by other methods, which no call here uses. */
+static enum error list_read(struct listing *listing, yyjson_val *root)
+{
+    static const char *const methods[] = {"generateContent", "embedContent", "batchEmbedContents",
+                                          NULL};
+    static const struct text prefix = TEXT_INIT("models/");
+    yyjson_val *rows = yyjson_obj_get(root, "models"), *row;
+    size_t index, count;
+    if (!yyjson_is_arr(rows)) /* proto3 leaves out what is empty */
+        return yyjson_is_obj(root) && rows == NULL ? ERROR_OK : ERROR_SYNTAX;
+    yyjson_arr_foreach(rows, index, count, row)
+    {
+        struct text name = listing_text(row, "name");
+        if (text_starts_with(name, prefix))
+            name = text_from_index(name, prefix.length);
+        if (listing_has_word(yyjson_obj_get(row, "supportedGenerationMethods"), methods))
+            listing_add(listing, name, 0);
+    }
+    listing_set_next(listing, listing_text(root, "nextPageToken"));
+    return ERROR_OK;
+}
+
+static const struct lister lister = {.ask = list_ask, .read = list_read};
+
 /* ---- the family ---- */
 
 static const struct native gemini = {
@@ -257,4 +295,5 @@ const struct provider provider_gemini = {
     .prepare = native_prepare,
     .answer_open = native_answer_open,
     .native = &gemini,
+    .lister = &lister,
 };

@@ -11,6 +11,7 @@
 #include "provider/anthropic.h"
 #include "provider/dialect.h"
 #include "provider/gemini.h"
+#include "provider/listing.h"
 
 enum maker { MAKER_GOOGLE, MAKER_ANTHROPIC, MAKER_OTHER };
 
@@ -232,10 +233,49 @@ static enum error answer_open(const struct provider_call *call,
     return call == NULL ? ERROR_MEMORY : native_answer_open(call, request, sink, answer);
 }
 
+/* ---- what it has ---- */
+
+/* Google's own models; those of other makers are listed nowhere that is documented. Assumed: the
+ * path is that of the version "v1beta1", whichever calls use (reference: publishers.models.list).
+ */
+static enum error list_ask(const struct listing_ask *ask)
+{
+    buffer_append(ask->target, TEXT("/v1beta1/publishers/google/models?pageSize=100"));
+    if (!text_empty(ask->page))
+        listing_append_parameter(ask->target, "pageToken", ask->page);
+    if (!text_empty(ask->settings->cloud_project))
+        http1_append_header(ask->lines, TEXT("x-goog-user-project"), ask->settings->cloud_project);
+    dialect_write_credential(ask->lines, "authorization", "Bearer ", ask->credential);
+    return ERROR_OK;
+}
+
+/* The garden has pictures, films and much else, of which calls here know nothing. */
+static enum error list_read(struct listing *listing, yyjson_val *root)
+{
+    yyjson_val *rows = yyjson_obj_get(root, "publisherModels"), *row;
+    size_t index, count;
+    if (!yyjson_is_arr(rows)) /* proto3 leaves out what is empty */
+        return yyjson_is_obj(root) && rows == NULL ? ERROR_OK : ERROR_SYNTAX;
+    yyjson_arr_foreach(rows, index, count, row)
+    {
+        struct text name = listing_text(row, "name");
+        static const struct text prefix = TEXT_INIT("publishers/google/models/");
+        if (text_starts_with(name, prefix))
+            name = text_from_index(name, prefix.length);
+        if (text_starts_with(name, TEXT("gemini-")) || text_find(name, TEXT("embedding")) >= 0)
+            listing_add(listing, name, 0);
+    }
+    listing_set_next(listing, listing_text(root, "nextPageToken"));
+    return ERROR_OK;
+}
+
+static const struct lister lister = {.ask = list_ask, .read = list_read};
+
 extern const struct provider provider_vertex;
 const struct provider provider_vertex = {
     .name = TEXT_INIT("vertex"),
     .prepare = prepare,
     .answer_open = answer_open,
     .native = &gemini,
+    .lister = &lister,
 };

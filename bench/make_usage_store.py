@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Makes a store with many calls, for measuring `turnpike usage`.
+"""Makes a store with many calls, for measuring `turnpike usage` and `turnpike preview`.
 
     bench/make_usage_store.py --turnpike build/turnpike --data /var/tmp/usage --calls 10000000
     time build/turnpike usage --data /var/tmp/usage --by team,day --since 7d
+    time build/turnpike preview --config bench/preview.yaml --data /var/tmp/usage --since 90d
 
 `turnpike key create` makes the store, so that its tables are those of that build. The rows of calls
 are put in directly; the rollups are made of them by SQL, which knows nothing of the code that keeps
@@ -24,7 +25,10 @@ import time
 MODELS = [("gpt-5-mini", "openai"), ("gpt-5", "openai"), ("claude-sonnet", "anthropic"), ("text-embedding", "openai"),
           ("gemini-flash", "google"), ("llama-70b", "vllm")]
 RECORDED = ["started_at", "key_id", "team", "model", "target_model", "provider", "tags", "outcome", "status", "input_tokens",
-            "output_tokens", "cached_input_tokens", "cost", "cost_state", "price_service", "calls", "duration"]
+            "output_tokens", "cached_input_tokens", "cost", "cost_state", "price_service", "calls", "duration",
+            "finished_at", "method", "endpoint", "listener", "source", "bytes_received", "attempts", "refusal", "units",
+            "usage_source", "admitted", "asked_input", "asked_output"]
+SOURCES = [f"10.{place % 7}.{place % 29}.{place % 251}" for place in range(2000)]
 OUTCOMES = ["", "served", "refused"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 QUARTER, DAY = 900 * 10**9, 86400 * 10**9
@@ -64,7 +68,11 @@ def calls(series, weights, count, start, days):
         yield (int(at // 10**6).to_bytes(6, "big") + os.urandom(10), at, key, team, model, target, provider, tags,
                "served" if served else "refused", 200 if served else 429, tokens_in if served else None,
                tokens_out if served else None, 0, tokens_in * 250_000 + tokens_out * 2_000_000 if served else None,
-               "priced" if served else "none", service, 1, 900_000_000, number)
+               "priced" if served else "none", service, 1, 900_000_000, at + 900_000_000, "POST", "/chat/completions",
+               "main", SOURCES[place % len(SOURCES)], tokens_in * 4, 1 if served else 0,
+               "" if served else "rate_limit_exceeded",
+               f'{{"input":{tokens_in},"output":{tokens_out}}}' if served else "", 1 if served else 0, 40_000,
+               tokens_in * 4, tokens_out * 2, number)
 
 
 def encoder():
@@ -85,7 +93,7 @@ def encoder():
             number, kind = fields[name]
             if value is None or value == "":
                 continue
-            if kind == "OUTCOME":
+            if kind == "OUTCOME":  # usage_source is a number already
                 value = OUTCOMES.index(value)
             if isinstance(value, str):
                 text = value.encode()

@@ -31,7 +31,7 @@ MAY_INCLUDE = {
     "observe": f"base tables ledger {ADDRESS}",
     "config": f"base tables codec provider identity/network.h identity/network_rules.h identity/source.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
     "demo": "base tables codec net http openai",
-    "gate": "base tables openai identity meter policy config",
+    "gate": "base tables openai identity meter policy route config",
     "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config gate demo",
 }
 
@@ -41,7 +41,8 @@ MAY_INCLUDE["cluster"] = "base tables codec net store policy config"
 MAY_INCLUDE["control"] = ROAD + " cluster"
 MAY_INCLUDE["admin"] = ROAD + " cluster control"
 MAY_INCLUDE["leaks"] = "base tables codec identity"
-MAY_INCLUDE["app"] = ROAD + " cluster control admin leaks"
+MAY_INCLUDE["preview"] = ROAD + " cluster control"
+MAY_INCLUDE["app"] = ROAD + " cluster control admin leaks preview"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 SOURCES = (".c", ".h", ".def")

@@ -8,12 +8,12 @@
 
 #include "app/admin_options.h"
 #include "app/admin_session.h"
+#include "app/apply_files.h"
 #include "app/output.h"
 #include "app/progress.h"
 #include "base/ensure.h"
 #include "codec/json.h"
 
-#define READ_CHUNK  65536u
 #define ANSWER_SIZE 16
 
 struct apply_options {
@@ -26,9 +26,7 @@ struct apply_options {
 struct applying {
     const struct apply_options *options;
     struct admin_session session;
-    struct apply_file files[APPLY_FILES_MAX];
-    struct buffer texts[APPLY_FILES_MAX];
-    size_t file_count;
+    struct apply_files files;
     struct apply_request request;
     struct apply_plan plan;
     struct buffer words; /* the plan, as it was shown */
@@ -36,68 +34,9 @@ struct applying {
     struct progress progress;
 };
 
-/* ------------------------------------------------------------------ files */
-
-static bool read_all(int file, struct buffer *out)
-{
-    ssize_t count;
-    do {
-        char *room = buffer_reserve(out, READ_CHUNK);
-        if (room == NULL) {
-            errno = EFBIG;
-            return false;
-        }
-        count = read(file, room, READ_CHUNK);
-        if (count > 0)
-            out->length += (size_t)count;
-    } while (count > 0 || (count < 0 && errno == EINTR));
-    return count == 0;
-}
-
-static bool read_file(struct applying *applying, size_t index)
-{
-    const char *name = applying->options->files.values[index];
-    bool is_input = text_equal(text_from(name), TEXT("-"));
-    struct buffer *text = &applying->texts[index];
-    struct apply_file *file = &applying->files[index];
-    buffer_open(text, DOCUMENT_BYTES_MAXIMUM + READ_CHUNK);
-    config_problems_open(&file->problems);
-    file->problems.source = is_input ? TEXT("standard input") : text_from(name);
-    applying->file_count = index + 1;
-    int descriptor = is_input ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
-    bool good = descriptor >= 0 && read_all(descriptor, text);
-    if (!good)
-        verb_fail("%s: %s", is_input ? "standard input" : name, strerror(errno));
-    if (descriptor >= 0 && !is_input)
-        close(descriptor);
-    file->yaml = buffer_text(text);
-    return good;
-}
-
-static bool read_files(struct applying *applying)
-{
-    for (size_t i = 0; i < applying->options->files.count; i++) {
-        if (!read_file(applying, i))
-            return false;
-    }
-    return true;
-}
-
 static int tell_problems(struct applying *applying)
 {
-    struct buffer lines;
-    size_t count = 0;
-    buffer_open(&lines, DOCUMENT_BYTES_MAXIMUM);
-    for (size_t i = 0; i < applying->file_count; i++) {
-        count += applying->files[i].problems.error_count;
-        config_problems_write(&applying->files[i].problems, true, &lines);
-    }
-    struct text rest = buffer_text(&lines); /* the files' names and words are in it */
-    while (!text_empty(rest)) {
-        output_print(stderr, text_split(&rest, '\n'));
-        fputc('\n', stderr);
-    }
-    buffer_close(&lines);
+    size_t count = apply_files_print_problems(&applying->files);
     if (count == 0)
         return admin_session_fail(&applying->session);
     return verb_fail("%zu error%s; nothing was changed", count, count == 1 ? "" : "s");
@@ -278,16 +217,6 @@ static bool ask(void)
     return false;
 }
 
-static void forget_problems(struct applying *applying)
-{
-    for (size_t i = 0; i < applying->file_count; i++) {
-        struct text source = applying->files[i].problems.source;
-        config_problems_close(&applying->files[i].problems);
-        config_problems_open(&applying->files[i].problems);
-        applying->files[i].problems.source = source;
-    }
-}
-
 static void show_progress(void *owner, size_t done, size_t total)
 {
     progress_show(owner, done, total);
@@ -308,7 +237,7 @@ static int commit(struct applying *applying)
     if (!open_keys_file(applying))
         return VERB_FAILED;
     apply_plan_close(&applying->plan);
-    forget_problems(applying);
+    apply_files_forget_problems(&applying->files);
     applying->request.commit = true;
     applying->request.expected = buffer_text(&applying->words);
     if (!run_apply(applying, "Applying")) {
@@ -358,17 +287,16 @@ static int apply_run_verb(const struct verb_call *call)
     buffer_open(&applying->words, APPLY_WORDS_MAX);
     admin_session_begin(&applying->session, call->verb, options->data);
     applying->session.operations.actor.via = TEXT("apply");
-    if (read_files(applying) && admin_session_open(&applying->session, !options->dry_run)) {
-        applying->request = (struct apply_request){
-            .files = applying->files, .file_count = applying->file_count, .prune = options->prune};
+    if (apply_files_read(&applying->files, &options->files) &&
+        admin_session_open(&applying->session, !options->dry_run)) {
+        applying->request = (struct apply_request){.files = applying->files.files,
+                                                   .file_count = applying->files.count,
+                                                   .prune = options->prune};
         exit_code = look(applying);
     }
     apply_plan_close(&applying->plan);
     admin_session_end(&applying->session);
-    for (size_t i = 0; i < applying->file_count; i++) {
-        config_problems_close(&applying->files[i].problems);
-        buffer_close(&applying->texts[i]);
-    }
+    apply_files_close(&applying->files);
     if (applying->keys_file >= 0)
         close(applying->keys_file);
     buffer_close(&applying->words);

@@ -386,14 +386,10 @@ static void divide_rules(struct gathering *gathering)
     }
 }
 
-/* All of one moment: within one transaction. */
-static enum error gather(struct policy_refresher *refresher, struct gathering *gathering)
+static enum error read_rules(struct store *store, struct gathering *gathering)
 {
-    struct store *store = refresher->store;
-    enum error error = store_execute(store, "BEGIN");
+    enum error error = organisation_read(store, take_organisation, gathering);
 
-    if (!error)
-        error = organisation_read(store, take_organisation, gathering);
     if (!error)
         error = teams_list(store, take_team, gathering);
     if (!error)
@@ -403,9 +399,57 @@ static enum error gather(struct policy_refresher *refresher, struct gathering *g
     if (!error)
         error = network_rules_list(store, take_network_rule, gathering);
     divide_rules(gathering);
-    store_roll_back(store); /* it has read only */
     if (!error && gathering->failed)
         error = gathering->problem[0] ? ERROR_CORRUPT : ERROR_MEMORY;
+    return error;
+}
+
+/* All of one moment: within one transaction. */
+static enum error gather(struct policy_refresher *refresher, struct gathering *gathering)
+{
+    enum error error = store_execute(refresher->store, "BEGIN");
+
+    if (!error)
+        error = read_rules(refresher->store, gathering);
+    store_roll_back(refresher->store); /* it has read only */
+    return error;
+}
+
+/* `problem` gets words where there are some. */
+static enum error put_in_force(struct policy *policy, struct gathering *gathering, uint64_t wall,
+                               enum error gathered, char problem[STORE_PROBLEM_SIZE])
+{
+    const struct policy_definition definition = {
+        .models = gathering->models,
+        .model_count = gathering->model_count,
+        .budgets = gathering->budgets,
+        .budget_count = gathering->budget_count,
+        .limits = gathering->limits,
+        .limit_count = gathering->limit_count,
+        .networks = gathering->networks,
+        .network_count = gathering->network_count,
+        .contacts = gathering->contacts,
+        .contact_count = gathering->contact_count,
+    };
+    enum error error =
+        gathered ? gathered : policy_replace(policy, &definition, wall, gathering->problem);
+
+    if (error && gathering->problem[0])
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s", gathering->problem);
+    return error;
+}
+
+enum error policy_refresher_load(struct store *store, const struct config *config,
+                                 struct policy *policy, uint64_t wall,
+                                 char problem[STORE_PROBLEM_SIZE])
+{
+    struct gathering gathering = {.config = config};
+
+    problem[0] = '\0';
+    arena_open(&gathering.arena, NULL, RULES_SIZE);
+    enum error error =
+        put_in_force(policy, &gathering, wall, read_rules(store, &gathering), problem);
+    arena_close(&gathering.arena);
     return error;
 }
 
@@ -470,23 +514,8 @@ static enum error load(struct policy_refresher *refresher, char *problem)
     if (error || (latest == refresher->seen && !refresher->stale))
         return error;
     arena_open(&gathering.arena, NULL, RULES_SIZE);
-    error = gather(refresher, &gathering);
-    const struct policy_definition definition = {
-        .models = gathering.models,
-        .model_count = gathering.model_count,
-        .budgets = gathering.budgets,
-        .budget_count = gathering.budget_count,
-        .limits = gathering.limits,
-        .limit_count = gathering.limit_count,
-        .networks = gathering.networks,
-        .network_count = gathering.network_count,
-        .contacts = gathering.contacts,
-        .contact_count = gathering.contact_count,
-    };
-    if (!error)
-        error = policy_replace(refresher->policy, &definition, wall, gathering.problem);
-    if (error && gathering.problem[0])
-        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s", gathering.problem);
+    error =
+        put_in_force(refresher->policy, &gathering, wall, gather(refresher, &gathering), problem);
     refresher->stale = error != ERROR_OK;
     if (!error) {
         refresher->seen = latest;

@@ -10,6 +10,7 @@
 
 #include "config/snapshot.h"
 #include "policy/policy.h"
+#include "store/store.h"
 #include "tables/error.h"
 
 #define POLICY_REFRESHER_PROBLEM_SIZE 512u
@@ -34,6 +35,14 @@ void policy_refresher_configure(struct policy_refresher *refresher, struct confi
 /* Brings the rules up to date and ticks the accounts; some microseconds when nothing has changed.
  * Notes problems once. */
 void policy_refresher_step(struct policy_refresher *refresher);
+
+/* Once, for `turnpike preview`: puts the store's rules in force in `policy`, as they are at this
+ * moment, within the caller's transaction if there is one; `config` has the networks that they
+ * name. As policy_replace, and the store's
+ * errors; `problem` has words for a rule that cannot be used, else it is empty. */
+must_handle enum error policy_refresher_load(struct store *store, const struct config *config,
+                                             struct policy *policy, uint64_t wall,
+                                             char problem[STORE_PROBLEM_SIZE]);
 
 /* Copied under a lock, any thread. */
 struct policy_refresher_state {

@@ -62,20 +62,36 @@ void hold_describe(const struct exchange *exchange, struct gate_call *call)
         call->tools = gate_find_tools(buffer_text(&exchange->body));
 }
 
+static void note_words(struct exchange *exchange, const struct gate_call *call)
+{
+    char words[GATE_ASKED_SIZE];
+    size_t length = gate_write_asked(call, words);
+
+    if (length > 0)
+        exchange->record.asked = arena_copy(&exchange->arena, text_of(words, length));
+}
+
 /* For `turnpike preview`, which asks the gate again. */
 static void note_asked(struct exchange *exchange, const struct gate_call *call)
 {
     struct record *record = &exchange->record;
-    char words[GATE_ASKED_SIZE];
-    size_t length = gate_write_asked(call, words);
 
     record->admitted = (int64_t)(call->now - exchange->started);
     record->asked_input =
         call->bounds.input == BOUNDS_UNKNOWN ? RECORD_UNKNOWN : call->bounds.input;
     record->asked_output =
         call->bounds.output == BOUNDS_UNKNOWN ? RECORD_UNKNOWN : call->bounds.output;
-    if (length > 0)
-        record->asked = arena_copy(&exchange->arena, text_of(words, length));
+    note_words(exchange, call);
+}
+
+void hold_note_needs(struct exchange *exchange, unsigned needs)
+{
+    struct gate_call call;
+
+    hold_describe(exchange, &call);
+    call.needs_known = true;
+    call.needs = needs;
+    note_words(exchange, &call);
 }
 
 /* ---- what is refused ---- */

@@ -11,6 +11,9 @@
 
 /* The call, as the gate is asked about it. */
 void hold_describe(const struct exchange *exchange, struct gate_call *call);
+/* Into the record: what the call needs of a model (bits of enum route_need), where that was looked
+ * at. */
+void hold_note_needs(struct exchange *exchange, unsigned needs);
 /* In admit: lists of models, and what the call counts for is taken from every limit. STEP_NEXT, or
  * the end. */
 enum step_result hold_limits(struct exchange *exchange);

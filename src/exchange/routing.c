@@ -105,7 +105,7 @@ static struct interests find_interests(const struct config_model *model)
     return interests;
 }
 
-static void describe_call(const struct exchange *exchange, const struct config_model *model,
+static void describe_call(struct exchange *exchange, const struct config_model *model,
                           struct tag_list *tags, struct routing_call *call)
 {
     bool json = exchange->body_kind == BODY_JSON && exchange->body.length > 0;
@@ -125,6 +125,8 @@ static void describe_call(const struct exchange *exchange, const struct config_m
         .needs = interests.needs ? prompt_needs(body) : 0,
         .affinity = model->rules.strategy == ROUTE_AFFINITY ? prompt_beginning(body) : 0,
     };
+    if (interests.needs)
+        hold_note_needs(exchange, call->needs);
 }
 
 /* ---- into the exchange ---- */

@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "base/number.h"
 #include "gate/gate.h"
+#include "route/choose.h"
 
 static const struct {
     struct text word;
@@ -14,6 +15,7 @@ static const struct {
     {TEXT_INIT("unsized"), offsetof(struct gate_call, unsized)},
 };
 static const struct text choices_word = TEXT_INIT("choices=");
+static const struct text needs_word = TEXT_INIT("needs=");
 
 /* Room for every word and the largest number; the field's limit in tables/ledger_fields.def. */
 static size_t add(char out[GATE_ASKED_SIZE], size_t length, struct text word)
@@ -23,6 +25,26 @@ static size_t add(char out[GATE_ASKED_SIZE], size_t length, struct text word)
         out[length++] = ' ';
     memcpy(out + length, word.data, word.length);
     return length + word.length;
+}
+
+/* "needs=vision,tools"; "needs=": it was looked, and there are none. */
+static size_t add_needs(char out[GATE_ASKED_SIZE], size_t length, unsigned needs)
+{
+    bool first = true;
+
+    length = add(out, length, needs_word);
+    for (unsigned i = 0; i < ROUTE_NEED_COUNT; i++) {
+        struct text name = text_from(route_need_name((enum route_need)i));
+        if (!(needs & route_bit(i)))
+            continue;
+        ensure(length + 1 + name.length <= GATE_ASKED_SIZE);
+        if (!first)
+            out[length++] = ',';
+        memcpy(out + length, name.data, name.length);
+        length += name.length;
+        first = false;
+    }
+    return length;
 }
 
 size_t gate_write_asked(const struct gate_call *call, char out[GATE_ASKED_SIZE])
@@ -44,7 +66,19 @@ size_t gate_write_asked(const struct gate_call *call, char out[GATE_ASKED_SIZE])
         if (call->tools & 1u << i)
             length = add(out, length, gate_tool_name((enum gate_tool)i));
     }
-    return length;
+    return call->needs_known ? add_needs(out, length, call->needs) : length;
+}
+
+static void read_needs(struct text list, struct gate_call *call)
+{
+    call->needs_known = true;
+    while (list.length > 0) {
+        struct text name = text_split(&list, ',');
+        for (unsigned i = 0; i < ROUTE_NEED_COUNT; i++) {
+            if (text_equal(name, text_from(route_need_name((enum route_need)i))))
+                call->needs |= route_bit(i);
+        }
+    }
 }
 
 /* A word that a newer Turnpike wrote is passed over. */
@@ -60,6 +94,8 @@ static void read_word(struct text word, struct gate_call *call)
         if (text_equal(word, gate_tool_name((enum gate_tool)i)))
             call->tools |= 1u << i;
     }
+    if (text_starts_with(word, needs_word))
+        read_needs(text_from_index(word, needs_word.length), call);
     if (text_starts_with(word, choices_word) &&
         number_parse_unsigned(text_from_index(word, choices_word.length), &choices) &&
         choices > 0 && choices <= INT64_MAX)

@@ -36,6 +36,8 @@ struct gate_call {
     bool paid_later;      /* it is work that is billed after its answer */
     bool any_service;     /* it asks for another service than the usual ones */
     unsigned tools;       /* bits of enum gate_tool: the body speaks of them */
+    bool needs_known;     /* what it needs of a model was looked at, since its targets ask … */
+    unsigned needs;       /* … bits of enum route_need */
     uint64_t wall, now;   /* as in struct policy_call */
 };
 
@@ -52,7 +54,7 @@ struct text gate_tool_name(enum gate_tool tool); /* "web_search" */
 
 /* What of a call has no number of its own in its record (`asked`), and back: sets only what the
  * text tells, and `bounds.choices`. Returns the length. */
-#define GATE_ASKED_SIZE 112u
+#define GATE_ASKED_SIZE 192u
 size_t gate_write_asked(const struct gate_call *call, char out[GATE_ASKED_SIZE]);
 void gate_read_asked(struct text asked, struct gate_call *call);
 

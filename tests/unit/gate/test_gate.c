@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "gate/gate.h"
 #include "identity/reader.h"
+#include "route/rules.h"
 
 #define NOW (1800000000ull * NANOSECONDS_PER_SECOND)
 
@@ -216,11 +217,15 @@ static void test_asked_round_trip(void **state)
     call.bounds.choices = INT64_MAX;
     call.has_reference = call.paid_later = call.any_service = call.unsized = true;
     call.tools = (1u << GATE_TOOL_COUNT) - 1;
+    call.needs_known = true;
+    call.needs = (1u << ROUTE_NEED_COUNT) - 1;
     size_t length = gate_write_asked(&call, words); /* the longest there is */
     gate_read_asked(text_of(words, length), &again);
     assert_int_equal(again.bounds.choices, INT64_MAX);
     assert_true(again.has_reference && again.paid_later && again.any_service && again.unsized);
     assert_int_equal(again.tools, call.tools);
+    assert_true(again.needs_known);
+    assert_int_equal(again.needs, call.needs);
     again = (struct gate_call){0};
     gate_read_asked(TEXT("choices=0 something web_search choices=x"), &again);
     assert_int_equal(again.bounds.choices, 1);

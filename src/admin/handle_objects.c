@@ -7,6 +7,7 @@
 
 #include "admin/call.h"
 #include "admin/handlers.h"
+#include "admin/key_source.h"
 #include "admin/object_page.h"
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -79,6 +80,22 @@ static bool answer_secret(struct admin_call *call, struct operation_result *resu
 
 /* ---- reading ---- */
 
+/* "90d": a key's last use. */
+static bool read_unused(struct admin_call *call, uint64_t *out)
+{
+    struct text value = call_query(call, "unused");
+    uint64_t milliseconds;
+
+    if (!value.data)
+        return true;
+    if (!number_parse_duration(value, &milliseconds) || milliseconds == 0 ||
+        milliseconds > INT64_MAX / NANOSECONDS_PER_MILLISECOND)
+        return call_refuse(call, ADMIN_PROBLEM_INVALID, "unused",
+                           "that is no length of time: 12h, 90d");
+    *out = milliseconds * NANOSECONDS_PER_MILLISECOND;
+    return true;
+}
+
 bool handle_list(struct admin_call *call)
 {
     struct operations_filter filter = {.team = call_query(call, "team"),
@@ -91,6 +108,8 @@ bool handle_list(struct admin_call *call)
         return call_refuse(call, ADMIN_PROBLEM_INVALID, "state",
                            "live is the only state to ask for");
     filter.live = state.data != NULL;
+    if (!read_unused(call, &filter.unused))
+        return false;
     if (!call_query_limit(call, &limit) || !call_read_cursor(call, &after) ||
         !call_narrow_team(call, &filter.team))
         return false;
@@ -113,6 +132,31 @@ bool handle_show(struct admin_call *call)
     if (!operations_show(&call->office->operations, call->route->kind, call->id, &json))
         return call_refuse_operation(call);
     return answer_object(call, json);
+}
+
+static bool write_source(void *context, const struct key_source *source)
+{
+    struct admin_call *call = context;
+
+    json_begin_object(&call->json);
+    key_source_write(&call->json, source);
+    json_end_object(&call->json);
+    return true;
+}
+
+/* All of a key's fit on a page: KEY_SOURCES_MAX and the others. */
+bool handle_key_sources(struct admin_call *call)
+{
+    struct text id, json;
+
+    if (!operations_show(&call->office->operations, OBJECT_KEY, call->id, &json) ||
+        !operations_resolve_key(&call->office->operations, "", call->id, &id))
+        return call_refuse_operation(call);
+    call_begin_page(call);
+    if (!call_store_answer(call, key_sources_list(call->office->store, id, write_source, call)))
+        return false;
+    call_end_page(call, TEXT(""));
+    return true;
 }
 
 /* ---- what is wanted ---- */

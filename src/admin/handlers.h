@@ -13,6 +13,7 @@ bool handle_create(struct admin_call *call);
 bool handle_show(struct admin_call *call);
 bool handle_edit(struct admin_call *call);
 bool handle_delete(struct admin_call *call);
+bool handle_key_sources(struct admin_call *call);
 bool handle_rotate(struct admin_call *call);
 bool handle_raise(struct admin_call *call);
 bool handle_end_raise(struct admin_call *call);

@@ -141,10 +141,17 @@ must_check bool operations_raise_budget(struct operations *operations, struct te
 must_check bool operations_show(struct operations *operations, enum object_kind kind,
                                 struct text id, struct text *json);
 
+/* The id of the key that is meant by an id, a whole key, its visible part, or the name of one live
+ * key. The actor must see it. */
+bool operations_resolve_key(struct operations *operations, const char *field, struct text given,
+                            struct text *id);
+
 struct operations_filter {
     struct text team; /* only what belongs to it; empty: all */
     struct text key;  /* id: only budgets and limits of this key */
     bool live;        /* keys: only those that are neither revoked nor expired */
+    uint64_t unused; /* keys: only live ones that were not used for so many nanoseconds, as far back
+                        as uses are counted; 0: all */
 };
 /* Calls `found` for each, with a text that is valid until it returns. Keys: the newest first. */
 must_check bool operations_list(struct operations *operations, enum object_kind kind,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "identity/key.h"
+#include "store/key_sources.h"
 #include "store/keys.h"
 #include "store/teams.h"
 
@@ -174,9 +175,28 @@ static bool find(struct operations *operations, struct text given, struct stored
     return operations_resolve_key(operations, "", given, &id) && load(operations, id, key);
 }
 
+/* ------------------------------------------------------------------ use */
+
+static bool take_use(void *context, const struct key_source *total)
+{
+    uint64_t *time = context;
+    *time = total->last_at;
+    return false;
+}
+
+/* 0: never, as far as is known. What is told beside a key is no reason not to tell of the key. */
+static uint64_t last_use(struct operations *operations, struct text id)
+{
+    uint64_t time = 0;
+    if (key_sources_total(operations->store, id, take_use, &time) != ERROR_OK)
+        return 0;
+    return time;
+}
+
 /* ------------------------------------------------------------------ JSON */
 
-static void write_members(struct json_writer *writer, const struct stored_key *key, uint64_t now)
+static void write_members(struct operations *operations, struct json_writer *writer,
+                          const struct stored_key *key, uint64_t now)
 {
     json_member_text(writer, "id", key->id);
     operations_write_name(writer, "name", key->name);
@@ -186,6 +206,7 @@ static void write_members(struct json_writer *writer, const struct stored_key *k
     operations_write_json(writer, "deny_models", key->denied, TEXT("[]"));
     operations_write_json(writer, "tags", key->tags, TEXT("{}"));
     operations_write_moment(writer, "created_at", key->created_at);
+    operations_write_moment(writer, "last_used_at", last_use(operations, key->id));
     operations_write_moment(writer, "expires_at", key->expires_at);
     operations_write_moment(writer, "rotated_at", key->rotated_at);
     operations_write_moment(writer, "previous_secret_until",
@@ -198,7 +219,7 @@ static bool write(struct operations *operations, const struct stored_key *key, s
 {
     struct operations_writer writer;
     operations_write_begin(&writer);
-    write_members(&writer.json, key, operations_now(operations));
+    write_members(operations, &writer.json, key, operations_now(operations));
     return operations_write_end(operations, &writer, out);
 }
 
@@ -493,7 +514,18 @@ struct listing {
     void (*found)(void *context, struct text json);
     void *context;
     uint64_t now;
+    uint64_t began; /* since when uses are counted */
 };
+
+/* A key that was made or got a new secret since then is not left lying about yet. */
+static bool is_unused(const struct listing *listing, const struct stored_key *key)
+{
+    uint64_t last = last_use(listing->operations, key->id);
+    const uint64_t times[] = {listing->began, key->created_at, key->rotated_at};
+    for (size_t i = 0; i < ARRAY_LENGTH(times); i++)
+        last = times[i] > last ? times[i] : last;
+    return last <= listing->now && listing->now - last >= listing->filter->unused;
+}
 
 static void list_one(void *context, const struct stored_key *row)
 {
@@ -505,16 +537,22 @@ static void list_one(void *context, const struct stored_key *row)
     if ((listing->filter->live && !live) ||
         (!text_empty(listing->filter->team) && !text_equal(key.team, listing->filter->team)))
         return;
+    if (listing->filter->unused > 0 && !(live && is_unused(listing, &key)))
+        return;
     operations_write_begin(&writer);
-    write_members(&writer.json, &key, listing->now);
+    write_members(listing->operations, &writer.json, &key, listing->now);
     operations_write_hand(&writer, listing->found, listing->context);
 }
 
 static bool list(struct operations *operations, const struct operations_filter *filter,
                  void (*found)(void *context, struct text json), void *context)
 {
-    struct listing listing = {operations, filter, found, context, operations_now(operations)};
-    return operations_store_answer(operations, keys_list(operations->store, list_one, &listing));
+    struct listing listing = {operations, filter, found, context, operations_now(operations),
+                              .began = 0};
+    enum error error =
+        filter->unused > 0 ? key_sources_began(operations->store, &listing.began) : ERROR_OK;
+    return operations_store_answer(operations, error) &&
+           operations_store_answer(operations, keys_list(operations->store, list_one, &listing));
 }
 
 /* ------------------------------------------------------------------ for apply */

@@ -96,10 +96,6 @@ bool operations_keep(struct operations *operations, struct text *const *texts, s
 bool operations_require_team(struct operations *operations, const char *field, struct text name);
 /* The nearest name of a team; empty: none is near. */
 struct text operations_nearest_team(struct operations *operations, struct text name);
-/* The id of the key that is meant by an id, a whole key, its visible part, or the name of one live
- * key. The actor must see it. */
-bool operations_resolve_key(struct operations *operations, const char *field, struct text given,
-                            struct text *id);
 /* Ends every live key of the team. Returns false with `problem`. */
 bool operations_revoke_team_keys(struct operations *operations, struct text team,
                                  struct text reason);

@@ -119,19 +119,13 @@ static const char *title_of(const struct object_member_row *row)
 {
     static const struct {
         const char *member, *title;
-    } others[] = {{"deny_models", "denied"},
-                  {"organisation", "for"},
-                  {"created_at", "created"},
-                  {"expires_at", "expires"},
-                  {"rotated_at", "rotated"},
-                  {"revoked_at", "revoked"},
-                  {"revoked_reason", "reason"},
-                  {"raised_to", "raised to"},
-                  {"raised_until", "until"},
-                  {"period_start", "began"},
-                  {"previous_secret_until", "old until"},
-                  {"key_name", "key name"},
-                  {"input_tokens", "tokens in"},
+    } others[] = {{"deny_models", "denied"},      {"organisation", "for"},
+                  {"created_at", "created"},      {"expires_at", "expires"},
+                  {"last_used_at", "last used"},  {"rotated_at", "rotated"},
+                  {"revoked_at", "revoked"},      {"revoked_reason", "reason"},
+                  {"raised_to", "raised to"},     {"raised_until", "until"},
+                  {"period_start", "began"},      {"previous_secret_until", "old until"},
+                  {"key_name", "key name"},       {"input_tokens", "tokens in"},
                   {"output_tokens", "tokens out"}};
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
         if (text_equal(row->name, text_from(others[i].member)))

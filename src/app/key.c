@@ -1,17 +1,20 @@
 /* turnpike key: makes, shows, edits, rotates, expires and revokes API keys, beside a running server
  * or without one. */
 #include "identity/key.h"
+#include "admin/key_source.h"
 #include "app/admin_options.h"
 #include "app/admin_run.h"
 #include "app/admin_session.h"
 #include "app/admin_view.h"
+#include "app/output.h"
 #include "base/clock.h"
 #include "base/number.h"
 
 #define GRACE_DEFAULT "24h"
+#define SOURCES_MAX   32768u /* bytes of JSON: KEY_SOURCES_MAX and one, each under a kilobyte */
 
 struct key_options {
-    const char *data, *name, *team, *expires, *grace, *reason;
+    const char *data, *name, *team, *expires, *grace, *reason, *unused;
     struct option_list models, denied, tags;
     bool json, all_models, no_models, deny_none, no_tags, live;
 };
@@ -121,16 +124,28 @@ static int list_run(const struct verb_call *call)
 {
     const struct key_options *options = call->options;
     const struct admin_common common = {options->data, options->json};
-    const struct operations_filter filter = {.team = text_from(options->team),
-                                             .live = options->live};
+    struct operations_filter filter = {.team = text_from(options->team), .live = options->live};
+    uint64_t milliseconds = 0;
+    if (options->unused &&
+        (!number_parse_duration(text_from(options->unused), &milliseconds) || milliseconds == 0 ||
+         milliseconds > INT64_MAX / NANOSECONDS_PER_MILLISECOND))
+        return verb_misused(call->verb, "--unused: '%.60s' is no length of time: write 12h or 90d",
+                            options->unused);
+    filter.unused = milliseconds * NANOSECONDS_PER_MILLISECOND;
     return admin_run_list(call, &common, OBJECT_KEY, &filter,
-                          "There is no key yet: `turnpike key create --name NAME` makes one.");
+                          filter.unused
+                              ? "No live key is known to be unused for so long; `turnpike "
+                                "key list --help` says since when uses are counted."
+                              : "There is no key yet: `turnpike key create --name NAME` "
+                                "makes one.");
 }
 
 static const struct option list_options[] = {
     ADMIN_DATA_ROW(struct key_options),
     ADMIN_TEXT_ROW(struct key_options, "team", team, "TEAM", "only keys of this team"),
     OPTION_FLAG_ROW("live", struct key_options, live, "only keys that work"),
+    ADMIN_TEXT_ROW(struct key_options, "unused", unused, "TIME",
+                   "only live keys that were not used for so long: 90d"),
     ADMIN_JSON_ROW(struct key_options),
     OPTION_END,
 };
@@ -140,17 +155,97 @@ static const struct verb key_list = {
     .summary = "List all keys, the newest first",
     .options = list_options,
     .options_size = sizeof(struct key_options),
-    .description = "With --json, one object a line.",
+    .description =
+        "With --json, one object a line.\n"
+        "\n"
+        "A key is unused since its last call with the right secret, since it was made or "
+        "got a new secret, whichever is last. Uses are counted since the store was made or "
+        "brought up by a version that counts them: before that many days have passed, none "
+        "is listed.",
     .examples = "turnpike key list --team search --live\n"
+                "turnpike key list --unused 90d            # who could do without\n"
                 "turnpike key list --json | jq -r 'select(.state == \"live\").id'",
     .run = list_run,
 };
 
+static bool add_source(void *context, const struct key_source *source)
+{
+    struct output_table *table = context;
+    char calls[24], first[OUTPUT_AGE_SIZE], last[OUTPUT_AGE_SIZE], good[OUTPUT_AGE_SIZE] = "never";
+    uint64_t now = clock_wall();
+    (void)snprintf(calls, sizeof calls, "%lld", (long long)source->calls);
+    if (source->good_at)
+        (void)output_age(source->good_at, now, good);
+    output_table_cell(table, STYLE_PLAIN, source->network);
+    output_table_cell(table, STYLE_PLAIN, text_from(calls));
+    output_table_cell(table, STYLE_DIM, text_from(output_age(source->first_at, now, first)));
+    output_table_cell(table, STYLE_PLAIN, text_from(output_age(source->last_at, now, last)));
+    output_table_cell(table, source->good_at ? STYLE_GOOD : STYLE_DIM, text_from(good));
+    return true;
+}
+
+static enum error show_sources(struct admin_session *session, struct text id)
+{
+    static const struct output_column columns[] = {{"USED FROM", false, true},
+                                                   {"CALLS", true, false},
+                                                   {"FIRST", false, false},
+                                                   {"LAST", false, false},
+                                                   {"LAST GOOD", false, false}};
+    struct output_table *table = output_table_create(columns, ARRAY_LENGTH(columns));
+    putchar('\n');
+    enum error error = key_sources_list(session->store, id, add_source, table);
+    output_table_print(table);
+    return error;
+}
+
+static bool write_source(void *context, const struct key_source *source)
+{
+    struct json_writer *writer = context;
+    json_begin_object(writer);
+    key_source_write(writer, source);
+    json_end_object(writer);
+    return true;
+}
+
+/* The object with one more member, "used_from". */
+static enum error show_json(struct admin_session *session, struct text id, struct text json)
+{
+    struct buffer sources;
+    struct json_writer writer;
+    buffer_open(&sources, SOURCES_MAX);
+    json_open(&writer, &sources);
+    json_begin_array(&writer);
+    enum error error = key_sources_list(session->store, id, write_source, &writer);
+    json_end_array(&writer);
+    if (!error && json_done(&writer))
+        printf("%.*s,\"used_from\":%.*s}\n", TEXT_ARG(text_first(json, json.length - 1)),
+               TEXT_ARG(buffer_text(&sources)));
+    buffer_close(&sources);
+    return error;
+}
+
+static int show(struct admin_session *session, struct text given, bool as_json)
+{
+    struct text id, json;
+    if (!operations_show(&session->operations, OBJECT_KEY, given, &json) ||
+        !operations_resolve_key(&session->operations, "", given, &id))
+        return admin_session_fail(session);
+    if (!as_json)
+        admin_view_object(OBJECT_KEY, json, NULL, false);
+    enum error error = as_json ? show_json(session, id, json) : show_sources(session, id);
+    return error ? verb_fail("the store: %s", store_problem(session->store)) : VERB_OK;
+}
+
 static int show_run(const struct verb_call *call)
 {
     const struct key_options *options = call->options;
-    const struct admin_common common = {options->data, options->json};
-    return admin_run_show(call, &common, OBJECT_KEY, call->operands[0]);
+    struct admin_session session;
+    int exit_code = VERB_FAILED;
+    admin_session_begin(&session, call->verb, options->data);
+    if (admin_session_open(&session, false))
+        exit_code = show(&session, text_from(call->operands[0]), options->json);
+    admin_session_end(&session);
+    return exit_code;
 }
 
 static const struct option show_options[] = {
@@ -161,7 +256,7 @@ static const struct option show_options[] = {
 
 static const struct verb key_show = {
     .name = "show",
-    .summary = "Show what is known of a key",
+    .summary = "Show what is known of a key, and where it was used from",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,

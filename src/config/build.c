@@ -218,6 +218,7 @@ void build_snapshot(struct settings_reader *reader, const struct settings *setti
         config->limits.requests_per_connection = 0;
     config->timeouts = settings->timeouts;
     config->ledger = settings->ledger;
+    config->alerts = settings->alerts;
     config->drain_timeout = settings->drain_timeout;
     build_access_log(&settings->access_log, config);
     check_memory(reader, root, &config->limits);

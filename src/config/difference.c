@@ -30,6 +30,8 @@ static const struct section {
     {TEXT_INIT("limits."), offsetof(struct config, limits)},
     {TEXT_INIT("timeouts."), offsetof(struct config, timeouts)},
     {TEXT_INIT("ledger."), offsetof(struct config, ledger)},
+    {TEXT_INIT("alerts.bounces."), offsetof(struct config, alerts.bounces)},
+    {TEXT_INIT("alerts.keys."), offsetof(struct config, alerts.keys)},
 };
 
 static void append_scaled(struct buffer *out, uint64_t number, const uint64_t *factors,
@@ -535,6 +537,8 @@ void config_describe_difference(const struct config *old, const struct config *n
         buffer_append(out, TEXT("contact changed\n"));
     if (!text_equal(old->catalog_path, new->catalog_path))
         buffer_append(out, TEXT("prices.catalog changed\n"));
+    if (old->alerts.bounces.share != new->alerts.bounces.share)
+        buffer_append(out, TEXT("alerts.bounces.share changed\n"));
     if (old->unpriced_models != new->unpriced_models)
         buffer_append(out, TEXT("prices.unpriced_models changed\n"));
     if (old->abandoned_calls != new->abandoned_calls)

@@ -232,6 +232,7 @@ struct settings {
     struct settings_dns dns;
     struct settings_prices prices;
     struct settings_value abandoned_calls;
+    struct config_alerts alerts;
     struct settings_webhook *webhooks;
     size_t webhook_count;
 };

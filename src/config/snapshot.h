@@ -244,6 +244,23 @@ struct config_timeouts {
     uint64_t write;      /* while the caller takes nothing of what is sent */
 };
 
+struct config_alert_bounces {
+    uint64_t calls;       /* refused in an hour, at least */
+    uint64_t share;       /* of all in that hour, parts of a million, at least */
+    uint64_t good_within; /* who had a good call so lately used to get through */
+    uint64_t newcomers;   /* new networks told of in a day, at most */
+};
+
+struct config_alert_keys {
+    uint64_t networks; /* that a key may be used from within a day */
+    uint64_t quiet;
+};
+
+struct config_alerts {
+    struct config_alert_bounces bounces;
+    struct config_alert_keys keys;
+};
+
 struct config_ledger {
     uint64_t segment_size;  /* bytes of one journal file, preallocated */
     uint64_t sync_interval; /* between two fdatasync of a journal */
@@ -311,6 +328,7 @@ struct config {
     struct text catalog_path; /* of the price list; empty: the one built in */
     enum config_unpriced unpriced_models;
     enum config_abandoned abandoned_calls;
+    struct config_alerts alerts;
     const struct config_webhook *webhooks;
     size_t webhook_count;
     const struct config_secret_file *secret_files; /* NULL: none */

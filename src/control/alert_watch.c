@@ -219,4 +219,5 @@ void alert_watch_step(struct alerts *alerts)
     watch_ledger(alerts, now);
     watch_usage(alerts, now);
     watch_outbox(alerts, now);
+    alert_bounces_step(alerts);
 }

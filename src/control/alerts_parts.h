@@ -5,6 +5,7 @@
  *   alert_outbox.c    the thread's connection to the store: alerts become rows
  *   alert_delivery.c  receivers, what is sent to them, and when again
  *   alert_watch.c     what the thread looks at by itself: usage and ledger
+ *   alert_bounces.c   the same of callers that are turned away, and of keys
  *
  * All but the queue, the counters and the next configuration belong to the thread. */
 #ifndef CONTROL_ALERTS_PARTS_H
@@ -88,6 +89,26 @@ struct alert_trouble {
 };
 #define ALERT_TROUBLES 2u
 
+/* Networks and teams that are told of, so that each is told once a day and again only after it was
+ * over: more than a day has. */
+#define ALERT_BOUNCES_MAX 1024u
+#define ALERT_NAME_SIZE   160u
+
+struct alert_bouncing {
+    char name[ALERT_NAME_SIZE]; /* kind and network or team */
+    uint64_t told_at;           /* wall */
+    bool lasts;
+};
+
+struct alert_bounces {
+    uint64_t at;             /* monotonic: when to look again */
+    uint64_t imported;       /* records, at the last look */
+    uint64_t keys_since;     /* wall: sources of keys that are newer were not looked at */
+    uint64_t day, newcomers; /* told of on that day */
+    size_t count;
+    struct alert_bouncing told[ALERT_BOUNCES_MAX];
+};
+
 struct alert_watch {
     uint64_t usage_at, usage_whole_at, ledger_at, forget_at; /* monotonic: when to look again */
     uint64_t imported;                                       /* records, at the last look */
@@ -120,6 +141,7 @@ struct alerts {
     bool was_open;
     uint64_t open_after; /* monotonic */
     struct alert_watch watch;
+    struct alert_bounces bounces;
 };
 
 /* ---- alerts.c ---- */
@@ -171,5 +193,11 @@ void alert_watch_step(struct alerts *alerts);
 /* What the ledger's counters say at `now`, monotonic. */
 void alert_watch_ledger(struct alerts *alerts, const struct ledger_counters *counters,
                         uint64_t now);
+
+/* ---- alert_bounces.c ---- */
+
+void alert_bounces_step(struct alerts *alerts);
+/* What the store says of callers and keys at `wall`, by the configuration's thresholds. */
+void alert_bounces_look(struct alerts *alerts, uint64_t wall);
 
 #endif

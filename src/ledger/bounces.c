@@ -9,6 +9,7 @@
 #include "codec/json.h"
 #include "identity/network.h"
 #include "ledger/bounce_groups.h"
+#include "store/key_sources.h"
 
 #define CHAINS 8192u
 _Static_assert(CHAINS > BOUNCES_NETWORKS_MAX, "chains are short");
@@ -20,7 +21,8 @@ _Static_assert(CHAINS > BOUNCES_NETWORKS_MAX, "chains are short");
  */
 #define KEYS_KNOWN 256u
 /* Of one call: there are a handful of kinds of rules. */
-#define OBSERVED_MAX 8u
+#define OBSERVED_MAX        8u
+#define STATUS_UNAUTHORIZED 401
 
 struct known_key {
     char id[BOUNCE_WORD_SIZE];
@@ -38,6 +40,7 @@ struct origin {
 struct bounces {
     struct store *store;
     struct bounces_writer writer;
+    struct key_sources *sources;
     struct store_statement *find_key;
     struct bounce_groups *groups;
     struct siphash_seed seed;
@@ -75,6 +78,8 @@ enum error bounces_create(struct store *store, struct bounces **out)
     enum error error =
         bounces->groups ? bounces_writer_open(&bounces->writer, store) : ERROR_MEMORY;
     if (!error)
+        error = key_sources_create(store, &bounces->sources);
+    if (!error)
         error = store_prepare(store, "SELECT team FROM keys WHERE id = ?", &bounces->find_key);
     if (error) {
         bounces_destroy(bounces);
@@ -90,6 +95,7 @@ void bounces_destroy(struct bounces *bounces)
     if (bounces == NULL)
         return;
     bounces_writer_close(&bounces->writer);
+    key_sources_destroy(bounces->sources);
     store_finish(bounces->find_key);
     bounce_groups_destroy(bounces->groups);
     free(bounces);
@@ -98,6 +104,7 @@ void bounces_destroy(struct bounces *bounces)
 void bounces_forget(struct bounces *bounces)
 {
     clear(bounces);
+    key_sources_forget(bounces->sources);
 }
 
 /* ---- networks that got through ---- */
@@ -324,11 +331,18 @@ static enum error add_bounced(struct bounces *bounces, const struct record *reco
     return ERROR_OK;
 }
 
+/* The secret was right: whatever was wrong afterwards, it was the key's holder who called. */
+static bool is_use(const struct record *record)
+{
+    return !text_empty(record->key_id) &&
+           !(record->outcome == RECORD_OUTCOME_REFUSED && record->status == STATUS_UNAUTHORIZED);
+}
+
 enum error bounces_add(struct bounces *bounces, const struct record *record)
 {
-    bool refused = record->outcome == RECORD_OUTCOME_REFUSED;
-    bool good = record->outcome == RECORD_OUTCOME_SERVED && !text_empty(record->key_id);
-    if (!text_empty(record->part_of) || !(refused || good || !text_empty(record->observed)))
+    bool bounced = record->outcome == RECORD_OUTCOME_REFUSED || !text_empty(record->observed);
+    bool use = is_use(record), good = use && record->outcome == RECORD_OUTCOME_SERVED;
+    if (!text_empty(record->part_of) || !(bounced || use))
         return ERROR_OK;
     enum error error = bounces->loaded ? ERROR_OK : load(bounces);
     if (error)
@@ -337,8 +351,11 @@ enum error bounces_add(struct bounces *bounces, const struct record *record)
     find_origin(bounces, record);
     if (good)
         add_good(bounces, record->started_at, calls);
-    return refused || !text_empty(record->observed) ? add_bounced(bounces, record, calls)
-                                                    : ERROR_OK;
+    if (use)
+        error =
+            key_sources_add(bounces->sources, record->key_id, text_from(bounces->origin.network),
+                            record->started_at, calls, good);
+    return bounced && !error ? add_bounced(bounces, record, calls) : error;
 }
 
 /* ---- writing ---- */
@@ -370,5 +387,5 @@ enum error bounces_flush(struct bounces *bounces)
             error = bounces_put_network(&bounces->writer, (int64_t)i, &bounces->networks[i]);
         bounces->changed[i] = false;
     }
-    return error;
+    return error ? error : key_sources_flush(bounces->sources);
 }

@@ -4,7 +4,9 @@
  * changed is written in that transaction: so the counts are those of the records, exactly once,
  * whatever kills the process between. A call counts that was refused, and one that a rule in
  * observe mode would have refused; served calls with a key say which networks get through, so that
- * a network's last good call is known. Off the road: the importer's thread (ledger/rows.h).
+ * a network's last good call is known, and
+ * where each key is used from (store/key_sources.h). Off the road: the importer's thread
+ * (ledger/rows.h).
  *
  * Bounded: the groups by ledger/bounce_groups.h, networks that got through by
  * BOUNCES_NETWORKS_MAX. Errors as in store/store.h. */

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from admin_client import AdminClient
-from gateway import free_port, plain_config, wait_until
+from gateway import plain_config, wait_until
+from webhook_receiver import SECRET, Receiver, check_signature
 from wire_client import Wire
 
 
@@ -221,3 +222,80 @@ def test_a_flood_pushes_nobody_out(gate):
     assert (row["calls"], row["calls_error"], row["reason"]) == (1, 0, "model_not_allowed") and row["last_good_at"]
     assert any(row["others"] and row["groups"] > 100 for row in rows)
     assert gate.resident_kib() - resident < 96 * 1024
+
+
+# -- alerts and keys ------------------------------------------------------------------------------
+
+
+def test_alerts_by_webhook(start_gateway, own_fake):
+    """Who got through and bounces now is told once, signed; a team likewise; a key from many networks."""
+    receiver = Receiver()
+    gateway = start_gateway(
+        config(own_fake.url, webhooks={"default": {"url": receiver.url, "secret": "env:HOOK_SECRET"}},
+               alerts={"bounces": {"calls": 5, "share": "50%"}, "keys": {"networks": 3}}),
+        environment={"HOOK_SECRET": SECRET})
+    try:
+        key = gateway.create_key("till", "--team", "payments")
+        gateway.wait_key(key["key"])
+        for last in range(2):
+            assert call(gateway, f"10.5.0.{last}", key["key"])[0] == 200
+        for place in range(4):
+            assert call(gateway, f"10.6.{place}.1", key["key"])[0] == 200
+        gateway.run("key", "revoke", "--data", str(gateway.data), key["id"])
+        wait_until(lambda: gateway.get("/v1/models", key["key"])[0] == 401, 5, "revoked")
+        for _ in range(40):
+            assert call(gateway, "10.5.0.9", key["key"])[0] == 401
+        wanted = {"bounces.network", "bounces.team", "key.many_networks"}
+        told = wait_until(lambda: (lambda all: all if wanted <= {m["type"] for m in all} else None)(
+            [json.loads(body) for _, _, body, _ in receiver.messages]), 45, "three alerts")
+        by_type = {message["type"]: message for message in told}
+        network = by_type["bounces.network"]
+        assert network["data"]["network"] == "10.5.0.0/24" and network["data"]["reason"] == "revoked_api_key"
+        assert network["data"]["key"] == key["id"] and network["data"]["team"] == "payments" and network["data"]["last_good_at"]
+        assert "drive round you" in network["text"] and "turnpike bounces --network 10.5.0.0/24" in network["text"]
+        assert gateway.run("bounces", network["data"]["group"], "--data", str(gateway.data)).stdout.startswith("group")
+        assert by_type["bounces.team"]["data"]["team"] == "payments"
+        assert by_type["key.many_networks"]["data"]["networks"] >= 4
+        for message in receiver.messages:
+            check_signature(message)
+        for _ in range(10):
+            call(gateway, "10.5.0.9", key["key"])
+        time.sleep(11)  # one more look
+        types = [json.loads(body)["type"] for _, _, body, _ in receiver.messages]
+        assert types.count("bounces.network") == 1 and types.count("bounces.team") == 1, types
+    finally:
+        gateway.stop()
+        receiver.stop()
+
+
+def test_where_a_key_is_used_from(gate):
+    key = gate.create_key("till", "--team", "payments", "--model", "fast")
+    gate.wait_key(key["key"])
+    data = ("--data", str(gate.data))
+    for last in range(3):
+        assert call(gate, f"10.7.0.{last}", key["key"])[0] == 200
+    assert call(gate, "10.7.1.1", key["key"], model="gpt-4o")[0] == 403
+    call(gate, "10.7.2.1", key["key"][:-3] + "abc")  # not this key's holder
+
+    def sources():
+        shown = json.loads(gate.run("key", "show", key["id"], *data, "--json").stdout)
+        found = {row["network"]: row for row in shown["used_from"]}
+        return (shown, found) if "10.7.0.0/24" in found and "10.7.1.0/24" in found and found["10.7.0.0/24"]["calls"] == 3 else None
+
+    shown, found = wait_until(sources, 10, "where the key was used from")
+    assert found["10.7.0.0/24"]["last_good_at"] and found["10.7.1.0/24"]["last_good_at"] is None
+    assert "10.7.2.0/24" not in found
+    assert shown["last_used_at"] == max(row["last_seen_at"] for row in shown["used_from"])
+    text = gate.run("key", "show", "till", *data).stdout
+    assert "10.7.0.0/24" in text and "USED FROM" in text and max(map(len, text.splitlines())) <= 80
+    made = json.loads(gate.run("admin", "key", "create", *data, "--name", "o", "--role", "owner", "--json").stdout)
+    admin = AdminClient(gate, made["key"])
+    assert {row["network"]: row["calls"] for row in admin.get(f"/keys/{key['id']}/sources")["data"]} == \
+        {row["network"]: row["calls"] for row in shown["used_from"]}
+    assert admin.get(f"/keys/{key['id']}")["last_used_at"] == shown["last_used_at"]
+    # Nothing is known to be unused for longer than uses are counted.
+    assert gate.run("key", "list", "--unused", "90d", *data, "--json").stdout == ""
+    other = gate.create_key("spare")
+    wait_until(lambda: [row["id"] for row in admin.get("/keys?unused=1s")["data"]].count(other["id"]), 5, "an unused key")
+    assert admin.get("/keys?unused=soon", status=400).field == "unused"
+    assert "--unused" in gate.run("key", "list", "--unused", "soon", *data, check=False).stderr

@@ -15,6 +15,7 @@
 #include "base/ensure.h"
 #include "gate/gate.h"
 #include "ledger/repricing.h"
+#include "policy/networks.h"
 #include "preview/road.h"
 
 #define CALLS_CHUNK 1024u      /* calls under way are made so many at a time */
@@ -35,6 +36,8 @@ struct call {
     bool asked;     /* the record says what was asked for at most */
     struct gate_call gate;
     const struct preview_key *key; /* NULL: the store has none */
+    const struct origin *source;
+    const struct network_rules *door; /* of the listener; NULL: it has none, or is gone */
     struct road_way way;
     struct policy_actual actual;
     uint64_t ends_at;
@@ -53,13 +56,19 @@ struct endpoint_set {
     const struct endpoint *by_method[ENDPOINT_METHOD_COUNT];
 };
 
+/* Where a call came from. */
+struct origin {
+    struct network network;  /* length 0: a unix socket */
+    const struct name *name; /* of the network that it is in */
+};
+
 struct replay {
     struct preview_rules *rules;
     uint64_t since;
     preview_visit visit;
     void *context;
     struct names names;   /* of everything that is told */
-    struct names sources; /* the owner is the name of the network */
+    struct names sources; /* the owner is a struct origin */
     struct names paths;   /* patterns of endpoints; the owner is an endpoint_set */
     struct endpoint_set *sets;
     struct names codes; /* of refusals that rules decide; the owner is not NULL */
@@ -106,10 +115,10 @@ static const struct endpoint *find_endpoint(const struct replay *replay,
 
 /* Refusals that keys, lists, limits, budgets, prices and routes decide on. */
 static const enum refusal decided_refusals[] = {
-    REFUSAL_KEY_REVOKED,      REFUSAL_KEY_EXPIRED,       REFUSAL_MODEL_NOT_FOUND,
-    REFUSAL_MODEL_UNSTATED,   REFUSAL_MODEL_NOT_ALLOWED, REFUSAL_MODEL_UNPRICED,
-    REFUSAL_NO_TARGET,        REFUSAL_RATE_LIMITED,      REFUSAL_CALL_TOO_LARGE,
-    REFUSAL_BUDGET_EXHAUSTED,
+    REFUSAL_NETWORK_CLOSED,    REFUSAL_NETWORK_NOT_ALLOWED, REFUSAL_KEY_REVOKED,
+    REFUSAL_KEY_EXPIRED,       REFUSAL_MODEL_NOT_FOUND,     REFUSAL_MODEL_UNSTATED,
+    REFUSAL_MODEL_NOT_ALLOWED, REFUSAL_MODEL_UNPRICED,      REFUSAL_NO_TARGET,
+    REFUSAL_RATE_LIMITED,      REFUSAL_CALL_TOO_LARGE,      REFUSAL_BUDGET_EXHAUSTED,
 };
 
 struct replay *replay_create(struct preview_rules *rules, uint64_t since, preview_visit visit,
@@ -222,26 +231,42 @@ static struct call *take_next(struct replay *replay)
 
 /* ---- from a record ---- */
 
-/* "10.1.2.0/24" where the new configuration names no network. */
-static const struct name *name_network(struct replay *replay, const struct record *record)
+/* Named by the new configuration, else "10.1.2.0/24". */
+static const struct origin *find_source(struct replay *replay, const struct record *record)
 {
-    struct name *source = names_take(&replay->sources, record->source);
+    struct name *known = names_take(&replay->sources, record->source);
     struct address address;
-    struct network network;
     char range[NETWORK_TEXT_SIZE];
 
-    if (source->owner != NULL)
-        return source->owner;
+    if (known->owner != NULL)
+        return known->owner;
+    struct origin *source =
+        ensure_memory(arena_take_zeroed(&replay->sources.arena, sizeof *source));
+    known->owner = source;
     if (address_parse_host(record->source, 0, &address) != ERROR_OK ||
-        !network_of(&address, &network)) {
-        source->owner = names_take(&replay->names, TEXT("unix"));
-        return source->owner;
+        !network_of(&address, &source->network)) {
+        source->name = names_take(&replay->names, TEXT(CONFIG_NETWORK_UNIX));
+        return source;
     }
-    const struct config_network *named = config_network_of(replay->rules->config, &network);
-    network = network_around(&network, NETWORK_V4, NETWORK_V6);
-    source->owner = names_take(
-        &replay->names, named ? named->name : text_of(range, network_format(&network, range)));
-    return source->owner;
+    const struct config_network *named = config_network_of(replay->rules->config, &source->network);
+    struct network around = network_around(&source->network, NETWORK_V4, NETWORK_V6);
+    struct text name = named ? named->name : text_of(range, network_format(&around, range));
+    source->name = names_take(&replay->names, name);
+    return source;
+}
+
+/* A listener that the new configuration does not have has no rules: its callers have to find
+ * another one. */
+static const struct network_rules *find_door(const struct replay *replay,
+                                             const struct record *record)
+{
+    const struct config *config = replay->rules->config;
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (text_equal(config->listeners[i].name, record->listener))
+            return config->listeners[i].network_rules;
+    }
+    return NULL;
 }
 
 static enum preview_state state_of(const struct replay *replay, const struct record *record)
@@ -334,6 +359,8 @@ static void describe(struct replay *replay, const struct record *record, struct 
     const struct name *known = names_find(&replay->rules->keys, record->key_id);
 
     call->key = known ? known->owner : NULL;
+    call->source = find_source(replay, record);
+    call->door = find_door(replay, record);
     *verdict = (struct preview_verdict){
         .id = record->id,
         .started_at = record->started_at,
@@ -341,7 +368,7 @@ static void describe(struct replay *replay, const struct record *record, struct 
         .key_name = names_take(&replay->names, record->key_name),
         .team = names_take(&replay->names, call->key ? call->key->team : record->team),
         .model = names_take(&replay->names, record->model),
-        .network = name_network(replay, record),
+        .network = call->source->name,
         .then = state_of(replay, record),
         .code_then =
             record->refusal.length > 0 ? names_take(&replay->names, record->refusal) : NULL,
@@ -404,6 +431,13 @@ static const struct name *name_rule(struct replay *replay, const struct gate_ref
     return names_take(&replay->names, text_of(words, fits));
 }
 
+/* Where no rule has the source, the whole list refuses. */
+static const char *const list_words[POLICY_NETWORK_LISTS] = {
+    [POLICY_NETWORK_LISTENER] = "networks of the listener",
+    [POLICY_NETWORK_TEAM] = "networks of the team",
+    [POLICY_NETWORK_KEY] = "networks of the key",
+};
+
 static bool check_key(struct replay *replay, struct call *call)
 {
     const struct preview_key *key = call->key;
@@ -416,6 +450,26 @@ static bool check_key(struct replay *replay, struct call *call)
         refuse(replay, call, REFUSAL_KEY_EXPIRED, call->verdict.key);
     else
         return true;
+    return false;
+}
+
+/* The lists that speak: the listener's before it is known who calls, then team's and key's. */
+static bool judge_networks(struct replay *replay, struct call *call, bool principal)
+{
+    struct policy_network_question question = {.source = &call->source->network};
+    struct policy_network_verdict verdict;
+
+    if (principal)
+        policy_find_networks(replay->rules->policy, call->gate.team, call->gate.key,
+                             question.lists);
+    else
+        question.lists[POLICY_NETWORK_LISTENER] = call->door;
+    policy_judge_networks(&question, &verdict);
+    if (!verdict.refused)
+        return true;
+    const struct network_rule *rule = verdict.answers[verdict.by].rule;
+    refuse(replay, call, principal ? REFUSAL_NETWORK_NOT_ALLOWED : REFUSAL_NETWORK_CLOSED,
+           names_take(&replay->names, rule ? rule->id : text_from(list_words[verdict.by])));
     return false;
 }
 
@@ -479,7 +533,8 @@ static void decide(struct replay *replay, struct call *call)
     struct gate_refusal refused;
 
     call->verdict.now = PREVIEW_ALLOWED;
-    if (!check_key(replay, call))
+    if (!judge_networks(replay, call, false) || !check_key(replay, call) ||
+        !judge_networks(replay, call, true))
         return;
     if (!call->body_read) {
         leave_unknown(call, "its body was not read: nobody knows what it asked for");

@@ -122,7 +122,8 @@ static enum error load_policy(struct preview_rules *rules, uint64_t since,
 {
     uint64_t window = 0;
     const struct policy_visitor visitor = {.limit = note_window, .context = &window};
-    enum error error = policy_refresher_load(rules->store, rules->config, rules->policy, since, problem);
+    enum error error =
+        policy_refresher_load(rules->store, rules->config, rules->policy, since, problem);
 
     if (error)
         return error;
@@ -132,7 +133,8 @@ static enum error load_policy(struct preview_rules *rules, uint64_t since,
         return ERROR_OK;
     policy_destroy(rules->policy);
     rules->policy = ensure_memory(policy_create(tell_past, rules));
-    return policy_refresher_load(rules->store, rules->config, rules->policy, rules->begins, problem);
+    return policy_refresher_load(rules->store, rules->config, rules->policy, rules->begins,
+                                 problem);
 }
 
 bool preview_rules_read(struct preview_rules *rules, uint64_t since,

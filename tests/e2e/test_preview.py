@@ -210,6 +210,26 @@ def test_a_model_that_goes(stretch):
     assert found["newly_refused_by"]["reasons"][0]["code"] == "model_not_found"
 
 
+def test_networks(stretch):
+    def change(mode):
+        def to(config):
+            config["networks"] = {"here": {"ranges": ["127.0.0.0/8"]}}
+            config["listeners"]["main"]["network_rules"] = [{"deny": "here", "mode": mode}, {"allow": "0.0.0.0/0"}]
+        return stretch.changed(to)
+
+    passed = sum(status == 200 for _, status in stretch.answers.values()) + 1
+    found = stretch.preview(change("enforce"))
+    assert found["newly_refused"] == passed
+    assert {row["code"] for row in found["newly_refused_by"]["reasons"]} == {"listener_network_not_allowed"}
+    assert found["newly_refused_by"]["networks"] == [
+        {**found["newly_refused_by"]["networks"][0], "name": "here", "calls": passed}]
+    assert stretch.preview(change("observe"))["newly_refused"] == 0
+    rule = {"key": "free", "deny": "here", "mode": "enforce"}
+    found = stretch.preview(change("observe"), {"network_rules": [rule]})
+    assert keys_of(found, "newly_refused") == {"free": 2}
+    assert {row["code"] for row in found["newly_refused_by"]["reasons"]} == {"network_not_allowed"}
+
+
 def test_another_target_and_what_it_costs(stretch):
     def change(config):
         config["models"]["house"]["targets"][0]["provider"] = "twice"

@@ -58,3 +58,16 @@ size_t clock_format_rfc3339(uint64_t wall, char out[CLOCK_RFC3339_SIZE])
     *end = '\0';
     return (size_t)(end - out);
 }
+
+/* Rearranged from the other form. The locale has no say in it, as it would in strftime. */
+void clock_format_http(uint64_t wall, char out[CLOCK_HTTP_SIZE])
+{
+    static const char days[] = "ThuFriSatSunMonTueWed"; /* 1970 began on a Thursday */
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char moment[CLOCK_RFC3339_SIZE];
+    (void)clock_format_rfc3339(wall, moment);
+    unsigned month = (unsigned)(moment[5] - '0') * 10 + (unsigned)(moment[6] - '0') - 1;
+    (void)snprintf(out, CLOCK_HTTP_SIZE, "%.3s, %.2s %.3s %.4s %.8s GMT",
+                   days + 3 * (wall / NANOSECONDS_PER_SECOND / 86400 % 7), moment + 8,
+                   months + 3 * month, moment, moment + 11);
+}

@@ -20,4 +20,9 @@ uint64_t clock_wall(void);
 /* "2026-11-22T18:17:03.123456Z" into `out` with a NUL; returns the length. */
 size_t clock_format_rfc3339(uint64_t wall, char out[CLOCK_RFC3339_SIZE]);
 
+#define CLOCK_HTTP_SIZE 30
+/* "Sun, 22 Nov 2026 18:17:03 GMT", as the header Date has it (RFC 9110 section 5.6.7), with a NUL.
+ */
+void clock_format_http(uint64_t wall, char out[CLOCK_HTTP_SIZE]);
+
 #endif

@@ -330,9 +330,11 @@ static struct text copy_or(struct arena *arena, struct text t, struct text other
 /* The lines every answer of the gateway's own begins with. */
 static struct text own_lines(struct exchange *exchange, const char *content_type, struct text more)
 {
+    char date[CLOCK_HTTP_SIZE];
+    clock_format_http(loop_wall(exchange->worker->loop), date);
     struct text lines =
-        arena_format(&exchange->arena, "content-type: %s\r\nx-request-id: %.*s\r\n%.*s",
-                     content_type, IDENTIFIER_TEXT_LENGTH, exchange->id_text, TEXT_ARG(more));
+        arena_format(&exchange->arena, "content-type: %s\r\ndate: %s\r\nx-request-id: %.*s\r\n%.*s",
+                     content_type, date, IDENTIFIER_TEXT_LENGTH, exchange->id_text, TEXT_ARG(more));
 
     return lines.data ? lines : TEXT("content-type: application/json\r\n");
 }

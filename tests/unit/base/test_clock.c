@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include "base/attributes.h"
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -53,11 +54,29 @@ static void test_rfc3339_agrees_with_libc(void **state)
     }
 }
 
+/* RFC 9110 section 5.6.7 has the first as its example. */
+static void test_http_date(void **state)
+{
+    static const struct {
+        uint64_t seconds;
+        const char *date;
+    } cases[] = {{784111777, "Sun, 06 Nov 1994 08:49:37 GMT"},
+                 {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+                 {951782400, "Tue, 29 Feb 2000 00:00:00 GMT"},
+                 {1798761599, "Thu, 31 Dec 2026 23:59:59 GMT"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char out[CLOCK_HTTP_SIZE];
+        clock_format_http(cases[i].seconds * NANOSECONDS_PER_SECOND + 5, out);
+        assert_string_equal(out, cases[i].date);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_never_goes_back),
         cmocka_unit_test(test_rfc3339),
+        cmocka_unit_test(test_http_date),
         cmocka_unit_test(test_rfc3339_agrees_with_libc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,302 @@
+/* What the gateway says to this caller, and what becomes of it on the way. */
+#include <time.h>
+#include <unistd.h>
+
+#include "app/doctor_remote.h"
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "codec/json.h"
+#include "identity/key.h"
+
+#define MODELS_SHOWN 5u
+#define BODY_MAX     1024u
+/* Of a streamed answer: shorter ones tell nothing about who held what back. */
+#define STREAM_LONG_ENOUGH (150u * NANOSECONDS_PER_MILLISECOND)
+
+/* ------------------------------------------------------------------ refusals */
+
+void doctor_read_refusal(struct doctor *doctor, struct text *code, struct text *message)
+{
+    yyjson_doc *document = NULL;
+    yyjson_val *error = NULL;
+    *code = *message = text_of(NULL, 0);
+    if (json_parse(buffer_text(&doctor->call.answer), &document) != ERROR_OK)
+        return;
+    if (json_get_object(yyjson_doc_get_root(document), "error", &error) == JSON_PRESENT) {
+        (void)json_get_text(error, "code", code);
+        (void)json_get_text(error, "message", message);
+        *code = arena_copy(&doctor->arena, *code);
+        *message = arena_copy(&doctor->arena, *message);
+    }
+    yyjson_doc_free(document);
+}
+
+static void tell_refused_key(struct doctor *doctor)
+{
+    struct text code, message, shown = key_visible_part(text_from(doctor->key));
+    doctor_read_refusal(doctor, &code, &message);
+    if (text_empty(code))
+        doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
+                   "something between here and the gateway refuses: a balancer or a proxy with "
+                   "rules of its own",
+                   "%ld, and not in the gateway's words", doctor->call.status);
+    else if (text_equal(code, TEXT("missing_api_key")))
+        doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
+                   "something in between takes the header Authorization away: let it pass there",
+                   "a key was sent, and the gateway saw none");
+    else
+        doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
+                   "take the key that was issued for this workload; who issues keys can look at "
+                   "this one with `turnpike key show`",
+                   "%s holds %.*s…; the gateway refuses it (%.*s): %.*s", doctor->key_source,
+                   TEXT_ARG(shown), TEXT_ARG(code), TEXT_ARG(message));
+}
+
+/* ------------------------------------------------------------------ headers */
+
+/* Who adds what on the way, and what does not arrive. */
+static void check_headers(struct doctor *doctor)
+{
+    const struct doctor_call *call = &doctor->call;
+    struct text via = doctor_call_field(call, "via"), server = doctor_call_field(call, "server");
+    if (text_empty(doctor_call_field(call, "x-request-id")))
+        doctor_say(&doctor->report, DOCTOR_WARN, "headers",
+                   "let answers' headers pass there: x-request-id, retry-after, x-should-retry and "
+                   "x-ratelimit-* are read by SDKs and by whoever helps you",
+                   "x-request-id, which the gateway sends, does not arrive: something in between "
+                   "removes headers");
+    else if (!text_empty(via) || !text_empty(server))
+        doctor_say(&doctor->report, DOCTOR_PASS, "headers", NULL,
+                   "they arrive; in between stands %.*s", TEXT_ARG(text_empty(via) ? server : via));
+    else
+        doctor_say(&doctor->report, DOCTOR_PASS, "headers", NULL, "they arrive as they were sent");
+}
+
+/* ------------------------------------------------------------------ identity and models */
+
+static bool is_listed(yyjson_val *models, struct text wanted)
+{
+    size_t index, count;
+    yyjson_val *model;
+    yyjson_arr_foreach(models, index, count, model)
+    {
+        struct text id = {NULL, 0};
+        (void)json_get_text(model, "id", &id);
+        if (text_equal(id, wanted))
+            return true;
+    }
+    return false;
+}
+
+static void list_models(yyjson_val *models, char *out, size_t size)
+{
+    size_t index, count;
+    yyjson_val *model;
+    out[0] = '\0';
+    yyjson_arr_foreach(models, index, count, model)
+    {
+        struct text id = {NULL, 0};
+        size_t used = strlen(out);
+        if (index == MODELS_SHOWN) {
+            (void)snprintf(out + used, size - used, " and %zu more", count - index);
+            break;
+        }
+        (void)json_get_text(model, "id", &id);
+        (void)snprintf(out + used, size - used, "%s%.*s", index ? ", " : "", TEXT_ARG(id));
+    }
+}
+
+/* A pattern of the configuration ("gpt-*") is no name and is not listed: what is not listed may be
+ * there all the same, and the call tells. */
+static void check_models(struct doctor *doctor)
+{
+    yyjson_doc *document = NULL;
+    yyjson_val *models = NULL;
+    char list[512];
+    if (json_parse(buffer_text(&doctor->call.answer), &document) != ERROR_OK ||
+        json_get_array(yyjson_doc_get_root(document), "data", &models) != JSON_PRESENT) {
+        doctor_say(&doctor->report, DOCTOR_FAIL, "models",
+                   "something in between changed it: the body must pass as it is",
+                   "the list of models did not arrive as JSON");
+        yyjson_doc_free(document);
+        return;
+    }
+    list_models(models, list, sizeof list);
+    const char *wanted = doctor->options->model;
+    if (wanted && !is_listed(models, text_from(wanted)))
+        doctor_say(&doctor->report, DOCTOR_WARN, "models",
+                   "check the name, or have the model allowed for this key",
+                   "%s is not in the list of this key (%s)", wanted, list);
+    else if (list[0] == '\0')
+        doctor_say(&doctor->report, DOCTOR_WARN, "models",
+                   "say with --model which is to be tried; if none works, none is allowed for "
+                   "this key",
+                   "no model has a name of its own that this key may use");
+    else
+        doctor_say(&doctor->report, DOCTOR_PASS, "models", NULL, "%s", list);
+    yyjson_doc_free(document);
+}
+
+bool doctor_check_identity(struct doctor *doctor)
+{
+    struct doctor_call *call = &doctor->call;
+    if (doctor->key == NULL) {
+        doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
+                   "set TURNPIKE_API_KEY (or OPENAI_API_KEY), or say --key-file FILE",
+                   "there is no key to try");
+        return false;
+    }
+    if (!doctor_ask(doctor, "GET", "/v1/models", TEXT(""), true)) {
+        doctor_say(&doctor->report, DOCTOR_FAIL, "identity", "try again; see above for the way",
+                   "%s", call->problem);
+        return false;
+    }
+    if (call->status != 200) {
+        tell_refused_key(doctor);
+        return false;
+    }
+    struct text shown = key_visible_part(text_from(doctor->key));
+    doctor_say(&doctor->report, DOCTOR_PASS, "identity", NULL, "%.*s… of %s is good",
+               TEXT_ARG(shown), doctor->key_source);
+    check_headers(doctor);
+    check_models(doctor);
+    return true;
+}
+
+/* ------------------------------------------------------------------ one small call */
+
+/* --model; else `demo` if it is there; else the first that is listed. */
+static struct text choose_model(struct doctor *doctor)
+{
+    yyjson_doc *document = NULL;
+    yyjson_val *models = NULL;
+    struct text chosen = text_from(doctor->options->model);
+    if (chosen.data == NULL &&
+        json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK &&
+        json_get_array(yyjson_doc_get_root(document), "data", &models) == JSON_PRESENT) {
+        if (is_listed(models, TEXT("demo")))
+            chosen = TEXT("demo");
+        else
+            (void)json_get_text(yyjson_arr_get_first(models), "id", &chosen);
+        if (chosen.data)
+            chosen = arena_copy(&doctor->arena, chosen);
+    }
+    yyjson_doc_free(document);
+    return chosen;
+}
+
+static void write_question(struct text model, struct buffer *out)
+{
+    struct json_writer json;
+    json_open(&json, out);
+    json_begin_object(&json);
+    json_member_text(&json, "model", model);
+    json_member_bool(&json, "stream", true);
+    json_member_unsigned(&json, "max_completion_tokens", 32);
+    json_key(&json, TEXT("messages"));
+    json_begin_array(&json);
+    json_begin_object(&json);
+    json_member_text(&json, "role", TEXT("user"));
+    json_member_text(&json, "content", TEXT("Count from one to twelve in words."));
+    json_end_object(&json);
+    json_end_array(&json);
+    json_end_object(&json);
+}
+
+static size_t count_frames(struct text stream)
+{
+    size_t count = 0;
+    for (ptrdiff_t at; (at = text_find(stream, TEXT("data:"))) >= 0; count++)
+        stream = text_from_index(stream, (size_t)at + 5);
+    return count;
+}
+
+/* Frames that were made one after another and come all at once were held back on the way. */
+static void check_stream(struct doctor *doctor, struct text model)
+{
+    const struct doctor_call *call = &doctor->call;
+    struct text type = doctor_call_field(call, "content-type");
+    size_t frames = count_frames(buffer_text(&call->answer));
+    uint64_t spread = call->total - call->first_byte;
+    unsigned long long first = call->first_byte / NANOSECONDS_PER_MILLISECOND;
+    unsigned long long total = call->total / NANOSECONDS_PER_MILLISECOND;
+    if (!text_starts_with(type, TEXT("text/event-stream"))) {
+        doctor_say(&doctor->report, DOCTOR_FAIL, "stream",
+                   "let the body pass as it is: something in between rewrites it",
+                   "a streamed answer came as '%.*s'", TEXT_ARG(type));
+        return;
+    }
+    doctor_say(&doctor->report, DOCTOR_PASS, "call", NULL,
+               "%.*s answered: first byte after %llu ms, all %zu frames after %llu ms",
+               TEXT_ARG(model), first, frames, total);
+    if (frames > 3 && call->total > STREAM_LONG_ENOUGH && spread < call->total / 20)
+        doctor_say(&doctor->report, DOCTOR_WARN, "stream",
+                   "turn buffering off in between (nginx: proxy_buffering off; others: no response "
+                   "buffering, no compression of text/event-stream). If nothing is in between, the "
+                   "model itself answers in one piece",
+                   "%zu frames came all at once, at the end of %llu ms: something holds streams "
+                   "back",
+                   frames, total);
+    else
+        doctor_say(&doctor->report, DOCTOR_PASS, "stream", NULL, "frames arrive as they are made");
+}
+
+static void tell_refused_call(struct doctor *doctor, struct text model)
+{
+    struct text code, message;
+    doctor_read_refusal(doctor, &code, &message);
+    if (text_empty(code))
+        doctor_say(&doctor->report, DOCTOR_FAIL, "call",
+                   "something in between answers, or the provider does: look at the gateway's log",
+                   "%.*s: %ld", TEXT_ARG(model), doctor->call.status);
+    else
+        doctor_say(&doctor->report, DOCTOR_FAIL, "call",
+                   "docs/errors.md says for each code what to do, and who can",
+                   "%.*s: %ld %.*s: %.*s", TEXT_ARG(model), doctor->call.status, TEXT_ARG(code),
+                   TEXT_ARG(message));
+}
+
+void doctor_check_call(struct doctor *doctor)
+{
+    struct text model = choose_model(doctor);
+    struct buffer body;
+    if (text_empty(model))
+        return; /* the check of models has said so */
+    buffer_open(&body, BODY_MAX);
+    write_question(model, &body);
+    doctor->call.seconds = 60;
+    bool good = doctor_ask(doctor, "POST", "/v1/chat/completions", buffer_text(&body), true);
+    buffer_close(&body);
+    doctor->call.body = TEXT("");
+    if (!good)
+        doctor_say(&doctor->report, DOCTOR_FAIL, "call",
+                   "something in between cuts answers off, or the provider hangs",
+                   "%.*s: %s after %llu ms", TEXT_ARG(model), doctor->call.problem,
+                   (unsigned long long)(doctor->call.total / NANOSECONDS_PER_MILLISECOND));
+    else if (doctor->call.status != 200)
+        tell_refused_call(doctor, model);
+    else
+        check_stream(doctor, model);
+}
+
+/* ------------------------------------------------------------------ idle connections */
+
+/* A connection that is kept and silent; the gateway's own keep-alive may end it, too. */
+void doctor_check_idle(struct doctor *doctor)
+{
+    struct timespec wait = {.tv_sec = doctor->idle};
+    if (!doctor_ask(doctor, "GET", "/healthz", TEXT(""), false))
+        return;
+    while (nanosleep(&wait, &wait) != 0) {
+    }
+    bool good = doctor_ask(doctor, "GET", "/healthz", TEXT(""), false);
+    if (good && doctor->call.new_connections == 0)
+        doctor_say(&doctor->report, DOCTOR_PASS, "idle", NULL,
+                   "a connection was good after %lld s of silence", (long long)doctor->idle);
+    else
+        doctor_say(&doctor->report, DOCTOR_WARN, "idle",
+                   "raise the idle time-out in between (NAT, balancer) over the pauses of your "
+                   "answers, or have the application's TCP keep-alive below it. The gateway itself "
+                   "ends idle connections after timeouts.keep_alive",
+                   "a connection that was silent for %lld s was cut", (long long)doctor->idle);
+}

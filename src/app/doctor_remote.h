@@ -1,0 +1,53 @@
+/* doctor_remote: `turnpike doctor URL`, where the workload runs. Needs no configuration and no
+ * store. Main thread. */
+#ifndef APP_DOCTOR_REMOTE_H
+#define APP_DOCTOR_REMOTE_H
+
+#include "app/doctor_http.h"
+#include "app/doctor_report.h"
+#include "app/options.h"
+#include "config/snapshot.h"
+
+struct doctor_options {
+    const char *config, *data;                          /* of the gateway's own host */
+    const char *key_file, *key_variable, *model, *idle; /* of a workload's */
+    struct option_list hosts;
+    bool json, strict, no_egress_check, no_call;
+};
+
+/* What the checks of one run share. */
+struct doctor {
+    const struct doctor_options *options;
+    struct doctor_report report;
+    struct arena arena;
+    struct config_endpoint endpoint; /* of the gateway */
+    struct text base;                /* its URL without the path "/v1", which the SDKs' base has */
+    char proxy[512];                 /* that is in force for it; "": none */
+    char *key;                       /* NULL: there is none */
+    const char *key_source;          /* "TURNPIKE_API_KEY" */
+    struct doctor_call call;
+    int64_t idle; /* seconds; 0: not asked */
+};
+
+/* Returns the exit code. */
+int doctor_remote_run(struct doctor *doctor, const char *url);
+
+/* ---- within the doctor ---- */
+
+/* What a proxy variable of the environment says for such a URL; "" for none. `excepted`: there is
+ * one, and NO_PROXY names the host. */
+const char *doctor_proxy_of(const struct config_endpoint *endpoint, bool *excepted);
+/* Asks for `path` behind the gateway's base; as doctor_call_run. */
+bool doctor_ask(struct doctor *doctor, const char *method, const char *path, struct text body,
+                bool with_key);
+/* "error.code" and "error.message" of a refusal; data NULL where it is none. */
+void doctor_read_refusal(struct doctor *doctor, struct text *code, struct text *message);
+
+/* The checks behind the network (doctor_gateway.c). False: what follows makes no sense. */
+bool doctor_check_identity(struct doctor *doctor);
+void doctor_check_call(struct doctor *doctor);
+void doctor_check_idle(struct doctor *doctor);
+/* doctor_egress.c */
+void doctor_check_egress(struct doctor *doctor);
+
+#endif

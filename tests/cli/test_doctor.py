@@ -1,0 +1,415 @@
+"""`turnpike doctor`: every failure that it is to tell, made on purpose, and the same place in order."""
+
+import http.client
+import http.server
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+import gateway as gateway_module
+from administration import on_terminal
+from certificates import Authority
+from command import BINARY
+from gateway import free_port, plain_config, wait_until
+
+NOWHERE = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "OPENAI_API_KEY", "TURNPIKE_API_KEY",
+           "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def doctor(*arguments, code, key=None, **environment):
+    """The rows by check; a check with several rows has the worst."""
+    plain = {name: value for name, value in os.environ.items() if name not in NOWHERE}
+    if key:
+        plain["TURNPIKE_API_KEY"] = key
+    done = subprocess.run([BINARY, "doctor", *map(str, arguments), "--json"], capture_output=True, text=True, timeout=90,
+                          env={**plain, **gateway_module.SANITIZERS, **environment})
+    assert not gateway_module.UNHEALTHY.search(done.stderr), done.stderr
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert key is None or len(key) < 20 or key not in done.stdout
+    report = json.loads(done.stdout)
+    order = ["pass", "warn", "fail"]
+    rows = {}
+    for row in report["checks"]:
+        assert (row["fix"] is None) == (row["result"] == "pass"), row
+        if row["check"] not in rows or order.index(row["result"]) > order.index(rows[row["check"]]["result"]):
+            rows[row["check"]] = row
+    return rows
+
+
+def remote(url, *arguments, **more):
+    return doctor(url, "--no-egress-check", *arguments, **more)
+
+
+@pytest.fixture
+def demo(start_gateway):
+    config = {"listeners": {"main": {"address": f"127.0.0.1:{free_port()}"}}, "providers": {"demo": {"type": "demo"}},
+              "models": {"demo": {"targets": [{"provider": "demo"}]}, "other": {"targets": [{"provider": "demo"}]}}}
+    return start_gateway(config)
+
+
+# ---------------------------------------------------------------- all good
+
+
+def test_all_good(demo):
+    rows = remote(demo.url + "/v1", key=demo.key, code=0)
+    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "headers", "models", "call", "stream"]
+    assert {row["result"] for row in rows.values()} == {"pass"}
+    assert "demo, other" in rows["models"]["detail"]
+
+
+def test_where_the_key_comes_from(demo, tmp_path):
+    file = tmp_path / "key"
+    file.write_text(demo.key + "\n")
+    assert remote(demo.url, "--key-file", file, code=0)["identity"]["result"] == "pass"
+    assert "MINE" in remote(demo.url, "--key-env", "MINE", code=0, MINE=demo.key)["identity"]["detail"]
+    assert "OPENAI_API_KEY" in remote(demo.url, code=0, OPENAI_API_KEY=demo.key)["identity"]["detail"]
+    for arguments in (["--key-env", "NOTHING"], ["--key-file", tmp_path / "none"], ["--idle", "soon"]):
+        done = subprocess.run([BINARY, "doctor", demo.url, *map(str, arguments)], capture_output=True, text=True)
+        assert done.returncode == 2 and done.stdout == ""
+    done = subprocess.run([BINARY, "doctor", "--model", "x"], capture_output=True, text=True)
+    assert done.returncode == 2 and "URL is missing" in done.stderr
+
+
+def test_eighty_columns(demo):
+    os.environ["TURNPIKE_API_KEY"] = demo.key
+    try:
+        code, shown = on_terminal("doctor", demo.url, "--no-egress-check", "--model", "none-such")
+    finally:
+        del os.environ["TURNPIKE_API_KEY"]
+    lines = shown.replace("\r", "").splitlines()
+    assert code == 1 and max(map(len, lines)) <= 80
+    assert re.match(r"pass  proxy +no proxy is set", lines[0])
+    assert any(re.match(r" {19}fix: ", line) for line in lines)
+    assert re.fullmatch(r"\d+ passed, \d+ warnings?, \d+ failed", lines[-1])
+
+
+# ---------------------------------------------------------------- the network
+
+
+def test_no_such_name():
+    rows = remote("https://nonexistent.invalid", code=1)
+    assert list(rows) == ["proxy", "dns"] and rows["dns"]["result"] == "fail"
+
+
+def test_a_refused_port():
+    rows = remote(f"http://127.0.0.1:{free_port()}", code=1)
+    assert list(rows)[-1] == "tcp" and "refused" in rows["tcp"]["detail"]
+    assert "nothing listens" in rows["tcp"]["fix"]
+
+
+def test_no_url():
+    for url in ("gateway.example", "ftp://x", "https://", "http+unix:/tmp/x"):
+        done = subprocess.run([BINARY, "doctor", url], capture_output=True, text=True)
+        assert done.returncode == 2 and "no URL of a gateway" in done.stderr, url
+
+
+def test_proxy_variables(demo):
+    dead = f"http://user:secret@127.0.0.1:{free_port()}"
+    rows = remote(demo.url, key=demo.key, code=1, HTTP_PROXY=dead)
+    assert rows["proxy"]["result"] == "warn" and "secret" not in json.dumps(rows)
+    assert rows["tcp"]["result"] == "fail" and dead.rsplit(":", 1)[1] in rows["tcp"]["detail"]
+    rows = remote(demo.url, key=demo.key, code=0, HTTP_PROXY=dead, NO_PROXY="localhost,127.0.0.0/8")
+    assert "NO_PROXY has" in rows["proxy"]["detail"]
+    assert remote(demo.url, key=demo.key, code=0, HTTPS_PROXY=dead)["proxy"]["result"] == "pass"
+    assert "different" in remote(demo.url, key=demo.key, code=0, no_proxy="a", NO_PROXY="b")["proxy"]["detail"]
+
+
+def test_a_strict_run_fails_on_a_warning(demo):
+    remote(demo.url, "--strict", key=demo.key, code=1, no_proxy="a", NO_PROXY="b")
+    remote(demo.url, "--strict", key=demo.key, code=0)
+
+
+# ---------------------------------------------------------------- TLS
+
+
+class Server:
+    """A server that answers as a gateway's /healthz does, with a Date of its choice."""
+
+    def __init__(self, context=None, date=None, body=b"ok\n"):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.send_response_only(200)
+                if date:
+                    self.send_header("Date", date)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if context:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def issuer(tmp_path):
+    return Authority(tmp_path)
+
+
+def serve_tls(issuer, *names, days=30, **more):
+    certificate, key, _ = issuer.issue(*names, file=f"server{days}", days=days)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return Server(context, **more)
+
+
+def tls(server, issuer, code=1, host="localhost"):
+    trust = {"SSL_CERT_FILE": str(issuer.file)} if issuer else {}
+    return remote(f"https://{host}:{server.port}", code=code, **trust)
+
+
+def test_an_expired_certificate(issuer):
+    with serve_tls(issuer, "localhost", days=-5) as server:
+        row = tls(server, issuer)["tls"]
+    assert row["result"] == "fail" and "expired" in row["detail"] and "renewed" in row["fix"]
+
+
+def test_a_certificate_for_another_name(issuer):
+    with serve_tls(issuer, "gateway.example", "10.1.2.3") as server:
+        row = tls(server, issuer)["tls"]
+    assert row["result"] == "fail" and "it is for gateway.example, 10.1.2.3" in row["detail"]
+
+
+def test_an_unknown_authority(issuer):
+    with serve_tls(issuer, "localhost") as server:
+        row = tls(server, None)["tls"]
+    assert row["result"] == "fail" and "Turnpike test authority" in row["detail"] and "SSL_CERT_FILE" in row["fix"]
+
+
+def test_a_certificate_that_ends_soon(issuer):
+    with serve_tls(issuer, "localhost", days=3) as server:
+        row = tls(server, issuer)["tls"]
+    assert row["result"] == "warn" and "good until" in row["detail"]
+
+
+def test_no_tls_on_that_port(demo):
+    rows = remote(f"https://127.0.0.1:{demo.port}", code=1)
+    assert rows["tls"]["result"] == "fail" and "http://" in rows["tls"]["fix"]
+
+
+# ---------------------------------------------------------------- HTTP, clock
+
+
+def test_something_else_answers():
+    with Server(body=b"<html>sign in</html>") as server:
+        rows = remote(f"http://127.0.0.1:{server.port}", code=1)
+    assert list(rows)[-1] == "http" and "not as a gateway does" in rows["http"]["detail"]
+
+
+@pytest.mark.parametrize("seconds, result", [(0, "pass"), (60, "warn"), (-4000, "fail"), (None, "warn")])
+def test_the_clock(seconds, result):
+    date = seconds is not None and time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + seconds))
+    with Server(date=date) as server:
+        row = remote(f"http://127.0.0.1:{server.port}", code=1)["clock"]
+    assert row["result"] == result
+    assert seconds != -4000 or re.search(r"4\d\d\d s ahead of", row["detail"])
+
+
+# ---------------------------------------------------------------- the key and the models
+
+
+def test_no_key(demo):
+    rows = remote(demo.url, code=1)
+    assert "TURNPIKE_API_KEY" in rows["identity"]["fix"] and "models" not in rows
+
+
+def test_wrong_keys(demo):
+    revoked = demo.create_key("revoked")
+    demo.wait_key(revoked["key"])
+    demo.run("key", "revoke", revoked["id"], "--data", str(demo.data))
+    wait_until(lambda: demo.get("/v1/models", revoked["key"])[0] == 401, 5, "the key is refused")
+    mistyped = demo.key[:-1] + ("a" if demo.key[-1] != "a" else "b")
+    for key, code in [(revoked["key"], "revoked_api_key"), (mistyped, "mistyped_api_key"), ("sk-" + "x" * 40, "invalid_api_key")]:
+        row = remote(demo.url, key=key, code=1)["identity"]
+        assert row["result"] == "fail" and code in row["detail"]
+
+
+def test_a_model_that_is_not_allowed(demo):
+    key = demo.create_key("narrow", "--model", "other")["key"]
+    demo.wait_key(key)
+    rows = remote(demo.url, "--model", "demo", key=key, code=1)
+    assert rows["models"]["result"] == "warn" and rows["call"]["result"] == "fail"
+    assert "demo: 40" in rows["call"]["detail"]
+    assert remote(demo.url, key=key, code=0)["call"]["detail"].startswith("other answered")
+    assert "call" not in remote(demo.url, "--no-call", key=key, code=0)
+
+
+# ---------------------------------------------------------------- what stands in between
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """nginx(gateway, lines) starts a proxy in front and returns its URL."""
+    started = []
+
+    def start(gateway, lines):
+        binary = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+        assert binary, "nginx is missing: ./dev setup test"
+        port = free_port()
+        folder = tmp_path / f"nginx{port}"
+        folder.mkdir()
+        temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (folder / "nginx.conf").write_text(f"""
+            daemon off; pid {folder}/pid; error_log {folder}/error.log; user {'root' if os.geteuid() == 0 else 'nobody'};
+            events {{}}
+            http {{ access_log off; {temporary}
+              server {{ listen 127.0.0.1:{port}; location / {{
+                proxy_pass {gateway.url}; proxy_http_version 1.1; {lines} }} }} }}""")
+        started.append(subprocess.Popen([binary, "-c", folder / "nginx.conf", "-e", folder / "error.log"]))
+
+        def ready():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_until(ready, 10, "nginx")
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_plain_proxy_is_named(demo, nginx):
+    rows = remote(nginx(demo, "proxy_buffering off;"), key=demo.key, code=0)
+    assert "nginx" in rows["headers"]["detail"] and rows["stream"]["result"] == "pass"
+
+
+class HoldingProxy(http.server.BaseHTTPRequestHandler):
+    """Reads an answer to its end before it hands out the first byte, as virus scanners and some balancers do. (nginx does
+    not: with proxy_buffering on, too, it passes on what it has.)"""
+
+    def forward(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=30)
+        upstream.request(self.command, self.path, body or None, dict(self.headers))
+        answer = upstream.getresponse()
+        whole = answer.read()
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(whole)))
+        self.end_headers()
+        self.wfile.write(whole)
+
+    do_GET = do_POST = forward
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_proxy_that_holds_streams_back(demo):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), HoldingProxy)
+    server.upstream = demo.port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    rows = remote(f"http://127.0.0.1:{server.server_address[1]}", key=demo.key, code=0)
+    server.shutdown()
+    server.server_close()
+    assert rows["stream"]["result"] == "warn" and "proxy_buffering off" in rows["stream"]["fix"]
+
+
+def test_a_proxy_that_takes_the_key_away(demo, nginx):
+    rows = remote(nginx(demo, 'proxy_set_header Authorization "";'), key=demo.key, code=1)
+    assert "saw none" in rows["identity"]["detail"]
+
+
+def test_a_proxy_that_takes_headers_of_answers_away(demo, nginx):
+    rows = remote(nginx(demo, "proxy_hide_header x-request-id; proxy_buffering off;"), key=demo.key, code=0)
+    assert rows["headers"]["result"] == "warn" and "x-request-id" in rows["headers"]["detail"]
+
+
+def test_a_proxy_that_refuses(demo, nginx):
+    rows = remote(nginx(demo, 'if ($uri ~ "^/v1") { return 403 "no"; }'), key=demo.key, code=1)
+    assert "not in the gateway's words" in rows["identity"]["detail"]
+
+
+def test_a_proxy_that_cuts_idle_connections(demo, nginx):
+    assert remote(demo.url, "--idle", "2s", key=demo.key, code=0)["idle"]["result"] == "pass"
+    assert remote(nginx(demo, "keepalive_timeout 1s;"), "--idle", "3s", key=demo.key, code=0)["idle"]["result"] == "warn"
+
+
+# ---------------------------------------------------------------- round the gate
+
+
+def test_egress(demo, issuer):
+    with serve_tls(issuer, "somebody.example") as server:
+        rows = doctor(demo.url, "--no-call", "--provider", f"127.0.0.1:{server.port}", key=demo.key, code=0)
+        assert rows["egress"]["result"] == "warn" and f"127.0.0.1:{server.port}" in rows["egress"]["detail"]
+        assert "driven round" in rows["egress"]["fix"]
+    # With a proxy that leads nowhere in force nobody is reached, wherever this runs.
+    rows = doctor(demo.url, "--no-call", key=demo.key, code=0, HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")
+    assert rows["egress"]["result"] == "pass"
+
+
+# ---------------------------------------------------------------- the gateway's own host
+
+
+def local(gateway, code, **environment):
+    return doctor("--config", gateway.config_file, "--data", gateway.data, code=code,
+                  **{"UPSTREAM_KEY": "sk-upstream-test", **environment})
+
+
+def test_own_host_in_order(own_gateway, own_fake):
+    own_gateway.config["limits"] = {"connections": 100}
+    own_gateway.data.chmod(0o700)
+    own_gateway.write_config(own_gateway.config)
+    rows = local(own_gateway, code=0)
+    assert {"config", "files", "data", "disk", "disk speed", "store", "journal", "provider"} <= set(rows)
+    assert rows["store"]["result"] == rows["provider"]["result"] == rows["data"]["result"] == "pass"
+    own_fake.problems.clear()  # that a request without a key came is what is to be seen
+
+
+def test_own_host_out_of_order(start_gateway, tmp_path, issuer):
+    certificate, key, _ = issuer.issue("localhost", file="old", days=5)
+    os.chmod(key, 0o644)
+    config = plain_config(f"https://localhost:{free_port()}", limits={"connections": 1_000_000})
+    config["listeners"]["tls"] = {"address": f"127.0.0.1:{free_port()}", "certificates": [{"certificate": certificate, "key": key}]}
+    config["providers"]["quiet"] = {"base_url": f"https://nonexistent.invalid:{free_port()}/v1"}
+    gateway = start_gateway(config, run=False)
+    gateway.create_key()
+    gateway.data.chmod(0o755)
+    rows = local(gateway, code=1)
+    assert {name: rows[name]["result"] for name in ("certificate", "data", "credential", "provider", "files")} == {
+        "certificate": "warn", "data": "warn", "credential": "warn", "provider": "fail", "files": "warn"}
+    (gateway.data / "turnpike.db").write_bytes(b"no database" * 1000)
+    assert local(gateway, code=1)["store"]["result"] == "fail"
+
+
+def test_own_host_without_its_secret_or_data(start_gateway):
+    gateway = start_gateway(plain_config("http://127.0.0.1:1"), run=False)
+    shutil.rmtree(gateway.data)
+    rows = local(gateway, code=1, UPSTREAM_KEY="")
+    assert rows["config"]["result"] == "fail" and "UPSTREAM_KEY" in rows["config"]["detail"]
+    assert rows["data"]["result"] == "fail" and "store" not in rows
+
+
+def test_an_unknown_authority_before_a_provider(start_gateway, issuer):
+    with serve_tls(issuer, "localhost") as server:
+        gateway = start_gateway(plain_config(f"https://localhost:{server.port}"), run=False)
+        gateway.create_key()
+        assert "tls.authority" in local(gateway, code=1)["provider"]["fix"]
+        gateway.config["providers"]["up"]["tls"] = {"authority": str(issuer.file)}
+        gateway.write_config(gateway.config)
+        assert "certificate good until" in local(gateway, code=0)["provider"]["detail"]

@@ -28,12 +28,32 @@ static void write_lines(const struct provider_settings *settings,
         dialect_write_credential(lines, "x-api-key", "", credential);
 }
 
-static enum error write_chat(struct native_ask *ask)
+static enum error write_direct(struct native_ask *ask)
 {
     static const struct anthropic_host direct = {.betas_in_body = false};
+    return anthropic_write_body(ask, &direct);
+}
+
+static enum error write_chat(struct native_ask *ask)
+{
     buffer_append(ask->target, TEXT("/messages"));
     write_lines(ask->call->settings, ask->call->credential, ask->lines);
-    return anthropic_write_body(ask, &direct);
+    return write_direct(ask);
+}
+
+/* "Count tokens in a Message": of a request what the model reads. */
+const char *const anthropic_counted[] = {"messages",      "model",         "system",
+                                         "tools",         "tool_choice",   "thinking",
+                                         "output_config", "cache_control", NULL};
+
+static enum error write_count(struct native_ask *ask)
+{
+    buffer_append(ask->target, TEXT("/messages/count_tokens"));
+    write_lines(ask->call->settings, ask->call->credential, ask->lines);
+    json_begin_object(ask->body);
+    enum error error = native_write_members(ask, write_direct, anthropic_counted);
+    json_end_object(ask->body);
+    return error;
 }
 
 /* ---- rates ---- */
@@ -120,6 +140,8 @@ static const struct native native = {
     .framing = NATIVE_SSE,
     .understood = ANTHROPIC_UNDERSTOOD,
     .write_chat = write_chat,
+    .write_count = write_count,
+    .count_member = "input_tokens",
     .read_chat = anthropic_read_message,
     .read_frame = anthropic_read_frame,
     .count_usage = anthropic_count_usage,

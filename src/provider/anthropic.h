@@ -54,6 +54,9 @@ struct anthropic_host {
 must_handle enum error anthropic_write_body(struct native_ask *ask,
                                             const struct anthropic_host *host);
 
+/* Members of that body which the endpoint that counts tokens takes, ended by NULL. */
+extern const char *const anthropic_counted[];
+
 /* A whole answer: read_chat of struct native. Also ERROR_REFUSED: an error in its place. */
 must_handle enum error anthropic_read_message(struct native_answer *answer, yyjson_val *root);
 /* One event of a stream; it says of which type it is. Errors as read_frame. */

@@ -114,6 +114,7 @@ extern const struct lister bedrock_lister;
 
 /* bedrock_write.c */
 enum error bedrock_write_chat(struct native_ask *ask);
+enum error bedrock_write_count(struct native_ask *ask);
 /* What requestMetadata may have: `least` to 256 of some characters. */
 bool bedrock_is_metadata(struct text text, size_t least);
 

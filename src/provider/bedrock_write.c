@@ -752,7 +752,7 @@ static enum error make_plan(struct plan *plan)
     return plan->format.tool ? name_format_tool(plan) : ERROR_OK;
 }
 
-enum error bedrock_write_chat(struct native_ask *ask)
+static enum error write_document(struct native_ask *ask)
 {
     struct bedrock_state *state = bedrock_state_make(ask);
     if (state == NULL)
@@ -765,9 +765,46 @@ enum error bedrock_write_chat(struct native_ask *ask)
     enum error error = make_plan(&plan);
     if (error != ERROR_OK)
         return error;
-    bedrock_write_target(ask, ask->stream ? "converse-stream" : "converse");
     json_begin_object(ask->body);
     error = write_body(&plan);
+    json_end_object(ask->body);
+    return error;
+}
+
+enum error bedrock_write_chat(struct native_ask *ask)
+{
+    bedrock_write_target(ask, ask->stream ? "converse-stream" : "converse");
+    return write_document(ask);
+}
+
+/* Ids of inference profiles begin with where they lead; the endpoint that counts wants the model's
+ * own: "us.anthropic.…" is "anthropic.…". */
+static struct text without_area(struct text model)
+{
+    static const char *const areas[] = {"us", "us-gov", "eu", "apac", "au", "ca", "jp", "global"};
+    struct text rest = model;
+    struct text first = text_split(&rest, '.');
+    for (size_t i = 0; i < ARRAY_LENGTH(areas); i++)
+        if (rest.data != NULL && text_equal(first, text_from(areas[i])))
+            return rest;
+    return model;
+}
+
+/* CountTokens (API reference): {"input": {"converse": {…}}}. */
+enum error bedrock_write_count(struct native_ask *ask)
+{
+    static const char *const counted[] = {"messages", "system", "toolConfig",
+                                          "additionalModelRequestFields", NULL};
+    ask->model = without_area(ask->model);
+    bedrock_write_target(ask, "count-tokens");
+    json_begin_object(ask->body);
+    json_key(ask->body, TEXT("input"));
+    json_begin_object(ask->body);
+    json_key(ask->body, TEXT("converse"));
+    json_begin_object(ask->body);
+    enum error error = native_write_members(ask, write_document, counted);
+    json_end_object(ask->body);
+    json_end_object(ask->body);
     json_end_object(ask->body);
     return error;
 }

@@ -100,14 +100,42 @@ static enum error write_target(struct native_ask *ask, struct text method)
     return error;
 }
 
-static enum error write_chat(struct native_ask *ask)
+static enum error write_body(struct native_ask *ask)
 {
     struct gemini_place place = {.vertex = false, .model = gemini_model_read(ask->model)};
+    return gemini_write(ask, &place);
+}
+
+static enum error write_chat(struct native_ask *ask)
+{
     dialect_write_credential(ask->lines, "x-goog-api-key", "", ask->call->credential);
     /* Without alt=sse a stream is one JSON array, piece by piece. */
     enum error error = write_target(ask, ask->stream ? TEXT("streamGenerateContent?alt=sse")
                                                      : TEXT("generateContent"));
-    return error == ERROR_OK ? gemini_write(ask, &place) : error;
+    return error == ERROR_OK ? write_body(ask) : error;
+}
+
+/* "models.countTokens": all of the request, which names its model again. */
+static enum error write_count(struct native_ask *ask)
+{
+    struct text name = ask->model;
+    bool bare = text_find_char(name, '/') < 0;
+    dialect_write_credential(ask->lines, "x-goog-api-key", "", ask->call->credential);
+    enum error error = write_target(ask, TEXT("countTokens"));
+    if (error == ERROR_OK && bare)
+        name = arena_format(ask->arena, "models/%.*s", TEXT_ARG(name));
+    if (name.data == NULL)
+        error = ERROR_MEMORY;
+    if (error != ERROR_OK)
+        return error;
+    json_begin_object(ask->body);
+    json_key(ask->body, TEXT("generateContentRequest"));
+    json_begin_object(ask->body);
+    json_member_text(ask->body, "model", name);
+    error = native_write_members(ask, write_body, NULL);
+    json_end_object(ask->body);
+    json_end_object(ask->body);
+    return error;
 }
 
 static enum error write_embeddings(struct native_ask *ask)
@@ -280,6 +308,8 @@ static const struct native gemini = {
     .understood = GEMINI_UNDERSTOOD,
     .embedding_members = gemini_embedding_members,
     .write_chat = write_chat,
+    .write_count = write_count,
+    .count_member = "totalTokens",
     .write_embeddings = write_embeddings,
     .read_chat = gemini_read_chat,
     .read_frame = gemini_read_frame,

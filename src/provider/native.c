@@ -53,6 +53,51 @@ void native_write_value(struct json_writer *writer, yyjson_val *value)
     json_value(writer, value);
 }
 
+static bool is_named(const char *const *names, yyjson_val *key)
+{
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
+        if (yyjson_equals_str(key, names[i]))
+            return true;
+    return names == NULL;
+}
+
+static enum error copy_members(struct json_writer *json, struct text object,
+                               const char *const *names)
+{
+    yyjson_doc *document;
+    yyjson_val *key, *value;
+    size_t index, count;
+    enum error error = json_parse(object, &document);
+    if (error != ERROR_OK)
+        return ERROR_MEMORY; /* it is our own */
+    yyjson_obj_foreach(json_members(yyjson_doc_get_root(document)), index, count, key, value)
+    {
+        if (!is_named(names, key))
+            continue;
+        json_key(json, text_of(yyjson_get_str(key), yyjson_get_len(key)));
+        json_value(json, value);
+    }
+    yyjson_doc_free(document);
+    return ERROR_OK;
+}
+
+enum error native_write_members(struct native_ask *ask, enum error (*write)(struct native_ask *ask),
+                                const char *const *names)
+{
+    struct json_writer *json = ask->body, own;
+    struct buffer whole;
+    buffer_open(&whole, ask->call->body_maximum);
+    json_open(&own, &whole);
+    ask->body = &own;
+    enum error error = write(ask);
+    ask->body = json;
+    *ask->expects_stream = false; /* a count is one answer, however long that of the request were */
+    if (error == ERROR_OK)
+        error = json_done(&own) ? copy_members(json, buffer_text(&whole), names) : ERROR_MEMORY;
+    buffer_close(&whole);
+    return error;
+}
+
 /* ---- what is asked ---- */
 
 enum error native_refuse(struct native_ask *ask, struct text param, const char *reason)
@@ -71,9 +116,8 @@ static int64_t smaller_limit(int64_t stated, int64_t budget)
 static enum error read_conversation(struct native_ask *ask, const struct native *native)
 {
     const struct provider_call *call = ask->call;
-    enum conversation_api api = call->match->endpoint->kind == ENDPOINT_RESPONSES
-                                    ? CONVERSATION_RESPONSES
-                                    : CONVERSATION_CHAT;
+    enum conversation_api api =
+        call->match->endpoint->kind == ENDPOINT_CHAT ? CONVERSATION_CHAT : CONVERSATION_RESPONSES;
     struct conversation *made = arena_take_zeroed(ask->arena, sizeof *made);
     if (made == NULL)
         return ERROR_MEMORY;
@@ -115,6 +159,11 @@ static enum error read_request(struct native_ask *ask, const struct native *nati
         ask->task = NATIVE_CHAT;
         return read_conversation(ask, native);
     }
+    if (text_equal(endpoint->pattern, TEXT("/responses/input_tokens")) &&
+        native->write_count != NULL) {
+        ask->task = NATIVE_COUNT;
+        return read_conversation(ask, native);
+    }
     if (endpoint->kind == ENDPOINT_EMBEDDINGS && native->write_embeddings != NULL) {
         ask->task = NATIVE_EMBEDDINGS;
         return read_embedding(ask, native);
@@ -135,8 +184,12 @@ static void write_usual_lines(const struct provider_call *call, struct buffer *l
 
 static enum error write_body(struct native_ask *ask, const struct native *native)
 {
-    enum error error =
-        ask->task == NATIVE_CHAT ? native->write_chat(ask) : native->write_embeddings(ask);
+    enum error (*const writers[])(struct native_ask *) = {
+        [NATIVE_CHAT] = native->write_chat,
+        [NATIVE_COUNT] = native->write_count,
+        [NATIVE_EMBEDDINGS] = native->write_embeddings,
+    };
+    enum error error = writers[ask->task](ask);
     if (error != ERROR_OK)
         return error;
     return json_done(ask->body) && !ask->target->failed ? ERROR_OK : ERROR_MEMORY;

@@ -29,7 +29,11 @@
 /* Path and query: a model's name is an ARN at most. */
 #define NATIVE_TARGET_MAX 4096u
 
-enum native_task { NATIVE_CHAT, NATIVE_EMBEDDINGS };
+enum native_task {
+    NATIVE_CHAT,
+    NATIVE_COUNT, /* how many tokens a chat request has: /v1/responses/input_tokens */
+    NATIVE_EMBEDDINGS
+};
 
 enum native_framing {
     NATIVE_SSE,         /* server-sent events */
@@ -41,9 +45,10 @@ struct native_ask {
     const struct provider_call *call;
     const struct native *native; /* whose ask it is */
     enum native_task task;
-    struct conversation *conversation; /* NATIVE_CHAT; checked: what is stated is to be honoured */
-    struct embedding *embedding;       /* NATIVE_EMBEDDINGS */
-    struct text model;                 /* what the provider calls it */
+    struct conversation
+        *conversation; /* NATIVE_CHAT, NATIVE_COUNT; checked: what is stated is to be honoured */
+    struct embedding *embedding; /* NATIVE_EMBEDDINGS */
+    struct text model;           /* what the provider calls it */
     int64_t output_limit;   /* tokens of one choice: the smaller of what the caller and the budget
                                allow; -1:   neither says */
     int64_t output_largest; /* what the model can write at most, by the price list; -1: not known */
@@ -104,11 +109,14 @@ struct native {
     /* ERROR_UNSUPPORTED, ERROR_SYNTAX with ask->problem; ERROR_MEMORY. NULL: the family has no such
      * thing. */
     enum error (*write_chat)(struct native_ask *ask);
+    enum error (*write_count)(struct native_ask *ask); /* see native_write_members */
     enum error (*write_embeddings)(struct native_ask *ask);
     /* Signs the request, when all else is written: headers that depend on the body. NULL: nothing
      * to sign. */
     enum error (*sign)(struct native_ask *ask, struct text target, struct text body);
 
+    /* Where the answer to write_count has its number: "input_tokens". */
+    const char *count_member;
     /* A whole answer with a 2xx status: told to answer->translation. ERROR_SYNTAX: it is not what
      * was expected. */
     enum error (*read_chat)(struct native_answer *answer, yyjson_val *root);
@@ -161,6 +169,12 @@ void native_error_set(struct native_error *error, enum provider_failure failure)
 /* Parses JSON text, such as the arguments of a tool call, into the arena. NULL when it is none, or
  * memory is short. */
 yyjson_val *native_parse(struct arena *arena, struct text json);
+/* Of the JSON object that `write` makes of the conversation the members that are named (NULL ends
+ * them; NULL instead: all), into the object at hand: what a provider wants of a request whose
+ * tokens it is to count. Errors as `write`. */
+must_handle enum error native_write_members(struct native_ask *ask,
+                                            enum error (*write)(struct native_ask *ask),
+                                            const char *const *names);
 /* Writes a yyjson value as compact JSON. */
 void native_write_value(struct json_writer *writer, yyjson_val *value);
 /* The same into a text in the arena. data NULL when memory is short. */

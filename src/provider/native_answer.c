@@ -494,14 +494,37 @@ static enum error read_embeddings(struct reader *reader, yyjson_val *root)
     return error;
 }
 
+/* {"object":"response.input_tokens","input_tokens":25}. */
+static enum error read_count(struct reader *reader, yyjson_val *root)
+{
+    const struct native_answer *answer = &reader->answer;
+    struct buffer out;
+    struct json_writer json;
+    uint64_t count;
+    if (json_get_unsigned(root, answer->native->count_member, &count) != JSON_PRESENT)
+        return ERROR_SYNTAX;
+    buffer_open(&out, NATIVE_ERROR_MAX);
+    json_open(&json, &out);
+    json_begin_object(&json);
+    json_member_text(&json, "object", TEXT("response.input_tokens"));
+    json_member_unsigned(&json, "input_tokens", count);
+    json_end_object(&json);
+    enum error error = json_done(&json) ? ERROR_OK : ERROR_MEMORY;
+    if (error == ERROR_OK)
+        sink_write(&reader->answer.base, buffer_text(&out));
+    buffer_close(&out);
+    return error;
+}
+
 static enum error read_whole(struct reader *reader)
 {
     struct native_answer *answer = &reader->answer;
     yyjson_doc *parsed = parse(buffer_text(&reader->held));
     yyjson_val *root = parsed == NULL ? NULL : yyjson_doc_get_root(parsed);
-    enum error error = root == NULL                       ? ERROR_SYNTAX
-                       : answer->ask->task == NATIVE_CHAT ? answer->native->read_chat(answer, root)
-                                                          : read_embeddings(reader, root);
+    enum error error = root == NULL                        ? ERROR_SYNTAX
+                       : answer->ask->task == NATIVE_CHAT  ? answer->native->read_chat(answer, root)
+                       : answer->ask->task == NATIVE_COUNT ? read_count(reader, root)
+                                                           : read_embeddings(reader, root);
     yyjson_doc_free(parsed);
     return error;
 }

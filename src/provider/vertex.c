@@ -78,13 +78,30 @@ static enum error write_google_target(struct native_ask *ask, struct text model,
 
 /* ---- Gemini ---- */
 
+static enum error write_body(struct native_ask *ask)
+{
+    struct gemini_place place = {.vertex = true, .model = gemini_model_read(ask->model)};
+    return gemini_write(ask, &place);
+}
+
 static enum error write_gemini(struct native_ask *ask)
 {
     (void)read_maker(&ask->model);
-    struct gemini_place place = {.vertex = true, .model = gemini_model_read(ask->model)};
     enum error error = write_google_target(
         ask, ask->model, ask->stream ? "streamGenerateContent?alt=sse" : "generateContent");
-    return error == ERROR_OK ? gemini_write(ask, &place) : error;
+    return error == ERROR_OK ? write_body(ask) : error;
+}
+
+static enum error count_gemini(struct native_ask *ask)
+{
+    static const char *const counted[] = {"contents", "systemInstruction", "tools", NULL};
+    (void)read_maker(&ask->model);
+    enum error error = write_google_target(ask, ask->model, "countTokens");
+    json_begin_object(ask->body);
+    if (error == ERROR_OK)
+        error = native_write_members(ask, write_body, counted);
+    json_end_object(ask->body);
+    return error;
 }
 
 /* Models from gemini-embedding-2 on answer to embedContent alone. */
@@ -113,6 +130,8 @@ static const struct native gemini = {
                   PARAMETER_BIT(PARAMETER_USER) | PARAMETER_BIT(PARAMETER_SAFETY_IDENTIFIER),
     .embedding_members = gemini_embedding_members,
     .write_chat = write_gemini,
+    .write_count = count_gemini,
+    .count_member = "totalTokens",
     .write_embeddings = write_embeddings,
     .read_chat = gemini_read_chat,
     .read_frame = gemini_read_frame,
@@ -144,6 +163,26 @@ static enum error write_claude(struct native_ask *ask)
                         *ask->expects_stream ? "streamRawPredict" : "rawPredict");
 }
 
+static enum error write_claude_body(struct native_ask *ask)
+{
+    return anthropic_write_body(ask, &claude_host);
+}
+
+/* The model that counts is one of its own; the one that is counted for stands in the body. */
+static enum error count_claude(struct native_ask *ask)
+{
+    (void)read_maker(&ask->model);
+    json_begin_object(ask->body);
+    json_member_text(ask->body, "anthropic_version", claude_host.body_version);
+    json_member_text(ask->body, "model", ask->model);
+    enum error error = native_write_members(ask, write_claude_body, anthropic_counted);
+    json_end_object(ask->body);
+    if (error != ERROR_OK)
+        return error;
+    return write_target(ask, TEXT("/publishers/anthropic/models/"), TEXT("count-tokens"),
+                        "rawPredict");
+}
+
 /* Errors before the model are Google's, those of the model Anthropic's. */
 static void read_claude_error(struct native_answer *answer, yyjson_val *root,
                               struct native_error *error)
@@ -162,6 +201,8 @@ static const struct native claude = {
     .framing = NATIVE_SSE,
     .understood = ANTHROPIC_UNDERSTOOD & ~PARAMETER_BIT(PARAMETER_SERVICE_TIER),
     .write_chat = write_claude,
+    .write_count = count_claude,
+    .count_member = "input_tokens",
     .read_chat = anthropic_read_message,
     .read_frame = anthropic_read_frame,
     .count_usage = anthropic_count_usage,

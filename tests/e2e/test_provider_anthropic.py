@@ -95,8 +95,11 @@ def awkward(raw):
 
 @pytest.mark.parametrize("case", sorted(path.parent.name for path in GOLDEN.glob("*/upstream.json")))
 def test_golden_requests_are_what_the_sdk_could_send(case):
-    if case not in BETA:
-        claude.check_request(json.loads((GOLDEN / case / "upstream.json").read_text()))
+    body = json.loads((GOLDEN / case / "upstream.json").read_text())
+    if case.startswith("count"):
+        claude.check_count(body)
+    elif case not in BETA:
+        claude.check_request(body)
 
 
 # -- chat -----------------------------------------------------------------------------------------
@@ -193,6 +196,28 @@ def test_long_answers_are_streamed_for_a_caller_who_waits(client, upstream):
     got = client.chat.completions.create(model="assistant", messages=ask(upstream.script(answer)))
     assert got.choices[0].message.content == "long" and got.usage.total_tokens == 40
     assert answer.bodies[0]["stream"] is True and answer.bodies[0]["max_tokens"] == 128000
+
+
+# -- counting -------------------------------------------------------------------------------------
+
+
+def test_tokens_of_a_request_are_counted(sdk, upstream, gateway):
+    async def count(request):
+        assert request.target == "/v1/messages/count_tokens"
+        claude.check_count(request.json())
+        request.answer({"input_tokens": 2095})
+
+    async def read(request):
+        await request.body()
+        await count(request)
+
+    script = upstream.script(read)
+    raw = sdk.done(sdk.client.responses.input_tokens.with_raw_response.count(
+        model="assistant", input=f"hello {script.token}", instructions="Be brief.", reasoning={"effort": "high"},
+        tools=[{"type": "function", "name": "now", "parameters": {"type": "object", "properties": {}}, "strict": False}]))
+    assert raw.parse().input_tokens == 2095
+    record = gateway.wait_record(raw.headers["x-request-id"])
+    assert (record["status"], record["provider"]) == (200, "claude") and not float(record.get("cost_usd") or 0)
 
 
 # -- responses --------------------------------------------------------------------------------------

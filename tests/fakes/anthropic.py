@@ -10,7 +10,7 @@ import typing
 import anthropic.types
 import pydantic
 import typing_extensions
-from anthropic.types import message_create_params
+from anthropic.types import message_count_tokens_params, message_create_params
 
 MESSAGE_ID = "msg_01XFDUDYJgAACzvnptvVoYEL"
 REQUEST_ID = "req_011CSHoEeqs5C35K2UUqR7Fy"
@@ -100,6 +100,11 @@ def check_request(body):
     for message in body["messages"]:
         assert message["content"], f"an empty message: {message}"
     return body
+
+
+def check_count(body):
+    """The same of a request to count tokens."""
+    _fit(body, message_count_tokens_params.MessageCountTokensParams, "body")
 
 
 # -- answers --------------------------------------------------------------------------------------

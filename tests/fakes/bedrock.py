@@ -106,7 +106,7 @@ def check_request(operation, model, body):
     check_shape({"modelId": model, **body}, MODEL.operation_model(operation).input_shape)
 
 
-OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream", "invoke": "InvokeModel"}
+OPERATIONS = {"count-tokens": "CountTokens", "converse": "Converse", "converse-stream": "ConverseStream", "invoke": "InvokeModel"}
 
 
 def split_target(target):

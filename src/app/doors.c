@@ -187,6 +187,7 @@ void doors_apply(struct worker_thread *thread, const struct worker_plan *plan)
             door->metrics = wanted->metrics;
             set_forwarders(door, wanted->forwarders);
             set_network_rules(door, plan->config, wanted->network_rules);
+            door->tls = wanted->tls != NULL;
         }
     }
     for (struct worker_door *door = worker->doors; door; door = door->next) {

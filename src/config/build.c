@@ -201,6 +201,28 @@ static void check_memory(struct settings_reader *reader, const struct document_n
     report_leave(reader->report, mark);
 }
 
+/* Bytes of what stands before a code: as much as a message has room for. */
+#define DOCUMENTATION_MAXIMUM 512u
+
+static void build_errors(struct settings_reader *reader, const struct settings_value *value,
+                         struct config *config)
+{
+    struct text base = value->text;
+    bool web = text_starts_with(base, TEXT("https://")) || text_starts_with(base, TEXT("http://"));
+    size_t mark = report_enter(reader->report, TEXT("errors"));
+    report_enter(reader->report, TEXT("documentation"));
+    if (!text_empty(base) && (!web || text_find_char(base, ' ') >= 0))
+        report_error(reader->report, settings_place(value, NULL),
+                     "%s is no link: it begins with https:// or http://, has no spaces, and the "
+                     "code is put behind it",
+                     report_quote(base));
+    else if (base.length > DOCUMENTATION_MAXIMUM)
+        report_error(reader->report, settings_place(value, NULL), "it has over %u bytes",
+                     DOCUMENTATION_MAXIMUM);
+    report_leave(reader->report, mark);
+    config->errors_documentation = base;
+}
+
 static void build_access_log(const struct settings_value *value, struct config *config)
 {
     config->access_log = (enum config_access_log)value->choice;
@@ -220,6 +242,7 @@ void build_snapshot(struct settings_reader *reader, const struct settings *setti
     config->ledger = settings->ledger;
     config->alerts = settings->alerts;
     config->drain_timeout = settings->drain_timeout;
+    build_errors(reader, &settings->errors.documentation, config);
     build_access_log(&settings->access_log, config);
     check_memory(reader, root, &config->limits);
     config->contact = settings->contact.text;

@@ -535,6 +535,8 @@ void config_describe_difference(const struct config *old, const struct config *n
         buffer_append(out, TEXT("access_log changed\n"));
     if (!text_equal(old->contact, new->contact))
         buffer_append(out, TEXT("contact changed\n"));
+    if (!text_equal(old->errors_documentation, new->errors_documentation))
+        buffer_append(out, TEXT("errors.documentation changed\n"));
     if (!text_equal(old->catalog_path, new->catalog_path))
         buffer_append(out, TEXT("prices.catalog changed\n"));
     if (old->alerts.bounces.share != new->alerts.bounces.share)

@@ -206,6 +206,10 @@ struct settings_prices {
     struct settings_value catalog, unpriced_models;
 };
 
+struct settings_errors {
+    struct settings_value documentation;
+};
+
 struct settings_webhook {
     struct settings_entry entry;
     struct settings_value url, secret;
@@ -227,6 +231,7 @@ struct settings {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_ledger ledger;
+    struct settings_errors errors;
     struct settings_value access_log;
     uint64_t drain_timeout;
     struct settings_dns dns;

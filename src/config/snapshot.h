@@ -322,6 +322,8 @@ struct config {
     struct config_timeouts timeouts;
     struct config_ledger ledger;
     enum config_access_log access_log;
+    struct text
+        errors_documentation;    /* what stands before a code in a link; empty: our own pages */
     struct text access_log_path; /* empty unless CONFIG_ACCESS_LOG_FILE */
     uint64_t drain_timeout;
     struct config_dns dns;

@@ -17,6 +17,7 @@
 #include "base/ensure.h"
 #include "exchange/attempt.h"
 #include "exchange/hold.h"
+#include "exchange/scene.h"
 
 struct step {
     const char *name;
@@ -295,8 +296,6 @@ static const struct text last_resort = TEXT_INIT(
     "{\"error\":{\"message\":\"The call needs more memory than one call may have.\",\"type\":"
     "\"server_error\",\"param\":null,\"code\":\"memory_limit\"}}");
 
-#define REFUSAL_BODY_MAXIMUM 4096u
-
 /* Room for the lines that an answer of the gateway's own may have. */
 #define OWN_LINES_MAXIMUM 2048u
 
@@ -343,12 +342,16 @@ enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal
                                  struct refusal_context context)
 {
     const struct refusal_row *row = refusal_row(refusal);
-    char memory[REFUSAL_BODY_MAXIMUM];
+    char memory[REFUSAL_BODY_MAX];
     struct buffer body = {.data = memory, .capacity = sizeof(memory), .maximum = sizeof(memory)};
     char lines_memory[OWN_LINES_MAXIMUM];
     struct buffer more = {
         .data = lines_memory, .capacity = sizeof(lines_memory), .maximum = sizeof(lines_memory)};
 
+    struct refusal_scene scene;
+
+    scene_describe(exchange, refusal, &scene);
+    context.scene = &scene;
     context.request_id = text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH);
     bool written = refusal_write(&body, refusal, &context);
     if (context.seen.length > 0 && refusal == REFUSAL_METHOD_NOT_ALLOWED)

@@ -126,8 +126,10 @@ struct exchange {
     const struct http1_head *borrowed_head; /* of a mirror, while its request is made */
 
     /* who: copies, because a key may be replaced while the exchange lives */
+    bool known; /* his key is good: he may hear of teams, rules and models */
     struct text key_id, team;
     struct model_rules models;     /* of the key */
+    struct refusal_rule rule;      /* that refuses */
     struct text observed_networks; /* JSON objects, what observed rules would have refused */
 
     /* the body */
@@ -251,6 +253,9 @@ void route_forget_lookup(struct exchange *exchange);
 void relay_caller_drained(struct exchange *exchange);
 /* relay.c: the caller has left. True when the call goes on without him, to learn what it cost. */
 bool relay_abandoned(struct exchange *exchange);
+/* Below it is one page for each code of a refusal. */
+#define LOCAL_ERRORS_PATH "/turnpike/v1/errors"
+
 /* settle.c: hands the last bytes over; the exchange is freed after it. */
 /* local.c: what the gateway answers itself. Returns false when the path is not one of its pages. */
 bool local_page(struct exchange *exchange, struct text path, enum step_result *result);

@@ -209,6 +209,14 @@ static void note_rule(struct exchange *exchange, const struct policy_why *why)
 {
     struct text subject = describe_subject(exchange, &why->subject);
 
+    static const struct text kinds[] = {
+        [POLICY_REASON_MODEL] = TEXT_INIT("models"),
+        [POLICY_REASON_LIMIT] = TEXT_INIT("limit"),
+        [POLICY_REASON_BUDGET] = TEXT_INIT("budget"),
+    };
+
+    exchange->rule = (struct refusal_rule){
+        .kind = kinds[why->reason], .id = why->id, .of = subject, .mode = TEXT("enforce")};
     exchange->record.rule =
         why->reason == POLICY_REASON_MODEL
             ? arena_format(&exchange->arena, "models of %.*s", TEXT_ARG(subject))

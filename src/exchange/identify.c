@@ -83,5 +83,6 @@ enum step_result identify_step(struct exchange *exchange)
         return exchange_refuse(
             exchange, REFUSAL_MEMORY_LIMIT,
             (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
+    exchange->known = true;
     return networks_judge_principal(exchange);
 }

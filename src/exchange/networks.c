@@ -94,6 +94,12 @@ enum step_result networks_judge_principal(struct exchange *exchange)
     }
     const struct policy_network_answer *answer = &verdict.answers[verdict.by];
     exchange->record.rule = name_rule(exchange, verdict.by, answer->rule);
+    exchange->rule = (struct refusal_rule){
+        .kind = TEXT("network"),
+        .id = answer->rule ? exchange->record.rule : text_of(NULL, 0),
+        .of = describe_list(exchange, verdict.by),
+        .mode = TEXT("enforce"),
+    };
     return exchange_refuse(
         exchange, REFUSAL_NETWORK_NOT_ALLOWED,
         (struct refusal_context){.seen = exchange->record.source,

@@ -58,6 +58,7 @@ struct worker_door {
     struct network_table *forwarders; /* NULL: nobody */
     bool trusts_local, proxy_protocol;
     enum source_field source_field;
+    bool tls;                                  /* callers speak TLS to it */
     const struct network_rules *network_rules; /* NULL: from anywhere; in `config` */
     struct config *config;                     /* held for it; NULL as above */
     bool planned;                              /* doors_apply: the new configuration still has it */

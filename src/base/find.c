@@ -17,6 +17,17 @@ static inline bool is_line_end(char c)
     return c == '\n' || c == '\r';
 }
 
+static inline bool is_unprintable(char c)
+{
+    return (unsigned char)c < 0x20 || (unsigned char)c >= 0x7f;
+}
+
+static inline bool is_name_end(char c)
+{
+    unsigned letter = (unsigned char)c | 0x20u;
+    return !(letter >= 'a' && letter <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_';
+}
+
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -56,6 +67,30 @@ WITH_AVX2 static inline __m256i line_ends_32(const char *p)
                            _mm256_cmpeq_epi8(v, BYTES_32('\r')));
 }
 
+/* Signed: bytes from 0x80 are less than all of ASCII. */
+static inline __m128i unprintables_16(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm_or_si128(_mm_cmplt_epi8(v, BYTES_16(0x20)), _mm_cmpeq_epi8(v, BYTES_16(0x7f)));
+}
+
+/* Unsigned "from `first` to `first` + `more`". */
+static inline __m128i within_16(__m128i v, char first, char more)
+{
+    __m128i above = _mm_sub_epi8(v, BYTES_16(first));
+    return _mm_cmpeq_epi8(_mm_min_epu8(above, BYTES_16(more)), above);
+}
+
+static inline __m128i name_ends_16(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i letters = within_16(_mm_or_si128(v, BYTES_16(0x20)), 'a', 'z' - 'a');
+    __m128i marks =
+        _mm_or_si128(_mm_cmpeq_epi8(v, BYTES_16('-')), _mm_cmpeq_epi8(v, BYTES_16('_')));
+    __m128i in_name = _mm_or_si128(_mm_or_si128(letters, within_16(v, '0', 9)), marks);
+    return _mm_cmpeq_epi8(in_name, _mm_setzero_si128());
+}
+
 #define MASK_16(v) ((unsigned)_mm_movemask_epi8(v))
 #define MASK_32(v) ((unsigned)_mm256_movemask_epi8(v))
 
@@ -93,6 +128,24 @@ FIND(find_string_end_16, 16, __m128i, _mm_or_si128, , string_end)
 FIND(find_string_end_32, 32, __m256i, _mm256_or_si256, WITH_AVX2, string_end)
 FIND(find_line_end_16, 16, __m128i, _mm_or_si128, , line_end)
 FIND(find_line_end_32, 32, __m256i, _mm256_or_si256, WITH_AVX2, line_end)
+
+const char *find_unprintable(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16)
+        RETURN_IF_AMONG(p, MASK_16(unprintables_16(p)));
+    while (p < end && !is_unprintable(*p))
+        p++;
+    return p;
+}
+
+const char *find_name_end(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16)
+        RETURN_IF_AMONG(p, MASK_16(name_ends_16(p)));
+    while (p < end && !is_name_end(*p))
+        p++;
+    return p;
+}
 
 /* What is shorter than 32 bytes the narrow steps do without a loop over bytes. */
 static inline bool use_wide(const char *p, const char *end)
@@ -149,6 +202,20 @@ const char *find_line_end(const char *p, const char *end)
             break;
     }
     while (p < end && !is_line_end(*p))
+        p++;
+    return p;
+}
+
+const char *find_unprintable(const char *p, const char *end)
+{
+    while (p < end && !is_unprintable(*p))
+        p++;
+    return p;
+}
+
+const char *find_name_end(const char *p, const char *end)
+{
+    while (p < end && !is_name_end(*p))
         p++;
     return p;
 }

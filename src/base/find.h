@@ -8,5 +8,10 @@
 const char *find_string_end(const char *p, const char *end);
 /* The first CR or LF from `p`; `end` when there is none. */
 const char *find_line_end(const char *p, const char *end);
+/* The first byte that is not printable ASCII or a space. For short texts, such as a line of a head:
+ * the other two are faster on long ones. */
+const char *find_unprintable(const char *p, const char *end);
+/* The first byte that is neither an ASCII letter or digit nor '-' or '_'. For short texts. */
+const char *find_name_end(const char *p, const char *end);
 
 #endif

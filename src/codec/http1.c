@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "base/number.h"
 #include "codec/http1_fields.h"
+#include "codec/http1_plain.h"
 
 /* States
  *
@@ -15,9 +16,10 @@
  *     │                                                                            or TUNNEL
  *   Any state goes to FAILED on an error and stays there.
  *
- * llhttp reads heads and chunked bodies. It is paused at the end of each head, and how the body is
- * framed is decided here, from the headers as collected; bodies with a length or until close never
- * go through llhttp, and each message starts it anew. So nothing carries over between messages.
+ * llhttp reads heads and chunked bodies, but for heads of the plain kind that arrive whole
+ * (http1_plain.h). It is paused at the end of each head, and how the body is framed is decided
+ * here, from the headers as collected; bodies with a length or until close never go through llhttp,
+ * and each message starts it anew. So nothing carries over between messages.
  *
  * Invariants: heads and trailers are copied into memory of ours before llhttp sees them, so the
  * texts of headers point there and what came in pieces is contiguous. llhttp gets at most as many
@@ -83,13 +85,6 @@ static int refuse(struct http1_parser *parser, enum error error, const char *rea
 }
 
 /* ---- checks of what was collected ---- */
-
-/* Characters of an origin-form target: those of RFC 3986 section 3.3 and 3.4, and of the rest
- * what clients do send raw and nobody reads in two ways. */
-static const bool target_characters[256] = {
-    ['!'] = true, ['$' ... ';'] = true, ['='] = true,         ['?' ... '['] = true,
-    [']'] = true, ['^' ... '_'] = true, ['a' ... '~'] = true,
-};
 
 /* RFC 9110 section 7.2: uri-host and port; brackets for IPv6. */
 static const bool host_characters[256] = {
@@ -169,7 +164,7 @@ static int on_url_complete(llhttp_t *machine)
     if (head->target.length == 0 || head->target.data[0] != '/')
         return refuse(parser, ERROR_HTTP_SYNTAX,
                       "the request target must be a path that starts with /");
-    if (!consists_of(head->target, target_characters))
+    if (!consists_of(head->target, http1_target_characters))
         return refuse(parser, ERROR_HTTP_SYNTAX,
                       "the request target has a character that no URI path or query has");
     return 0;
@@ -242,6 +237,15 @@ static inline bool is_framing(enum header_id id)
     return id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING;
 }
 
+static int check_framing(struct http1_parser *parser, enum header_id id)
+{
+    if (is_framing(id) && (http1_head_has(&parser->head, HEADER_CONTENT_LENGTH) ||
+                           http1_head_has(&parser->head, HEADER_TRANSFER_ENCODING)))
+        return refuse(parser, ERROR_HTTP_AMBIGUOUS,
+                      "Content-Length and Transfer-Encoding may occur once, and not together");
+    return 0;
+}
+
 static int on_header_field_complete(llhttp_t *machine)
 {
     struct http1_parser *parser = machine->data;
@@ -257,11 +261,7 @@ static int on_header_field_complete(llhttp_t *machine)
                           "a trailer tries to change the framing or the host");
         return 0;
     }
-    if (is_framing(header->id) && (http1_head_has(&parser->head, HEADER_CONTENT_LENGTH) ||
-                                   http1_head_has(&parser->head, HEADER_TRANSFER_ENCODING)))
-        return refuse(parser, ERROR_HTTP_AMBIGUOUS,
-                      "Content-Length and Transfer-Encoding may occur once, and not together");
-    return 0;
+    return check_framing(parser, header->id);
 }
 
 /* What one header says about the message, where a wrong one refuses the message. */
@@ -305,6 +305,11 @@ static int check_header(struct http1_parser *parser, const struct http1_header *
     }
 }
 
+static inline void note_present(struct http1_head *head, enum header_id id)
+{
+    head->present[id / 64] |= 1ull << (id % 64);
+}
+
 static int on_header_value_complete(llhttp_t *machine)
 {
     struct http1_parser *parser = machine->data;
@@ -314,7 +319,7 @@ static int on_header_value_complete(llhttp_t *machine)
     if (parser->state == STATE_HEAD) {
         if (check_header(parser, header) != 0)
             return HPE_USER;
-        parser->head.present[header->id / 64] |= 1ull << (header->id % 64);
+        note_present(&parser->head, header->id);
     }
     if (!http1_fields_add(fields))
         return refuse(parser, ERROR_MEMORY, "out of memory");
@@ -323,6 +328,9 @@ static int on_header_value_complete(llhttp_t *machine)
 
 static int on_headers_complete(llhttp_t *machine)
 {
+    struct http1_parser *parser = machine->data;
+    if (parser->side == HTTP1_RESPONSE)
+        parser->head.status = (uint16_t)llhttp_get_status_code(machine);
     return HPE_PAUSED;
 }
 
@@ -510,12 +518,10 @@ static enum error check_head(struct http1_parser *parser)
                         "the request target and the Host header name different hosts");
         return ERROR_OK;
     }
-    int status = llhttp_get_status_code(machine_of(parser));
-    if (status < 100 || status > 599)
+    if (head->status < 100 || head->status > 599)
         return fail(parser, ERROR_HTTP_SYNTAX, "the status code is not within 100 and 599");
     if (has_control_character(head->phrase))
         return fail(parser, ERROR_HTTP_SYNTAX, "the reason phrase has a control character");
-    head->status = (uint16_t)status;
     return ERROR_OK;
 }
 
@@ -555,6 +561,52 @@ static enum error finish_head(struct http1_parser *parser)
     return ERROR_OK;
 }
 
+/* ---- a head of the plain kind ---- */
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void begin_head(struct http1_parser *parser)
+{
+    parser->state = STATE_HEAD;
+    parser->error = ERROR_OK;
+    parser->reason = NULL;
+    parser->head = (struct http1_head){0};
+    http1_fields_clear(parser->fields);
+}
+
+static bool check_plain(struct http1_parser *parser)
+{
+    const struct http1_fields *fields = parser->fields;
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct http1_header *header = &fields->headers[i];
+        if (check_framing(parser, header->id) != 0 || check_header(parser, header) != 0)
+            return false;
+        note_present(&parser->head, header->id);
+    }
+    return true;
+}
+
+/* Takes a head that is plain and all there. What is refused is begun again: llhttp says why. */
+static bool take_plain(struct http1_parser *parser, struct text bytes, size_t *used)
+{
+    struct http1_fields *fields = parser->fields;
+    size_t length = smaller(bytes.length, smaller(fields->capacity, parser->limits->head_bytes));
+    memcpy(fields->bytes, bytes.data, length);
+    *used =
+        http1_plain_read(parser->side, length, parser->limits->header_count, fields, &parser->head);
+    if (*used > 0 && check_plain(parser)) {
+        fields->length = *used;
+        parser->version_seen = true;
+        return true;
+    }
+    *used = 0;
+    begin_head(parser);
+    return false;
+}
+
 /* ---- one step in each state: what it did with `bytes`, how many it used ---- */
 
 static enum error step_start(struct http1_parser *parser, struct text bytes, size_t *used)
@@ -573,23 +625,18 @@ static enum error step_start(struct http1_parser *parser, struct text bytes, siz
         return fail(parser, ERROR_HTTP_SYNTAX, "the response does not begin with HTTP/1");
     if (parser->fields == NULL && (parser->fields = http1_fields_make()) == NULL)
         return fail(parser, ERROR_MEMORY, "out of memory");
-    parser->head = (struct http1_head){0};
-    http1_fields_clear(parser->fields);
+    begin_head(parser);
     if (parser->trailers != NULL)
         http1_fields_clear(parser->trailers);
     parser->leading_bytes = 0;
     parser->extension_seen = 0;
     parser->version_seen = false;
-    parser->state = STATE_HEAD;
+    if (take_plain(parser, bytes, used))
+        return finish_head(parser);
     llhttp_init(machine_of(parser), parser->side == HTTP1_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE,
                 &settings);
     machine_of(parser)->data = parser;
     return ERROR_OK;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Copies what fits behind the fields that we have, and lets llhttp read the copy. When they end

@@ -1,6 +1,8 @@
 /* What both HTTP/1 targets do: however a stream is cut, and however often the owner stops, the
  * parser must say the same, but for the reason of an error: where a chunk extension is both too
- * long and malformed, one or the other is seen first. */
+ * long and malformed, one or the other is seen first. So these targets also compare the two readers
+ * of heads: what is fed whole goes through http1_plain where it is plain, what is fed byte by byte
+ * through llhttp. */
 #ifndef TESTS_FUZZ_HTTP1_H
 #define TESTS_FUZZ_HTTP1_H
 

@@ -32,6 +32,7 @@ CONNECTIONS = 64
 STREAM_CONNECTIONS = 32
 STREAM_FRAMES = 200
 FRAME_BYTES = 384  # upstream.conf writes that many at a time, so each frame is a write and a chunk of its own
+EVENT_BYTES = 192  # the same of Anthropic's stream, whose events say less
 WARM_UP_SECONDS = 1
 START_SECONDS = 10  # until a server must accept; a healthy one needs 0.05
 POLL_SECONDS = 0.0005  # between looks whether it does
@@ -56,6 +57,9 @@ SCENARIOS = [
 ]
 
 
+TRANSLATING = "turnpike, from Anthropic"
+
+
 @dataclasses.dataclass
 class Subject:
     """A proxy under measurement: where it listens, and whose CPU counts."""
@@ -64,6 +68,7 @@ class Subject:
     pid: int
     port: int
     stream_port: int
+    translates: bool = False  # its streams come from a provider of another dialect
 
     def cpu_seconds(self):
         """utime + stime of the process with all its threads, the ended ones too (proc(5))."""
@@ -86,10 +91,10 @@ class Round:
 # ---------------------------------------------------------------- what is sent and answered
 
 
-def request_body(scenario):
+def request_body(scenario, translated=False):
     """A chat call of that size whose model comes last, where it is hardest to find."""
     head = '{"messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"'
-    model = "streamed" if scenario.stream else "fast"
+    model = ("translated" if translated else "streamed") if scenario.stream else "fast"
     tail = '"}],"temperature":0.7,"max_tokens":256,' + ('"stream":true,' if scenario.stream else "") + f'"model":"{model}"}}'
     words = "the quick brown fox jumps over the lazy dog and "
     room = scenario.request_bytes - len(head) - len(tail)
@@ -148,6 +153,26 @@ def stream_answer():
     frames.append(chunk(choices=choice({}, "stop"), usage=None))
     frames.append(chunk(choices=[], usage={"prompt_tokens": 219, "completion_tokens": 198, "total_tokens": 417}))
     return "".join(frames) + "data: [DONE]\n\n"
+
+
+def anthropic_stream_answer():
+    """The same words as Anthropic sends them; every event is padded with spaces, as its own are."""
+
+    def event(**fields):
+        text = f"event: {fields['type']}\ndata: " + json.dumps(fields, separators=(",", ":"))
+        return text[:-1] + " " * (-(len(text) + 2) % EVENT_BYTES) + "}\n\n"
+
+    usage = {"input_tokens": 219, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}
+    message = {"id": "msg_01XFDUDYJgAACzvnptvVoYEL", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5"}
+    message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+    events = [event(type="message_start", message=message)]
+    events.append(event(type="content_block_start", index=0, content_block={"type": "text", "text": ""}))
+    for n in range(STREAM_FRAMES - 2):
+        events.append(event(type="content_block_delta", index=0, delta={"type": "text_delta", "text": f" word{n}"}))
+    events.append(event(type="content_block_stop", index=0))
+    end = {"stop_reason": "end_turn", "stop_sequence": None}
+    events.append(event(type="message_delta", delta=end, usage={"output_tokens": 198}))
+    return "".join(events) + event(type="message_stop")
 
 
 # ---------------------------------------------------------------- processes
@@ -233,8 +258,9 @@ def call_once(port, body, key):
     return answer.status, content
 
 
-def check_answer(subject, scenario, body, key):
+def check_answer(subject, scenario, key):
     """The figures mean something only if the proxy does its work: one call is looked at whole."""
+    body = request_body(scenario, subject.translates)
     status, content = call_once(subject.stream_port if scenario.stream else subject.port, body, key)
     if scenario.stream:
         frames = content.count('"content":" word')
@@ -245,11 +271,15 @@ def check_answer(subject, scenario, body, key):
         raise SystemExit(f"bench: {subject.name} answered {scenario.name} with {status}:\n{content[:1000]}")
 
 
+def body_file(folder, scenario, translated):
+    return folder / f"body-{SCENARIOS.index(scenario)}{'-translated' if translated else ''}.json"
+
+
 def wrk(subject, scenario, seconds, folder, key, cpus):
     port = subject.stream_port if scenario.stream else subject.port
     command = ["wrk", "-t", 1, "-c", STREAM_CONNECTIONS if scenario.stream else CONNECTIONS, "-d", f"{seconds}s"]
     command += ["--timeout", "10s", "-s", BENCH / "post.lua", f"http://127.0.0.1:{port}/v1/chat/completions"]
-    command += ["--", folder / f"body-{SCENARIOS.index(scenario)}.json", key]
+    command += ["--", body_file(folder, scenario, subject.translates), key]
     answer = subprocess.run(pinned(cpus, command), capture_output=True, text=True)
     line = next((line for line in answer.stdout.splitlines() if line.startswith("RESULT ")), None)
     if line is None:
@@ -316,12 +346,14 @@ def port_values(folder):
     """What the templates of the configurations are filled in with."""
     names = ["CHAT_PORT", "STREAM_PORT", "YARDSTICK_PORT", "YARDSTICK_STREAM_PORT", "TURNPIKE_PORT"]
     values = dict(zip(names, free_ports(len(names))))
-    return values | {"FOLDER": str(folder), "FRAME_BYTES": FRAME_BYTES, "USER": "user root;" if os.geteuid() == 0 else ""}
+    sizes = {"FRAME_BYTES": FRAME_BYTES, "EVENT_BYTES": EVENT_BYTES}
+    return values | sizes | {"FOLDER": str(folder), "USER": "user root;" if os.geteuid() == 0 else ""}
 
 
 def write_answers(folder):
     (folder / "chat.json").write_text(chat_answer())
     (folder / "stream.sse").write_text(stream_answer())
+    (folder / "messages.sse").write_text(anthropic_stream_answer())
 
 
 def run(options, folder):
@@ -330,9 +362,9 @@ def run(options, folder):
     proxy_cpus, other_cpus = cpus[:1], cpus[1:] or cpus
 
     write_answers(folder)
-    bodies = [request_body(scenario) for scenario in SCENARIOS]
-    for index, body in enumerate(bodies):
-        (folder / f"body-{index}.json").write_text(body)
+    for scenario in SCENARIOS:
+        for translated in (False, True):
+            body_file(folder, scenario, translated).write_text(request_body(scenario, translated))
 
     with contextlib.ExitStack() as stack:
 
@@ -349,28 +381,31 @@ def run(options, folder):
         if not options.nginx_only:
             config = write_from_template("turnpike.yaml", folder, values)
             key = make_key(folder / "data")
-            cold = cold_starts(folder, values, key, bodies[0], proxy_cpus)
+            cold = cold_starts(folder, values, key, request_body(SCENARIOS[0]), proxy_cpus)
             command = pinned(proxy_cpus, [TURNPIKE, "serve", "--config", config, "--data", folder / "data"])
             turnpike = stack.enter_context(
                 process(command, values["TURNPIKE_PORT"], folder / "turnpike.access.log", turnpike_environment())
             )
-            subjects.append(Subject("turnpike", turnpike.pid, values["TURNPIKE_PORT"], values["TURNPIKE_PORT"]))
+            ports = (values["TURNPIKE_PORT"],) * 2
+            subjects.append(Subject("turnpike", turnpike.pid, *ports))
+            subjects.append(Subject(TRANSLATING, turnpike.pid, *ports, translates=True))
 
         rows = []
-        for scenario, body in zip(SCENARIOS, bodies):
+        for scenario in SCENARIOS:
             if options.only and options.only not in scenario.name:
                 continue
-            for subject in subjects:
-                check_answer(subject, scenario, body, key)
-            rounds = {subject.name: [] for subject in subjects}
+            players = [subject for subject in subjects if scenario.stream or not subject.translates]
+            for subject in players:
+                check_answer(subject, scenario, key)
+            rounds = {subject.name: [] for subject in players}
             calls = dict.fromkeys(rounds, 0)
             for number in range(options.rounds):
-                for subject in subjects if number % 2 == 0 else subjects[::-1]:
+                for subject in players if number % 2 == 0 else players[::-1]:
                     progress(f"{scenario.name}: round {number + 1} of {options.rounds}, {subject.name}")
                     count, measured = measure(subject, scenario, options.seconds, folder, key, other_cpus)
                     calls[subject.name] += count
                     rounds[subject.name].append(measured)
-            for subject in subjects:
+            for subject in players:
                 rows.append(
                     {
                         "scenario": scenario.name,
@@ -387,7 +422,7 @@ def run(options, folder):
     recorded = None
     if not options.nginx_only:
         recorded = recorded_calls(folder / "data")
-        measured = sum(row["calls"] for row in rows if row["proxy"] == "turnpike")
+        measured = sum(row["calls"] for row in rows if row["proxy"] != "nginx")
         if recorded < measured:
             raise SystemExit(f"bench: {measured} calls measured, {recorded} in the ledger")
     return {"rows": rows, "cold_start_milliseconds": cold, "recorded": recorded}
@@ -432,6 +467,10 @@ def table(report):
             f"| {row['p99_microseconds'] / 1000:.2f} | {row['cpu_microseconds']:.1f} "
             f"| {row['cpu_microseconds'] / yardstick[row['scenario']]:.2f} | {row['memory_mb']:.1f} |"
         )
+    passed, translated = ([row for row in report["rows"] if row["proxy"] == name and "stream" in row["scenario"]] for name in ("turnpike", TRANSLATING))
+    if translated:
+        ratio = translated[0]["cpu_microseconds"] / passed[0]["cpu_microseconds"]
+        lines += ["", f"Translating Anthropic's stream takes {ratio:.2f} times the CPU of passing OpenAI's (the bar is 2)."]
     cold = sorted(report["cold_start_milliseconds"])
     if cold:
         lines += [

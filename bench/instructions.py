@@ -57,9 +57,9 @@ class Place:
 # ---------------------------------------------------------------- calling
 
 
-def drive(port, load, calls, key):
+def drive(port, load, calls, key, translated):
     """The same number of calls on every connection; the answers of a round are awaited together."""
-    body = bench.request_body(load.scenario)
+    body = bench.request_body(load.scenario, translated)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
     connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(load.connections)]
     for _ in range(calls):
@@ -127,7 +127,7 @@ def count(place, subject, load, calls):
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     with served(place, subject, out / "%p") as (ports, pid):
-        drive(ports[load.scenario.stream], load, calls, place.key)
+        drive(ports[load.scenario.stream], load, calls, place.key, subject == bench.TRANSLATING)
         names = thread_names(pid)
     totals = dict.fromkeys(COLUMNS, 0)
     for path in out.glob(f"{pid}-*"):
@@ -148,6 +148,8 @@ def run(place, loads, subjects):
     rows = []
     for load in loads:
         for subject in subjects:
+            if subject == bench.TRANSLATING and not load.scenario.stream:
+                continue
             bench.progress(f"{load.scenario.name}: {subject}")
             rows.append({"scenario": load.scenario.name, "proxy": subject, **measure(place, subject, load)})
     bench.progress("")
@@ -192,7 +194,7 @@ def main():
     bench.DRAIN_SECONDS *= SLOWER
     bench.POLL_SECONDS *= SLOWER
     loads = [load for load in LOADS if not options.only or options.only in load.scenario.name]
-    subjects = ["turnpike"] if options.turnpike_only else ["nginx", "turnpike"]
+    subjects = ["turnpike", bench.TRANSLATING] if options.turnpike_only else ["nginx", "turnpike", bench.TRANSLATING]
     with tempfile.TemporaryDirectory(prefix="turnpike-bench-") as name, contextlib.ExitStack() as stack:
         folder = pathlib.Path(name)
         values = bench.port_values(folder)

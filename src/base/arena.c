@@ -163,8 +163,14 @@ void *arena_take(struct arena *arena, size_t size)
 
 void *arena_take_zeroed(struct arena *arena, size_t size)
 {
+    return arena_take_zeroed_to(arena, size, size);
+}
+
+void *arena_take_zeroed_to(struct arena *arena, size_t size, size_t zeroed)
+{
+    ensure(zeroed <= size);
     void *start = arena_take(arena, size);
-    return start == NULL ? NULL : memset(start, 0, size);
+    return start == NULL ? NULL : memset(start, 0, zeroed);
 }
 
 struct text arena_copy(struct arena *arena, struct text t)

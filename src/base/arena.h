@@ -37,6 +37,9 @@ void arena_close(struct arena *arena);
 /* NULL when the cap is reached or the system has no memory. A size of 0 gives a valid pointer. */
 must_check void *arena_take(struct arena *arena, size_t size);
 must_check void *arena_take_zeroed(struct arena *arena, size_t size);
+/* Only the first `zeroed` bytes are zeroed: for a struct that ends with large places which are
+ * written before they are read. Memory that a call does not touch is not fetched for it. */
+must_check void *arena_take_zeroed_to(struct arena *arena, size_t size, size_t zeroed);
 /* A copy of `t`, NUL-terminated behind its length. data is NULL when it failed. */
 must_check struct text arena_copy(struct arena *arena, struct text t);
 /* printf into the arena, NUL-terminated; data NULL when it failed. */

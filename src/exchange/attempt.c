@@ -320,7 +320,8 @@ static void begin(struct attempt *attempt, struct http_call_request *request)
 
 enum error attempt_start(struct exchange *exchange, const struct exchange_target *target)
 {
-    struct attempt *attempt = arena_take_zeroed(&exchange->arena, sizeof(*attempt));
+    struct attempt *attempt =
+        arena_take_zeroed_to(&exchange->arena, sizeof(*attempt), ATTEMPT_ZEROED);
     struct http_call_request request = {0};
 
     if (!attempt)

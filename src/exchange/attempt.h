@@ -44,10 +44,8 @@ struct attempt {
     uint64_t length;
     struct text sent_lines; /* the request's header lines, with the provider's key */
     struct text lines;      /* the answer's header lines for the caller */
-    struct text parts[ATTEMPT_PARTS_MAXIMUM]; /* gathered, not yet sent */
-    size_t part_count;
+    size_t part_count;      /* of `parts` */
     bool object_recorded;
-    struct text body_parts[SPLICES_PARTS_MAX];
     struct splice_cursor cursor; /* streamed bodies: edits on the way */
     bool body_blocked;           /* the upstream takes no more for now */
     bool body_sent;              /* a streamed body was handed over to its end */
@@ -66,7 +64,14 @@ struct attempt {
     struct buffer held;         /* of an answer that is withheld */
     struct loop_timer patience; /* until its first token, or the end of withholding it */
     uint64_t token_due;         /* loop_now; 0: no time-out of the model's own */
+
+    /* From here on nothing is zeroed (ATTEMPT_ZEROED): each is written before it is read. */
+    struct text body_parts[SPLICES_PARTS_MAX]; /* the held body, as the call sends it */
+    struct text parts[ATTEMPT_PARTS_MAXIMUM];  /* of the answer, gathered, not yet sent */
 };
+
+/* What of a new attempt is zeroed. */
+#define ATTEMPT_ZEROED offsetof(struct attempt, body_parts)
 
 /* What is held of an answer that is withheld: an error's body, the first frames of a stream, a
  * usual answer in one piece. What is larger goes on to the caller. */

@@ -85,7 +85,7 @@ static struct exchange *open_exchange(struct worker_door *door, struct http_requ
     struct arena arena;
 
     arena_open(&arena, &worker->arena_pool, limits->exchange_memory);
-    struct exchange *exchange = arena_take_zeroed(&arena, sizeof(*exchange));
+    struct exchange *exchange = arena_take_zeroed_to(&arena, sizeof(*exchange), EXCHANGE_ZEROED);
     if (!exchange)
         return NULL;
     exchange->arena = arena;
@@ -96,6 +96,7 @@ static struct exchange *open_exchange(struct worker_door *door, struct http_requ
     exchange->started = loop_now(worker->loop);
     exchange->id = identifier_make(loop_wall(worker->loop));
     identifier_format(exchange->id, exchange->id_text);
+    envelope_open(&exchange->envelope, &exchange->arena);
     buffer_open(&exchange->body, limits->json_body);
     buffer_open(&exchange->attempts_detail, EXCHANGE_DETAIL_MAXIMUM);
     record_clear(&exchange->record, exchange->id);

@@ -116,7 +116,6 @@ struct exchange {
     struct identifier id;
     char id_text[IDENTIFIER_TEXT_LENGTH];
     uint64_t started; /* loop_now */
-    struct record record;
     struct journal_reservation reservation;
     bool reserved;
     bool begun; /* the begin mark is written */
@@ -134,8 +133,6 @@ struct exchange {
 
     /* the body */
     enum exchange_body body_kind;
-    struct envelope envelope;
-    struct multipart_scanner form;
     bool in_model_field, model_complete;
     uint64_t form_model_offset; /* of the field's value in the body */
     bool form_open;
@@ -151,7 +148,6 @@ struct exchange {
     /* where */
     struct text model; /* as the caller asked */
     const struct config_model *route;
-    struct exchange_target targets[EXCHANGE_TARGETS_MAXIMUM];
     size_t target_count, target_next;
     const struct route_model_rules *rules; /* of `route`; NULL: none beyond the list's order */
     size_t attempts_maximum;
@@ -190,7 +186,16 @@ struct exchange {
     enum exchange_ending ending;
     unsigned ending_status;
     struct text ending_lines, ending_body;
+
+    /* From here on nothing is zeroed (EXCHANGE_ZEROED): each is written before it is read. */
+    struct record record;                                     /* record_clear */
+    struct envelope envelope;                                 /* envelope_open */
+    struct exchange_target targets[EXCHANGE_TARGETS_MAXIMUM]; /* target_count of them */
+    struct multipart_scanner form;                            /* while form_open */
 };
+
+/* What of a new exchange is zeroed. */
+#define EXCHANGE_ZEROED offsetof(struct exchange, record)
 
 /* The events of the caller's side, for http_server_create; its owner is a struct worker_door. */
 extern const struct http_server_events exchange_server_events;

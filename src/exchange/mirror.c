@@ -62,7 +62,6 @@ static bool copy_body(struct exchange *copy, const struct exchange *original)
     copy->match.object = text_of(NULL, 0);
     copy->bounds = original->bounds;
     copy->output_limit = original->output_limit;
-    envelope_open(&copy->envelope, &copy->arena);
     return buffer_append(&copy->body, body) && copy_text(&copy->arena, &copy->model) &&
            copy_text(&copy->arena, &copy->match.path) &&
            copy_text(&copy->arena, &copy->match.query) &&
@@ -129,7 +128,7 @@ static struct exchange *open_copy(struct exchange *original)
     struct arena arena;
 
     arena_open(&arena, &worker->arena_pool, limits->exchange_memory);
-    struct exchange *copy = arena_take_zeroed(&arena, sizeof(*copy));
+    struct exchange *copy = arena_take_zeroed_to(&arena, sizeof(*copy), EXCHANGE_ZEROED);
     if (!copy) {
         arena_close(&arena);
         return NULL;
@@ -142,6 +141,7 @@ static struct exchange *open_copy(struct exchange *original)
     copy->id = identifier_make(loop_wall(worker->loop));
     identifier_format(copy->id, copy->id_text);
     copy->step = STEP_FORWARD;
+    envelope_open(&copy->envelope, &copy->arena);
     buffer_open(&copy->body, MIRROR_BODY_MAXIMUM);
     buffer_open(&copy->attempts_detail, EXCHANGE_DETAIL_MAXIMUM);
     return copy;

@@ -203,7 +203,6 @@ static enum step_result open_json(struct exchange *exchange)
 {
     const struct http1_head *head = http_request_head(exchange->request);
 
-    envelope_open(&exchange->envelope, &exchange->arena);
     if (head->has_content_length && head->content_length <= BODY_RESERVED_AT_ONCE &&
         !buffer_reserve(&exchange->body, (size_t)head->content_length))
         return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,

@@ -37,7 +37,11 @@ static const struct scan_watch usage_watch[] = {{TEXT_INIT("include_usage"), 0}}
 
 void envelope_open(struct envelope *envelope, struct arena *arena)
 {
-    *envelope = (struct envelope){.arena = arena, .max_output = -1, .n = -1};
+    memset(envelope, 0,
+           offsetof(struct envelope, scan)); /* the scan clears itself and the values */
+    envelope->arena = arena;
+    envelope->max_output = -1;
+    envelope->n = -1;
     scan_open(&envelope->scan, SCAN_STRICT, watches, envelope->values, ENVELOPE_FIELD_COUNT, arena);
 }
 

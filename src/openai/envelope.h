@@ -56,12 +56,11 @@ struct envelope {
     struct text reason;
     struct text param;
 
-    struct scan_value values[ENVELOPE_FIELD_COUNT];
-    /* the rest belongs to envelope.c */
-    struct scan scan;
-    struct arena *arena;
+    struct arena *arena;            /* envelope.c's own, as what follows but for the values */
     struct scan_value usage_option; /* stream_options.include_usage; its offset is in the body */
     bool options_empty;             /* stream_options is {} */
+    struct scan scan;
+    struct scan_value values[ENVELOPE_FIELD_COUNT];
 };
 
 void envelope_open(struct envelope *envelope, struct arena *arena);

@@ -183,11 +183,10 @@ static struct text key_folded(const struct scan *scan, char out[SCAN_KEY_MAX])
 
 static int16_t watch_find(const struct scan *scan, struct text key)
 {
-    if (key.length == 0)
+    if ((scan->watch_lengths >> key.length & 1) == 0) /* most keys are nobody's */
         return -1;
     for (size_t i = 0; i < scan->watch_count; i++) {
-        const struct text *watch = &scan->watches[i].key;
-        if (watch->length == key.length && watch->data[0] == key.data[0] && text_equal(*watch, key))
+        if (text_equal(scan->watches[i].key, key))
             return (int16_t)i;
     }
     return -1;
@@ -581,8 +580,10 @@ void scan_open(struct scan *scan, enum scan_mode mode, const struct scan_watch *
         .watch_count = count,
         .arena = arena,
     };
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         values[i] = (struct scan_value){0};
+        scan->watch_lengths |= 1ull << watches[i].key.length;
+    }
 }
 
 enum error scan_feed(struct scan *scan, struct text bytes)

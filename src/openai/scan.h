@@ -21,7 +21,7 @@
  * over. */
 #define SCAN_DEPTH_MAX 512u
 /* Longest watched key, decoded. A key in the input may be longer; it is then not a watched one. */
-#define SCAN_KEY_MAX   48u
+#define SCAN_KEY_MAX   48u /* less than the bits of `watch_lengths` */
 #define SCAN_WATCH_MAX 24u
 
 enum scan_kind {
@@ -88,6 +88,7 @@ struct scan {
     const struct scan_watch *watches;
     struct scan_value *values;
     size_t watch_count;
+    uint64_t watch_lengths; /* a bit for each length of a watched key */
     struct arena *arena;
     size_t copy_capacity;
     uint64_t objects[SCAN_DEPTH_MAX / 64]; /* one bit per level: an object, not an array */

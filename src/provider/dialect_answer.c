@@ -21,16 +21,20 @@ struct dialect_answer {
     struct provider_answer base;
     const struct provider_request *request;
     enum provider_relay relay;
-    bool opened; /* the head was seen and the part below is in use */
+    bool opened; /* the head was seen: of the two at the end, what `relay` says is in use */
+    bool rekeys; /* `reasoning` becomes `reasoning_content` */
     struct answer_facts facts;
+    struct buffer held; /* WHOLE: until its end */
+    struct buffer rekeyed;
+
+    /* From here on nothing is zeroed (DIALECT_ANSWER_ZEROED). */
     struct answer_tap tap;    /* WHOLE */
-    struct stream_tap stream; /* STREAM */
+    struct stream_tap stream; /* STREAM, with what follows */
     struct sse_splitter splitter;
     struct buffer joined; /* of data over several lines; nobody sends such */
-    bool rekeys;          /* `reasoning` becomes `reasoning_content` */
-    struct buffer held;   /* WHOLE: until its end */
-    struct buffer rekeyed;
 };
+
+#define DIALECT_ANSWER_ZEROED offsetof(struct dialect_answer, tap)
 
 /* ---- the head ---- */
 
@@ -333,7 +337,8 @@ enum error dialect_answer_open(const struct provider_call *call,
                                const struct provider_request *request,
                                const struct provider_sink *sink, struct provider_answer **answer)
 {
-    struct dialect_answer *made = arena_take_zeroed(call->arena, sizeof *made);
+    struct dialect_answer *made =
+        arena_take_zeroed_to(call->arena, sizeof *made, DIALECT_ANSWER_ZEROED);
     if (made == NULL)
         return ERROR_MEMORY;
     made->base = (struct provider_answer){

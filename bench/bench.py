@@ -7,6 +7,7 @@ has accounted to the measured process (all its threads) over the round, divided 
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import dataclasses
 import http.client
@@ -37,6 +38,7 @@ WARM_UP_SECONDS = 1
 START_SECONDS = 10  # until a server must accept; a healthy one needs 0.05
 POLL_SECONDS = 0.0005  # between looks whether it does
 COLD_STARTS = 20
+IDLE_SECONDS = 2  # after which what the start needed for itself has been given back
 DRAIN_SECONDS = 15
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -290,17 +292,36 @@ def wrk(subject, scenario, seconds, folder, key, cpus):
     return result
 
 
-def measure(subject, scenario, seconds, folder, key, cpus):
-    wrk(subject, scenario, WARM_UP_SECONDS, folder, key, cpus)
-    before = subject.cpu_seconds()
-    result = wrk(subject, scenario, seconds, folder, key, cpus)
-    cpu = subject.cpu_seconds() - before
-    return result["requests"], Round(
+def make_round(result, cpu_seconds):
+    return Round(
         calls_per_second=result["requests"] / (result["microseconds"] / 1e6),
         p50_microseconds=result["p50"],
         p99_microseconds=result["p99"],
-        cpu_microseconds=cpu * 1e6 / result["requests"],
+        cpu_microseconds=cpu_seconds * 1e6 / result["requests"],
     )
+
+
+def measure_in_turn(subjects, scenario, seconds, folder, key, cpus):
+    """One round of each: the calls of each, and what they cost."""
+    for subject in subjects:
+        wrk(subject, scenario, WARM_UP_SECONDS, folder, key, cpus)
+        before = subject.cpu_seconds()
+        result = wrk(subject, scenario, seconds, folder, key, cpus)
+        yield subject, result["requests"], make_round(result, subject.cpu_seconds() - before)
+
+
+def measure_together(subjects, scenario, seconds, folder, key, cpus):
+    """The same with all of them at work at the same time: what slows the machine slows each alike."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+
+        def call(length):
+            return list(pool.map(lambda subject: wrk(subject, scenario, length, folder, key, cpus), subjects))
+
+        call(WARM_UP_SECONDS)
+        before = [subject.cpu_seconds() for subject in subjects]
+        results = call(seconds)
+    for subject, start, result in zip(subjects, before, results):
+        yield subject, result["requests"], make_round(result, subject.cpu_seconds() - start)
 
 
 def median_round(rounds):
@@ -321,6 +342,17 @@ def cold_starts(folder, values, key, body, cpus):
         if status != 200:
             raise SystemExit(f"bench: the first call after a start was answered with {status}")
     return times
+
+
+def footprint(folder, values, cpus):
+    """What it weighs before anybody calls: resident megabytes, and those of the stripped binary."""
+    command = pinned(cpus, [TURNPIKE, "serve", "--config", folder / "turnpike.yaml", "--data", folder / "data"])
+    with process(command, values["TURNPIKE_PORT"], folder / "idle.log", turnpike_environment()) as child:
+        time.sleep(IDLE_SECONDS)
+        idle = Subject("turnpike", child.pid, 0, 0).memory_mb()
+    stripped = folder / "turnpike.stripped"
+    subprocess.run(["strip", "-o", stripped, TURNPIKE], check=True)
+    return {"idle_mb": idle, "stripped_mb": stripped.stat().st_size / (1 << 20)}
 
 
 def progress(text):
@@ -377,11 +409,12 @@ def run(options, folder):
         yardstick = nginx("yardstick", proxy_cpus, values["YARDSTICK_PORT"])
         subjects = [Subject("nginx", only_child(yardstick.pid), values["YARDSTICK_PORT"], values["YARDSTICK_STREAM_PORT"])]
         key = "none"
-        cold = []
+        cold, weight = [], None
         if not options.nginx_only:
             config = write_from_template("turnpike.yaml", folder, values)
             key = make_key(folder / "data")
             cold = cold_starts(folder, values, key, request_body(SCENARIOS[0]), proxy_cpus)
+            weight = footprint(folder, values, proxy_cpus)
             command = pinned(proxy_cpus, [TURNPIKE, "serve", "--config", config, "--data", folder / "data"])
             turnpike = stack.enter_context(
                 process(command, values["TURNPIKE_PORT"], folder / "turnpike.access.log", turnpike_environment())
@@ -394,15 +427,17 @@ def run(options, folder):
         for scenario in SCENARIOS:
             if options.only and options.only not in scenario.name:
                 continue
-            players = [subject for subject in subjects if scenario.stream or not subject.translates]
+            # Of one process the time cannot be divided between two callers.
+            players = [subject for subject in subjects if not subject.translates or (scenario.stream and not options.together)]
             for subject in players:
                 check_answer(subject, scenario, key)
             rounds = {subject.name: [] for subject in players}
             calls = dict.fromkeys(rounds, 0)
             for number in range(options.rounds):
-                for subject in players if number % 2 == 0 else players[::-1]:
-                    progress(f"{scenario.name}: round {number + 1} of {options.rounds}, {subject.name}")
-                    count, measured = measure(subject, scenario, options.seconds, folder, key, other_cpus)
+                progress(f"{scenario.name}: round {number + 1} of {options.rounds}")
+                order = players if number % 2 == 0 else players[::-1]
+                measure = measure_together if options.together else measure_in_turn
+                for subject, count, measured in measure(order, scenario, options.seconds, folder, key, other_cpus):
                     calls[subject.name] += count
                     rounds[subject.name].append(measured)
             for subject in players:
@@ -425,7 +460,7 @@ def run(options, folder):
         measured = sum(row["calls"] for row in rows if row["proxy"] != "nginx")
         if recorded < measured:
             raise SystemExit(f"bench: {measured} calls measured, {recorded} in the ledger")
-    return {"rows": rows, "cold_start_milliseconds": cold, "recorded": recorded}
+    return {"rows": rows, "cold_start_milliseconds": cold, "footprint": weight, "recorded": recorded}
 
 
 # ---------------------------------------------------------------- telling
@@ -477,6 +512,8 @@ def table(report):
             "",
             f"From start to the whole of the first 200, {len(cold)} starts: median {statistics.median(cold):.1f} ms, "
             f"slowest {cold[-1]:.1f} ms.",
+            f"Idle, with one worker, it has {report['footprint']['idle_mb']:.1f} MB resident; the stripped binary has "
+            f"{report['footprint']['stripped_mb']:.1f} MB.",
         ]
     return "\n".join(lines)
 
@@ -505,10 +542,13 @@ def main():
     parser.add_argument("--seconds", type=int, default=4, help="of each round (default: 4)")
     parser.add_argument("--write", action="store_true", help="put the figures into bench/RESULTS.md")
     parser.add_argument("--only", help="one scenario: a part of its name, such as '1 KB'; not to be written")
+    parser.add_argument(
+        "--together", action="store_true", help="all proxies at the same time: on a busy machine the ratios hold, the rest does not"
+    )
     parser.add_argument("--nginx-only", action="store_true", help="measure only the yardstick")
     options = parser.parse_args()
-    if options.only and options.write:
-        parser.error("--only leaves rows out: they would be missing from bench/RESULTS.md")
+    if (options.only or options.together) and options.write:
+        parser.error("bench/RESULTS.md takes whole runs alone: without --only and --together")
 
     folder = ROOT / "build" / "bench"
     shutil.rmtree(folder, ignore_errors=True)

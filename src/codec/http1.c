@@ -69,7 +69,8 @@ static inline llhttp_t *machine_of(struct http1_parser *parser)
     return (llhttp_t *)(void *)parser->machine;
 }
 
-static enum error fail(struct http1_parser *parser, enum error error, const char *reason)
+__attribute__((cold)) static enum error fail(struct http1_parser *parser, enum error error,
+                                             const char *reason)
 {
     parser->state = STATE_FAILED;
     parser->error = error;
@@ -78,7 +79,8 @@ static enum error fail(struct http1_parser *parser, enum error error, const char
 }
 
 /* For llhttp's callbacks: fail() and llhttp leaves at once. */
-static int refuse(struct http1_parser *parser, enum error error, const char *reason)
+__attribute__((cold)) static int refuse(struct http1_parser *parser, enum error error,
+                                        const char *reason)
 {
     fail(parser, error, reason);
     return HPE_USER;

@@ -209,9 +209,10 @@ static inline const struct http1_head *exchange_head(const struct exchange *exch
 /* Goes on with the current step. The exchange may be gone when this returns. */
 void exchange_resume(struct exchange *exchange);
 /* Ends with an answer of the gateway's own; returns STEP_END for a step to return. Its request id
- * is filled in. */
-enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal,
-                                 struct refusal_context context);
+ * is filled in. Cold: what leads to it stands apart from what every call goes through. */
+__attribute__((cold)) enum step_result exchange_refuse(struct exchange *exchange,
+                                                       enum refusal refusal,
+                                                       struct refusal_context context);
 /* Ends with a local answer (models, health): `content_type` static, `body` in the arena. */
 enum step_result exchange_answer(struct exchange *exchange, unsigned status,
                                  const char *content_type, struct text body);

@@ -59,6 +59,27 @@ static inline uint64_t brackets_block_mask(const char *p, char c, char ignored)
     return mask;
 }
 
+/* Neither quote nor backslash is among the 64 bytes at `p`: within a string all of it is text. */
+static inline bool brackets_block_is_text(const char *p)
+{
+    __m128i found = _mm_setzero_si128();
+    for (unsigned i = 0; i < BRACKETS_BLOCK; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        found = _mm_or_si128(found, _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                                                 _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+    }
+    return _mm_movemask_epi8(found) == 0;
+}
+
+/* Without the instruction, which not every x86-64 has, the compiler would call a function. */
+static inline unsigned brackets_count(uint64_t mask)
+{
+    unsigned count = 0;
+    for (; mask != 0; mask &= mask - 1) /* a few of 64 */
+        count++;
+    return count;
+}
+
 /* Sets each bit from a set one up to the one before the next. */
 static inline uint64_t brackets_between(uint64_t quotes)
 {
@@ -71,18 +92,20 @@ static inline uint64_t brackets_between(uint64_t quotes)
  * among them or the last bracket may be. */
 static inline bool brackets_pass_block(struct brackets *brackets, const char *p)
 {
-    uint64_t quotes = brackets_block_mask(p, '"', 0);
-    if (brackets->escaped || brackets_block_mask(p, '\\', 0) != 0)
+    if (brackets->escaped)
         return false;
-    if (quotes == 0 && brackets->in_string) /* within a long text */
+    if (brackets->in_string && brackets_block_is_text(p))
         return true;
+    if (brackets_block_mask(p, '\\', 0) != 0)
+        return false;
+    uint64_t quotes = brackets_block_mask(p, '"', 0);
     uint64_t strings = brackets_between(quotes) ^ (brackets->in_string ? UINT64_MAX : 0);
     uint64_t close = brackets_block_mask(p, '}', 0x20) & ~strings;
-    uint64_t closed = (uint64_t)__builtin_popcountll(close);
+    uint64_t closed = brackets_count(close);
     if (closed >= brackets->open)
         return false;
     uint64_t open = brackets_block_mask(p, '{', 0x20) & ~strings;
-    brackets->open = brackets->open - closed + (uint64_t)__builtin_popcountll(open);
+    brackets->open = brackets->open - closed + brackets_count(open);
     brackets->in_string = strings >> 63;
     return true;
 }

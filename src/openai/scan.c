@@ -58,7 +58,8 @@ static uint64_t offset_of(const struct scan *scan, const char *p)
     return scan->offset + (uint64_t)(p - scan->feed);
 }
 
-static const char *fail(struct scan *scan, const char *p, enum error error, const char *reason)
+__attribute__((cold)) static const char *fail(struct scan *scan, const char *p, enum error error,
+                                              const char *reason)
 {
     scan->error = error;
     scan->reason = reason;
@@ -201,8 +202,10 @@ static bool key_is_foldable(struct text key)
     return false;
 }
 
-/* A key that is no known one, and foldable. */
-static const char *key_judge(struct scan *scan, const char *p, struct text key)
+/* A key that is no known one, and foldable. Not inlined: its array would cost each string of each
+ * call a check of the stack. */
+__attribute__((noinline, cold)) static const char *key_judge(struct scan *scan, const char *p,
+                                                             struct text key)
 {
     char folded[SCAN_KEY_MAX];
     if (!scan_is_utf8(key))

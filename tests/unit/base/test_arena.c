@@ -56,6 +56,26 @@ static void test_limit_smaller_than_a_block(void **state)
     arena_close(&arena);
 }
 
+/* Of memory that was used before, just as much as was asked for. */
+static void test_zeroed_to(void **state)
+{
+    struct arena_pool pool;
+    struct arena arena;
+    arena_pool_open(&pool, 1);
+    for (int round = 0; round < 2; round++) {
+        arena_open(&arena, &pool, 1u << 20);
+        char *start = arena_take_zeroed_to(&arena, 300, 100);
+        assert_non_null(start);
+        for (size_t i = 0; i < 100; i++)
+            assert_int_equal(start[i], 0);
+        if (round == 1)
+            assert_int_equal(start[100], 'x');
+        memset(start, 'x', 300);
+        arena_close(&arena);
+    }
+    arena_pool_close(&pool);
+}
+
 static void test_large_request_keeps_the_rest_of_the_block(void **state)
 {
     struct arena arena;
@@ -134,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_alignment),
         cmocka_unit_test(test_limit_holds),
         cmocka_unit_test(test_limit_smaller_than_a_block),
+        cmocka_unit_test(test_zeroed_to),
         cmocka_unit_test(test_large_request_keeps_the_rest_of_the_block),
         cmocka_unit_test(test_pool_recycles_up_to_its_limit),
         cmocka_unit_test(test_recycled_memory_is_out_of_bounds),

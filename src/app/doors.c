@@ -134,8 +134,10 @@ static struct worker_door *find_door(struct worker *worker, struct text name)
 
 static void close_door(struct worker_door *door)
 {
-    if (!door->closing)
+    if (!door->closing) {
+        door->failed_proxy = proxy_accept_counters(door->accept)->refused;
         proxy_accept_close(door->accept);
+    }
     door->closing = true;
     http_server_drain(door->server);
 }
@@ -144,6 +146,18 @@ void doors_close(struct worker *worker)
 {
     for (struct worker_door *door = worker->doors; door; door = door->next)
         close_door(door);
+}
+
+void doors_count(const struct worker_door *door, struct worker_door_counts *counts)
+{
+    const struct http_server_counters *server = http_server_counters(door->server);
+
+    counts->accepted += server->accepted;
+    counts->failed_tls += server->failed_tls;
+    counts->over_limit += server->refused_connections;
+    counts->failed_proxy += door->failed_proxy;
+    if (!door->closing)
+        counts->failed_proxy += proxy_accept_counters(door->accept)->refused;
 }
 
 void doors_sweep(struct worker_thread *thread)
@@ -157,7 +171,7 @@ void doors_sweep(struct worker_thread *thread)
             continue;
         }
         *at = door->next;
-        thread->accepted_before += http_server_counters(door->server)->accepted;
+        doors_count(door, &thread->counts_before);
         http_server_destroy(door->server);
         free_door(door);
     }

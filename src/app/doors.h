@@ -11,6 +11,8 @@
 void doors_apply(struct worker_thread *thread, const struct worker_plan *plan);
 /* Takes no more connections; open calls finish. */
 void doors_close(struct worker *worker);
+/* Adds what the door has counted. */
+void doors_count(const struct worker_door *door, struct worker_door_counts *counts);
 /* Doors that are closing and empty go. */
 void doors_sweep(struct worker_thread *thread);
 

@@ -92,15 +92,25 @@ static void after_wait(void *owner)
 static void measure_doors(struct worker_thread *thread)
 {
     struct worker *worker = &thread->worker;
-    uint64_t open = 0, accepted = thread->accepted_before;
+    struct worker_door_counts counts = thread->counts_before;
+    uint64_t open = 0;
 
     for (struct worker_door *door = worker->doors; door; door = door->next) {
-        const struct http_server_counters *counters = http_server_counters(door->server);
-        open += counters->open;
-        accepted += counters->accepted;
+        open += http_server_counters(door->server)->open;
+        doors_count(door, &counts);
     }
+    const struct {
+        struct text reason;
+        uint64_t count;
+    } refused[] = {{TEXT("tls"), counts.failed_tls},
+                   {TEXT("proxy_protocol"), counts.failed_proxy},
+                   {TEXT("limit"), counts.over_limit}};
     metrics_set(worker->metrics, METRIC_CONNECTIONS, open);
-    metrics_set(worker->metrics, METRIC_CONNECTIONS_ACCEPTED, accepted);
+    metrics_set(worker->metrics, METRIC_CONNECTIONS_ACCEPTED, counts.accepted);
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
+        metric_series_set(
+            metrics_series(worker->metrics, METRIC_CONNECTIONS_REFUSED, &refused[i].reason),
+            refused[i].count);
 }
 
 static void measure_upstreams(struct worker *worker)

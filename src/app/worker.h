@@ -11,6 +11,12 @@
 #include "demo/service.h"
 #include "exchange/worker.h"
 
+/* Connections of one door, or of several. */
+struct worker_door_counts {
+    uint64_t accepted;
+    uint64_t failed_tls, failed_proxy, over_limit; /* ended before there was a call */
+};
+
 struct worker_thread {
     struct worker worker;
     pthread_t thread;
@@ -18,7 +24,7 @@ struct worker_thread {
     struct health *health; /* of worker 0; NULL: nobody is asked */
     struct loop_timer tick;
     struct loop_timer drain_tick;
-    uint64_t accepted_before; /* by doors that are gone */
+    struct worker_door_counts counts_before; /* of doors that are gone */
     void (*on_drained)(void *owner, struct worker_thread *thread);
 };
 

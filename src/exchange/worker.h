@@ -57,6 +57,7 @@ struct worker_door {
     /* Who is believed about where callers come from. */
     struct network_table *forwarders; /* NULL: nobody */
     bool trusts_local, proxy_protocol;
+    uint64_t failed_proxy; /* connections without a good PROXY header, once it is closing */
     enum source_field source_field;
     bool tls;                                  /* callers speak TLS to it */
     const struct network_rules *network_rules; /* NULL: from anywhere; in `config` */

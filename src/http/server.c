@@ -438,6 +438,8 @@ static void on_failed(void *owner, enum error error)
 {
     struct http_request *request = owner;
 
+    if (error == ERROR_TLS_HANDSHAKE || error == ERROR_TLS_CERTIFICATE)
+        request->server->counters.failed_tls++;
     lose_caller(request, error);
 }
 

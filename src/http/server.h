@@ -54,6 +54,7 @@ struct http_server_events {
 struct http_server_counters {
     uint64_t accepted;
     uint64_t refused_connections; /* over limits.connections */
+    uint64_t failed_tls;          /* ended by a TLS handshake or certificate that failed */
     size_t open;
 };
 

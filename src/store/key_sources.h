@@ -16,8 +16,9 @@
 #include "store/store.h"
 #include "tables/error.h"
 
-#define KEY_SOURCES_MAX 32u /* a program has a handful of places; more is a sign, see the alerts \
-                             */
+#define KEY_SOURCES_MAX                                                      \
+    32u /* a program has a handful of places; more is a sign, see the alerts \
+         */
 #define KEY_SOURCES_OTHERS "(others)"
 
 struct key_source {

@@ -22,14 +22,14 @@ MAY_INCLUDE = {
     "http": "base tables codec net",
     "openai": "base tables codec",
     "provider": "base tables codec openai",
-    "identity": f"base tables {ADDRESS}",
+    "identity": f"base tables codec {ADDRESS}",
     "store": "base tables",
     "meter": "base tables codec openai",
     "policy": f"base tables codec openai identity store meter {ADDRESS}",
     "route": f"base tables provider {ADDRESS}",
     "ledger": f"base tables codec openai meter store identity/network.h {ADDRESS}",  # a network is a plain value
     "observe": f"base tables ledger {ADDRESS}",
-    "config": f"base tables codec provider identity/network.h identity/network_rules.h identity/source.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
+    "config": f"base tables codec provider identity/claims.h identity/jwt.h identity/network.h identity/network_rules.h identity/source.h identity/token.h {ADDRESS} net/tls.h route/rules.h",  # plain values that are config
     "demo": "base tables codec net http openai",
     "gate": "base tables openai identity meter policy route config",
     "exchange": "base tables codec net http openai provider identity policy route meter store ledger observe config gate demo",

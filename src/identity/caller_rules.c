@@ -1,0 +1,91 @@
+#include "identity/caller_rules.h"
+
+#include "base/buffer.h"
+#include "codec/json.h"
+#include "identity/claims.h"
+
+static bool rule_matches(const struct caller_rule *rule, yyjson_val *claims)
+{
+    for (size_t i = 0; i < rule->claim_count; i++) {
+        if (!claims_match(claims, rule->claims[i].name, rule->claims[i].value))
+            return false;
+    }
+    return true;
+}
+
+const struct caller_rule *caller_rules_find(const struct caller_rules *rules, yyjson_val *claims)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rule_matches(&rules->rows[i], claims))
+            return &rules->rows[i];
+    }
+    return NULL;
+}
+
+/* At most `limit` bytes, cut at a character. */
+static struct text cut(struct text text, size_t limit)
+{
+    if (text.length <= limit)
+        return text;
+    while (limit > 0 && ((unsigned char)text.data[limit] & 0xc0) == 0x80)
+        limit--;
+    return text_first(text, limit);
+}
+
+/* The template filled in, in `memory`; empty when it cannot be. */
+static struct text expand(yyjson_val *claims, struct text template, size_t limit, char *memory,
+                          size_t size)
+{
+    struct buffer out = {.data = memory, .capacity = size, .maximum = size};
+
+    return claims_expand(claims, template, &out) ? cut(buffer_text(&out), limit) : text_of(NULL, 0);
+}
+
+/* {"repository":"org/name"}; false when there is no room. */
+static bool make_tags(const struct caller_rule *rule, yyjson_val *claims, struct buffer *out)
+{
+    char memory[CLAIMS_VALUE_MAX];
+    struct json_writer json;
+
+    json_open(&json, out);
+    json_begin_object(&json);
+    for (size_t i = 0; i < rule->tag_count; i++) {
+        struct text value =
+            expand(claims, rule->tags[i].value, CALLER_TAG_VALUE_MAX, memory, sizeof memory);
+        if (text_empty(value))
+            continue;
+        json_key(&json, rule->tags[i].name);
+        json_text(&json, value);
+    }
+    json_end_object(&json);
+    return json_done(&json);
+}
+
+enum error caller_rule_apply(const struct caller_rule *rule, yyjson_val *claims,
+                             const struct caller_facts *facts, struct principal **out)
+{
+    char id[PRINCIPAL_ID_LENGTH], tags_memory[PRINCIPAL_TAGS_MAX], name_memory[CLAIMS_VALUE_MAX];
+    struct buffer tags = {
+        .data = tags_memory, .capacity = sizeof tags_memory, .maximum = sizeof tags_memory};
+    struct text name =
+        expand(claims, rule->name, PRINCIPAL_NAME_MAX, name_memory, sizeof name_memory);
+
+    *out = NULL;
+    if (!make_tags(rule, claims, &tags))
+        return ERROR_LIMIT;
+    principal_make_id(facts->issuer, facts->subject, id);
+    const struct principal principal = {
+        .proof = facts->proof,
+        .id = text_of(id, sizeof id),
+        .name = text_empty(name) ? cut(facts->subject, PRINCIPAL_NAME_MAX) : name,
+        .team = rule->team,
+        .tags = tags.length > 2 ? buffer_text(&tags) : text_of(NULL, 0), /* "{}": none */
+        .models = rule->models,
+        .issuer = cut(facts->issuer, PRINCIPAL_SUBJECT_MAX),
+        .subject = cut(facts->subject, PRINCIPAL_SUBJECT_MAX),
+        .proof_id = cut(facts->proof_id, PRINCIPAL_NAME_MAX),
+        .expires_at = facts->expires_at,
+    };
+    *out = principal_copy(&principal);
+    return *out ? ERROR_OK : ERROR_MEMORY;
+}

@@ -1,0 +1,57 @@
+/* caller_rules: which claims of a token or a certificate make its holder who, as the configuration
+ * says it.
+ *
+ * Plain values that the configuration owns; the first rule whose claims all match decides. Pure
+ * functions, any thread. */
+#ifndef IDENTITY_CALLER_RULES_H
+#define IDENTITY_CALLER_RULES_H
+
+#include <yyjson.h>
+
+#include "identity/principal.h"
+#include "tables/error.h"
+
+/* Of one issuer or listener: a token that is new is held against each. */
+#define CALLER_RULES_MAX 1024u
+/* Tags of one rule; together they have PRINCIPAL_TAGS_MAX bytes. */
+#define CALLER_TAGS_MAX 32u
+/* Bytes of one tag's value; what is longer is cut. */
+#define CALLER_TAG_VALUE_MAX 128u
+
+/* "sub: system:serviceaccount:prod:*", or a tag: its value is a template (identity/claims.h). */
+struct caller_pair {
+    struct text name, value;
+};
+
+struct caller_rule {
+    const struct caller_pair *claims; /* at least one */
+    size_t claim_count;
+    struct text team;
+    struct text name; /* a template; empty: the subject */
+    const struct caller_pair *tags;
+    size_t tag_count;
+    struct model_rules models;
+};
+
+struct caller_rules {
+    const struct caller_rule *rows;
+    size_t count;
+};
+
+/* NULL when no rule matches. */
+const struct caller_rule *caller_rules_find(const struct caller_rules *rules, yyjson_val *claims);
+
+/* What a principal is made of beside the rule. */
+struct caller_facts {
+    enum principal_proof proof;
+    struct text issuer, subject, proof_id;
+    uint64_t expires_at; /* wall nanoseconds */
+};
+
+/* The principal that the rule makes of the claims; free afterwards. A tag whose claims are missing
+ * is left out; a name then becomes the subject. ERROR_LIMIT: the tags have more than
+ * PRINCIPAL_TAGS_MAX bytes (none is left out for that: a budget may go by it). ERROR_MEMORY. */
+must_handle enum error caller_rule_apply(const struct caller_rule *rule, yyjson_val *claims,
+                                         const struct caller_facts *facts, struct principal **out);
+
+#endif

@@ -61,7 +61,9 @@ struct gathering {
     size_t rule_count, rule_room;
     size_t model_count, model_room;
     size_t budget_count, budget_room;
+    struct text *teams;
     size_t limit_count, limit_room;
+    size_t team_count, team_room;
     bool failed;
     char problem[POLICY_PROBLEM_SIZE];
 };
@@ -157,10 +159,16 @@ static void take_organisation(void *context, const struct stored_organisation *o
 static void take_team(void *context, const struct stored_team *team)
 {
     struct gathering *gathering = context;
+    struct text name = keep(gathering, team->name);
+    struct text *teams = add_place(gathering, gathering->teams, &gathering->team_count,
+                                   &gathering->team_room, sizeof(*teams));
 
-    add_models(gathering,
-               (struct policy_subject){.scope = POLICY_TEAM, .name = keep(gathering, team->name)},
-               team->allow, team->deny);
+    if (!teams)
+        return;
+    gathering->teams = teams;
+    teams[gathering->team_count - 1] = name;
+    add_models(gathering, (struct policy_subject){.scope = POLICY_TEAM, .name = name}, team->allow,
+               team->deny);
     if (text_empty(team->contact))
         return;
     struct policy_contact *contacts =
@@ -169,8 +177,8 @@ static void take_team(void *context, const struct stored_team *team)
     if (!contacts)
         return;
     gathering->contacts = contacts;
-    contacts[gathering->contact_count - 1] = (struct policy_contact){
-        .team = keep(gathering, team->name), .contact = keep(gathering, team->contact)};
+    contacts[gathering->contact_count - 1] =
+        (struct policy_contact){.team = name, .contact = keep(gathering, team->contact)};
 }
 
 /* ---- budgets and limits ---- */
@@ -430,6 +438,8 @@ static enum error put_in_force(struct policy *policy, struct gathering *gatherin
         .network_count = gathering->network_count,
         .contacts = gathering->contacts,
         .contact_count = gathering->contact_count,
+        .teams = gathering->teams,
+        .team_count = gathering->team_count,
     };
     enum error error =
         gathered ? gathered : policy_replace(policy, &definition, wall, gathering->problem);

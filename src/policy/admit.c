@@ -183,6 +183,11 @@ bool policy_allows_model(struct policy *policy, struct text team, struct text ke
     return find_forbidding(subjects, count, model) == NULL;
 }
 
+bool policy_has_team(struct policy *policy, struct text team)
+{
+    return snapshot_has_team(policy_snapshot(policy), team);
+}
+
 bool policy_restricts_models(struct policy *policy, struct text team, struct text key)
 {
     const struct subject_rules *subjects[MODEL_SUBJECTS_MAX];

@@ -164,6 +164,8 @@ must_check enum policy_verdict policy_admit(struct policy *policy, const struct 
 /* Only whether the lists of models let it pass: for showing them. */
 must_check bool policy_allows_model(struct policy *policy, struct text team, struct text key,
                                     struct text model);
+/* Whether there is a team of that name. */
+must_check bool policy_has_team(struct policy *policy, struct text team);
 /* Whether any list says something about this caller: then calls that hide their model are none of
  * his. */
 must_check bool policy_restricts_models(struct policy *policy, struct text team, struct text key);

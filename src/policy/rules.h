@@ -114,6 +114,8 @@ struct policy_definition {
     size_t network_count;
     const struct policy_contact *contacts;
     size_t contact_count;
+    const struct text *teams; /* that there are, whether or not there is a rule about them */
+    size_t team_count;
 };
 
 /* "organisation", "team", "key", "tag", "model". */

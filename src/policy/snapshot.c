@@ -95,6 +95,16 @@ static struct text limit_id(const void *item)
     return ((const struct limit_rule *)item)->limit.id;
 }
 
+static struct text team_name(const void *item)
+{
+    return *(const struct text *)item;
+}
+
+bool snapshot_has_team(const struct snapshot *snapshot, struct text name)
+{
+    return find_id_place(&snapshot->teams, name, team_name)->item != NULL;
+}
+
 struct budget_rule *snapshot_find_budget(const struct snapshot *snapshot, struct text id)
 {
     return find_id_place(&snapshot->budget_ids, id, budget_id)->item;
@@ -276,6 +286,19 @@ static enum error add_limit(struct making *making, const struct policy_limit *li
     return ERROR_OK;
 }
 
+static enum error add_teams(struct making *making)
+{
+    const struct policy_definition *definition = making->definition;
+    struct text *names = (struct text *)copy_texts(&making->snapshot->arena, definition->teams,
+                                                   definition->team_count);
+    if (names == NULL)
+        return ERROR_MEMORY;
+    for (size_t i = 0; i < definition->team_count; i++)
+        *find_id_place(&making->snapshot->teams, names[i], team_name) =
+            (struct snapshot_place){text_hash(names[i]), &names[i]};
+    return ERROR_OK;
+}
+
 static bool open_tables(struct making *making)
 {
     const struct policy_definition *definition = making->definition;
@@ -290,6 +313,7 @@ static bool open_tables(struct making *making)
            snapshot->networks != NULL &&
            open_index(arena, &snapshot->budget_ids, definition->budget_count) &&
            open_index(arena, &snapshot->limit_ids, definition->limit_count) &&
+           open_index(arena, &snapshot->teams, definition->team_count) &&
            open_index(arena, &snapshot->subjects,
                       definition->model_count + definition->budget_count + definition->limit_count +
                           definition->network_count + definition->contact_count);
@@ -312,6 +336,8 @@ static enum error fill(struct making *making)
         error = add_networks(making, &definition->networks[i]);
     for (size_t i = 0; error == ERROR_OK && i < definition->contact_count; i++)
         error = add_contact(making, &definition->contacts[i]);
+    if (error == ERROR_OK)
+        error = add_teams(making);
     if (error == ERROR_OK && snapshot->pattern_count > POLICY_PATTERNS_MAX) {
         snprintf(making->problem, making->problem_size, "limits on more than %u patterns of models",
                  POLICY_PATTERNS_MAX);

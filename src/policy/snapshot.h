@@ -73,6 +73,7 @@ struct snapshot {
     struct arena arena; /* all of it but the counters */
     struct snapshot_index subjects;
     struct snapshot_index budget_ids, limit_ids;
+    struct snapshot_index teams;              /* names, as texts */
     const struct subject_rules *organisation; /* NULL: no rules */
     struct subject_rules **patterns;          /* of models with a `*` */
     size_t pattern_count;
@@ -119,6 +120,7 @@ const struct subject_rules *snapshot_find_hashed(const struct snapshot *snapshot
 /* NULL: no rules about it. */
 const struct subject_rules *snapshot_find(const struct snapshot *snapshot, enum policy_scope scope,
                                           struct text name, struct text value);
+bool snapshot_has_team(const struct snapshot *snapshot, struct text name);
 struct budget_rule *snapshot_find_budget(const struct snapshot *snapshot, struct text id);
 struct limit_rule *snapshot_find_limit(const struct snapshot *snapshot, struct text id);
 

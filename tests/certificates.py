@@ -28,10 +28,13 @@ class Authority:
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, *names, file="leaf", days=30):
-        """Writes FILE.pem and FILE.key for the names (host names or addresses); returns both paths and the serial number."""
+        """Writes FILE.pem and FILE.key for the names (host names, addresses or URIs); returns both paths and the serial number."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = []
         for name in names:
+            if "://" in name:
+                alternatives.append(x509.UniformResourceIdentifier(name))
+                continue
             try:
                 alternatives.append(x509.IPAddress(ipaddress.ip_address(name)))
             except ValueError:

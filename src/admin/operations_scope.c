@@ -1,6 +1,7 @@
 /* Whom a budget or limit is for. */
 #include "admin/operations_parts.h"
 #include "identity/key.h"
+#include "identity/principal.h"
 #include "policy/rules.h"
 #include "store/keys.h"
 
@@ -80,7 +81,8 @@ bool operations_resolve_scope(struct operations *operations, struct operations_s
 {
     if (is_kind(scope, POLICY_TEAM))
         return operations_require_team(operations, "team", scope->value);
-    if (is_kind(scope, POLICY_KEY))
+    /* A caller without a key is known by its id alone, when it has called. */
+    if (is_kind(scope, POLICY_KEY) && !principal_id_is_valid(scope->value))
         return operations_resolve_key(operations, "key", scope->value, &scope->value);
     return true;
 }

@@ -199,6 +199,7 @@ void doors_apply(struct worker_thread *thread, const struct worker_plan *plan)
         if (door) {
             door->planned = true;
             door->metrics = wanted->metrics;
+            door->proofs = wanted->proofs;
             set_forwarders(door, wanted->forwarders);
             set_network_rules(door, plan->config, wanted->network_rules);
             door->tls = wanted->tls != NULL;

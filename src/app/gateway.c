@@ -19,6 +19,7 @@
 #include "control/alerts.h"
 #include "control/control.h"
 #include "control/credential_refresher.h"
+#include "control/issuer_refresher.h"
 #include "control/key_refresher.h"
 #include "control/ledger_thread.h"
 #include "control/policy_refresher.h"
@@ -50,6 +51,7 @@ struct gateway {
     struct route_table *routes; /* likewise */
     struct alerts *alerts;
     struct credential_refresher *credentials;
+    struct issuer_refresher *issuers;
     struct control *control;
     struct api *api;
     struct worker_thread **workers;
@@ -80,6 +82,14 @@ static void wait_credential(void *owner, struct loop *loop, void (*done)(void *t
     struct gateway *gateway = owner;
 
     credential_refresher_wait(gateway->credentials, loop, done, ticket);
+}
+
+static void wait_issuer_keys(void *owner, struct loop *loop, void (*done)(void *ticket),
+                             void *ticket)
+{
+    struct gateway *gateway = owner;
+
+    issuer_refresher_wait(gateway->issuers, loop, done, ticket);
 }
 
 static bool is_ready(void *owner, struct text *why_not)
@@ -307,11 +317,24 @@ static struct credential_pool **make_pools(struct gateway *gateway, struct confi
     return pools;
 }
 
+/* The same for the keys of issuers. A row for each. */
+static struct issuer_keys **make_issuer_keys(struct gateway *gateway, struct config *config)
+{
+    struct issuer_keys **keys =
+        ensure_memory(calloc(config->issuer_count + 1, sizeof(struct issuer_keys *)));
+    enum error error = issuer_refresher_configure(gateway->issuers, config, keys);
+
+    if (error != ERROR_OK)
+        note_error("issuers", "keys of issuers cannot be fetched: %s", error_meaning(error));
+    return keys;
+}
+
 /* Each worker gets its own copy of what was prepared. */
 static void put_into_force(struct gateway *gateway, struct config *config,
                            struct preparation *preparation)
 {
     struct credential_pool **pools = make_pools(gateway, config);
+    struct issuer_keys **issuer_keys = make_issuer_keys(gateway, config);
 
     for (unsigned i = 0; i < gateway->worker_count; i++) {
         struct worker_plan *plan =
@@ -320,6 +343,8 @@ static void put_into_force(struct gateway *gateway, struct config *config,
             plan->trust[j].tls = hold(preparation->provider_tls[j]);
             plan->trust[j].pool = credential_pool_hold(pools[j]);
         }
+        for (size_t j = 0; j < config->issuer_count; j++)
+            plan->issuer_keys[j] = issuer_keys_hold(issuer_keys[j]);
         for (size_t j = 0; j < config->listener_count; j++) {
             int *descriptor = &preparation->descriptors[j * gateway->worker_count + i];
             plan->doors[j] = (struct worker_door_plan){
@@ -327,6 +352,7 @@ static void put_into_force(struct gateway *gateway, struct config *config,
                 .descriptor = *descriptor,
                 .tls = hold(preparation->door_tls[j]),
                 .metrics = config->listeners[j].metrics,
+                .proofs = config->listeners[j].proofs,
                 .forwarders = &config->listeners[j].forwarders,
                 .network_rules = config->listeners[j].network_rules,
             };
@@ -338,6 +364,9 @@ static void put_into_force(struct gateway *gateway, struct config *config,
     for (size_t j = 0; j < config->provider_count; j++)
         credential_pool_release(pools[j]);
     free(pools);
+    for (size_t j = 0; j < config->issuer_count; j++)
+        issuer_keys_release(issuer_keys[j]);
+    free(issuer_keys);
     for (size_t i = 0; gateway->config && i < gateway->config->listener_count; i++)
         tls_context_release(gateway->door_tls[i]);
     free(gateway->door_tls);
@@ -468,11 +497,14 @@ static enum error start_beside(struct gateway *gateway, struct config *config, c
         error = alerts_start(&alerts, &gateway->alerts);
     if (error == ERROR_OK)
         error = credential_refresher_start(&gateway->credentials);
+    if (error == ERROR_OK)
+        error = issuer_refresher_start(&gateway->issuers);
     const struct control_settings control = {.ledger = gateway->ledger,
                                              .keys = gateway->key_refresher,
                                              .policy = gateway->policy_refresher,
                                              .alerts = gateway->alerts,
                                              .credentials = gateway->credentials,
+                                             .issuers = gateway->issuers,
                                              .metrics = gateway->metrics};
     const struct ledger_thread_options threads = {
         .access_log = gateway->access_log, .access_log_brief = gateway->settings.access_log_brief};
@@ -509,7 +541,8 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
             .policy = policy_refresher_policy(gateway->policy_refresher),
             .metrics = metrics_worker(gateway->metrics, i),
             .model_lists = gateway->model_lists,
-            .services = {find_object, wait_credential, is_ready, write_metrics, gateway},
+            .services = {find_object, wait_credential, wait_issuer_keys, is_ready, write_metrics,
+                         gateway},
             .dns_servers = config->dns.servers,
             .dns_timeout = config->dns.timeout,
             .on_drained = on_drained,
@@ -570,6 +603,7 @@ static void end_threads(struct gateway *gateway)
     if (gateway->control)
         control_stop(gateway->control);
     credential_refresher_stop(gateway->credentials);
+    issuer_refresher_stop(gateway->issuers);
     for (unsigned i = 0; i < gateway->started_count; i++)
         worker_free(gateway->workers[i]);
     gateway->started_count = 0;

@@ -43,6 +43,7 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     thread->on_drained = settings->on_drained;
     random_bytes(&worker->random, sizeof(worker->random));
     worker->key_memory = key_memory_create();
+    worker->token_memory = token_memory_create();
     worker->loop = loop_create();
     arena_pool_open(&worker->arena_pool, ARENA_BLOCKS_KEPT);
     buffer_open(&worker->scratch, WORKER_SCRATCH_MAXIMUM);
@@ -50,7 +51,7 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     if (worker->loop)
         worker->resolver =
             resolver_create(worker->loop, settings->dns_servers, settings->dns_timeout);
-    if (worker->key_memory && worker->resolver &&
+    if (worker->key_memory && worker->token_memory && worker->resolver &&
         buffer_reserve(&worker->scratch, WORKER_SCRATCH_MAXIMUM) &&
         demo_service_create(worker->loop, &thread->demo) == ERROR_OK)
         return thread;
@@ -72,6 +73,7 @@ void worker_free(struct worker_thread *thread)
     buffer_close(&worker->scratch);
     arena_pool_close(&worker->arena_pool);
     key_memory_destroy(worker->key_memory);
+    token_memory_destroy(worker->token_memory);
     free(thread);
 }
 
@@ -179,6 +181,10 @@ static void adopt(void *owner)
         upstreams_create(worker->loop, worker->resolver, plan->config, plan->book, plan->routes,
                          plan->trust, demo_service_open, thread->demo);
 
+    if (upstreams && !upstreams_set_issuers(upstreams, plan->issuer_keys)) {
+        upstreams_release(upstreams);
+        upstreams = NULL;
+    }
     if (!upstreams) {
         note_error("worker",
                    "worker %u has no memory for configuration %llu and goes on with the old one",
@@ -210,6 +216,7 @@ struct worker_plan *worker_plan_create(struct config *config, struct price_book 
     plan->book = price_book_acquire(book);
     plan->routes = route_table_hold(routes);
     plan->trust = ensure_memory(calloc(config->provider_count, sizeof(*plan->trust)));
+    plan->issuer_keys = ensure_memory(calloc(config->issuer_count + 1, sizeof(*plan->issuer_keys)));
     plan->doors = ensure_memory(calloc(config->listener_count, sizeof(*plan->doors)));
     return plan;
 }
@@ -220,12 +227,15 @@ void worker_plan_free(struct worker_plan *plan)
         tls_context_release(plan->trust[i].tls);
         credential_pool_release(plan->trust[i].pool);
     }
+    for (size_t i = 0; i < plan->config->issuer_count; i++)
+        issuer_keys_release(plan->issuer_keys[i]);
     for (size_t i = 0; i < plan->door_count; i++)
         tls_context_release(plan->doors[i].tls);
     price_book_release(plan->book);
     route_table_release(plan->routes);
     config_release(plan->config);
     free(plan->trust);
+    free(plan->issuer_keys);
     free(plan->doors);
     free(plan);
 }

@@ -49,17 +49,19 @@ struct worker_door_plan {
     int descriptor;   /* bound and listening; -1: the door of that name stays open as it is */
     struct tls_context *tls; /* held by the plan; NULL: plain */
     enum config_metrics metrics;
+    uint32_t proofs;
     const struct config_forwarders *forwarders; /* in plan->config */
     const struct network_rules *network_rules;  /* the same */
 };
 
 /* A configuration as one worker shall adopt it. */
 struct worker_plan {
-    struct worker_thread *thread; /* whose it is, once worker_adopt was called */
-    struct config *config;        /* held */
-    struct price_book *book;      /* held */
-    struct route_table *routes;   /* held */
-    struct upstream_trust *trust; /* a row for each provider, contexts held */
+    struct worker_thread *thread;     /* whose it is, once worker_adopt was called */
+    struct config *config;            /* held */
+    struct price_book *book;          /* held */
+    struct route_table *routes;       /* held */
+    struct upstream_trust *trust;     /* a row for each provider, contexts held */
+    struct issuer_keys **issuer_keys; /* a row for each issuer, held */
     struct worker_door_plan *doors;
     size_t door_count; /* as many as config->listener_count at most */
 };

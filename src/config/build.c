@@ -119,6 +119,7 @@ static void build_listeners(struct settings_reader *reader, const struct setting
         check_client_certificate(reader, &from[i], &listeners[i]);
         build_forwarders(reader, config, &from[i], &listeners[i].forwarders);
         build_network_rules(reader, config, &from[i], &listeners[i]);
+        build_identify(reader, settings, &from[i], &listeners[i]);
         report_leave(reader->report, mark);
     }
     report_leave(reader->report, top);
@@ -249,6 +250,7 @@ void build_snapshot(struct settings_reader *reader, const struct settings *setti
     build_networks(reader, settings, config);
     build_listeners(reader, settings, config);
     build_admin(reader, &settings->admin, config);
+    build_issuers(reader, settings, config);
     build_dns(reader, &settings->dns, config);
     config->catalog_path = settings->prices.catalog.text;
     config->unpriced_models = (enum config_unpriced)settings->prices.unpriced_models.choice;

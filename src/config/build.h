@@ -35,6 +35,15 @@ void build_vertex(struct settings_reader *reader, const struct settings_provider
 /* Where the provider's location answers; data NULL when memory is short. */
 struct text build_vertex_url(struct settings_reader *reader,
                              const struct config_provider *provider);
+/* build_issuers.c */
+void build_issuers(struct settings_reader *reader, const struct settings *settings,
+                   struct config *config);
+/* build_callers.c: the report stands above "callers". */
+void build_callers(struct settings_reader *reader, const struct settings_caller *callers,
+                   size_t count, struct caller_rules *out);
+/* build_callers.c: how callers say who they are at a listener, its certificates are known. */
+void build_identify(struct settings_reader *reader, const struct settings *settings,
+                    const struct settings_listener *from, struct config_listener *listener);
 /* build_webhooks.c */
 void build_webhooks(struct settings_reader *reader, const struct settings *settings,
                     struct config *config);

@@ -140,6 +140,70 @@ static bool same_rules(const struct config_listener *old, const struct config_li
     return same;
 }
 
+static bool same_texts(const struct text *old, size_t old_count, const struct text *new,
+                       size_t new_count)
+{
+    bool same = old_count == new_count;
+    for (size_t i = 0; same && i < new_count; i++)
+        same = text_equal(old[i], new[i]);
+    return same;
+}
+
+static bool same_pairs(const struct caller_pair *old, size_t old_count,
+                       const struct caller_pair *new, size_t new_count)
+{
+    bool same = old_count == new_count;
+    for (size_t i = 0; same && i < new_count; i++)
+        same = text_equal(old[i].name, new[i].name) && text_equal(old[i].value, new[i].value);
+    return same;
+}
+
+static bool same_caller(const struct caller_rule *old, const struct caller_rule *new)
+{
+    return same_pairs(old->claims, old->claim_count, new->claims, new->claim_count) &&
+           same_pairs(old->tags, old->tag_count, new->tags, new->tag_count) &&
+           text_equal(old->team, new->team) && text_equal(old->name, new->name) &&
+           same_texts(old->models.allowed, old->models.allowed_count, new->models.allowed,
+                      new->models.allowed_count) &&
+           same_texts(old->models.denied, old->models.denied_count, new->models.denied,
+                      new->models.denied_count);
+}
+
+static bool same_callers(const struct caller_rules *old, const struct caller_rules *new)
+{
+    bool same = old->count == new->count;
+    for (size_t i = 0; same && i < new->count; i++)
+        same = same_caller(&old->rows[i], &new->rows[i]);
+    return same;
+}
+
+bool config_same_key_source(const struct config_issuer *a, const struct config_issuer *b)
+{
+    return text_equal(a->terms.issuer, b->terms.issuer) && text_equal(a->jwks_url, b->jwks_url) &&
+           text_equal(a->jwks_file, b->jwks_file) && text_equal(a->authority, b->authority) &&
+           text_equal(a->bearer_file, b->bearer_file) && a->refresh == b->refresh;
+}
+
+static void compare_issuer(const void *old_item, const void *new_item, struct buffer *changes)
+{
+    const struct config_issuer *old = old_item;
+    const struct config_issuer *new = new_item;
+    const struct issuer_terms *before = &old->terms, *after = &new->terms;
+    add_change(changes, text_equal(before->issuer, after->issuer), "issuer");
+    add_change(changes,
+               same_texts(before->audiences, before->audience_count, after->audiences,
+                          after->audience_count),
+               "audiences");
+    add_change(changes, config_same_key_source(old, new), "where its keys are");
+    add_change(changes, before->algorithms == after->algorithms, "algorithms");
+    add_change(changes,
+               before->clock_skew == after->clock_skew &&
+                   before->token_lifetime == after->token_lifetime &&
+                   before->keys_good_for == after->keys_good_for,
+               "times");
+    add_change(changes, same_callers(&before->rules, &after->rules), "callers");
+}
+
 static void compare_listener(const void *old_item, const void *new_item, struct buffer *changes)
 {
     const struct config_listener *old = old_item;
@@ -158,6 +222,9 @@ static void compare_listener(const void *old_item, const void *new_item, struct 
     add_change(changes, old->metrics == new->metrics, "metrics");
     add_change(changes, same_forwarders(&old->forwarders, &new->forwarders), "forwarders");
     add_change(changes, same_rules(old, new), "network_rules");
+    add_change(changes, old->proofs == new->proofs, "identify");
+    add_change(changes, same_callers(&old->certificate_callers, &new->certificate_callers),
+               "callers");
 }
 
 static bool same_headers(const struct config_provider *old, const struct config_provider *new)
@@ -302,15 +369,6 @@ static void compare_webhook(const void *old_item, const void *new_item, struct b
     add_change(changes, same_secret(old->secret, new->secret), "secret");
 }
 
-static bool same_texts(const struct text *old, size_t old_count, const struct text *new,
-                       size_t new_count)
-{
-    bool same = old_count == new_count;
-    for (size_t i = 0; same && i < new_count; i++)
-        same = text_equal(old[i], new[i]);
-    return same;
-}
-
 static bool same_condition(const struct route_condition *old, const struct route_condition *new)
 {
     bool same =
@@ -386,7 +444,8 @@ struct things {
 _Static_assert(offsetof(struct config_listener, name) == 0 &&
                    offsetof(struct config_provider, name) == 0 &&
                    offsetof(struct config_model, name) == 0 &&
-                   offsetof(struct config_webhook, name) == 0,
+                   offsetof(struct config_webhook, name) == 0 &&
+                   offsetof(struct config_issuer, terms.name) == 0,
                "things begin with their name");
 
 static const struct text *thing_at(const struct things *things, size_t index)
@@ -497,6 +556,12 @@ static struct things models_of(const struct config *config)
                            compare_model};
 }
 
+static struct things issuers_of(const struct config *config)
+{
+    return (struct things){"issuer", config->issuers, config->issuer_count,
+                           sizeof(*config->issuers), compare_issuer};
+}
+
 static struct things webhooks_of(const struct config *config)
 {
     return (struct things){"webhook", config->webhooks, config->webhook_count,
@@ -515,9 +580,10 @@ static void compare_key(struct buffer *out, const char *path, uint64_t old, uint
 void config_describe_difference(const struct config *old, const struct config *new,
                                 struct buffer *out)
 {
-    struct things before[] = {networks_of(old),  listeners_of(old), admin_of(old),
-                              providers_of(old), models_of(old),    webhooks_of(old)};
-    struct things after[] = {networks_of(new),  listeners_of(new), admin_of(new),
+    struct things before[] = {networks_of(old), listeners_of(old), admin_of(old),
+                              issuers_of(old),  providers_of(old), models_of(old),
+                              webhooks_of(old)};
+    struct things after[] = {networks_of(new),  listeners_of(new), admin_of(new),   issuers_of(new),
                              providers_of(new), models_of(new),    webhooks_of(new)};
     compare_key(out, "workers", old->workers, new->workers);
     for (size_t i = 0; i < ARRAY_LENGTH(after); i++)
@@ -526,6 +592,8 @@ void config_describe_difference(const struct config *old, const struct config *n
         buffer_append_format(out, "calls without a model go to provider %.*s\n",
                              TEXT_ARG(new->default_provider->name));
     compare_sections(out, old, new);
+    compare_key(out, "token_exchange.lifetime", old->exchanged_key_lifetime,
+                new->exchanged_key_lifetime);
     compare_key(out, "drain_timeout", old->drain_timeout, new->drain_timeout);
     compare_key(out, "dns.timeout", old->dns.timeout, new->dns.timeout);
     if (!same_path(old->dns.servers, new->dns.servers))

@@ -1,5 +1,5 @@
-/* endpoint: base URLs of providers and of proxies, taken apart. For config/, and for who reads URLs as
- * it does. */
+/* endpoint: base URLs of providers and of proxies, taken apart. For config/, and for who reads URLs
+ * as it does. */
 #ifndef CONFIG_ENDPOINT_H
 #define CONFIG_ENDPOINT_H
 

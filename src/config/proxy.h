@@ -1,4 +1,5 @@
-/* proxy: which CONNECT proxy calls to a provider go through. Within config/ only, but for proxy_is_excepted. */
+/* proxy: which CONNECT proxy calls to a provider go through. Within config/ only, but for
+ * proxy_is_excepted. */
 #ifndef CONFIG_PROXY_H
 #define CONFIG_PROXY_H
 

@@ -57,6 +57,28 @@ struct settings_network_rule {
     struct settings_value allow, deny, mode;
 };
 
+/* Who the holder of a token or certificate is. */
+struct settings_caller {
+    struct settings_entry entry;
+    struct settings_text *claims, *tags, *models, *denied;
+    size_t claim_count, tag_count, model_count, denied_count;
+    struct settings_value team, name;
+};
+
+struct settings_issuer {
+    struct settings_entry entry;
+    struct settings_value issuer, jwks_url, jwks_file, authority, bearer_file;
+    struct settings_text *audiences, *algorithms;
+    size_t audience_count, algorithm_count;
+    uint64_t clock_skew, token_lifetime, refresh, keys_good_for;
+    struct settings_caller *callers;
+    size_t caller_count;
+};
+
+struct settings_token_exchange {
+    uint64_t lifetime;
+};
+
 struct settings_listener {
     struct settings_entry entry;
     struct settings_network_rule *network_rules;
@@ -65,6 +87,10 @@ struct settings_listener {
     struct settings_forwarders forwarders;
     struct settings_certificate *certificates;
     size_t certificate_count;
+    struct settings_text *identify;
+    size_t identify_count;
+    struct settings_caller *callers;
+    size_t caller_count;
 };
 
 struct settings_header {
@@ -223,6 +249,9 @@ struct settings {
     struct settings_listener *listeners;
     size_t listener_count;
     struct settings_listener admin;
+    struct settings_issuer *issuers;
+    size_t issuer_count;
+    struct settings_token_exchange token_exchange;
     struct settings_provider *providers;
     size_t provider_count;
     struct settings_model *models;

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "identity/network_rules.h"
 #include "identity/source.h"
+#include "identity/token.h"
 #include "net/address.h"
 #include "net/tls.h"
 #include "route/rules.h"
@@ -73,6 +74,16 @@ struct config_listener {
     /* As written, for comparing two configurations. */
     const struct config_network_rule *written_rules;
     size_t written_rule_count;
+    uint32_t proofs; /* bits of enum principal_proof: what is accepted here */
+    struct caller_rules certificate_callers; /* who the holders of client certificates are */
+};
+
+/* Whose tokens say who calls. */
+struct config_issuer {
+    struct issuer_terms terms;
+    struct text jwks_url, jwks_file;    /* both empty: what the issuer's discovery document says */
+    struct text authority, bearer_file; /* empty: none */
+    uint64_t refresh;
 };
 
 /* Where calls to a provider go. */
@@ -313,6 +324,9 @@ struct config {
     size_t listener_count; /* at least 1 */
     /* Where administrators connect; address.length 0: DATA/admin.sock. */
     struct config_listener admin;
+    const struct config_issuer *issuers;
+    size_t issuer_count;
+    uint64_t exchanged_key_lifetime; /* of keys in return for tokens; 0: none are given out */
     const struct config_provider *providers;
     size_t provider_count;             /* at least 1 */
     const struct config_model *models; /* in the file's order */
@@ -361,6 +375,9 @@ const struct config_network *config_find_network(const struct config *config, st
 
 /* Whether both say the same of where a credential comes from; name, weight and limits aside. */
 bool config_same_credential(const struct config_credential *a, const struct config_credential *b);
+
+/* Whether both say the same of where an issuer's keys come from. */
+bool config_same_key_source(const struct config_issuer *a, const struct config_issuer *b);
 
 /* What changed from `old` to `new`, one sentence a line, for the note that a reload writes. No
  * secret is shown, only that it changed. Appends nothing when nothing changed. */

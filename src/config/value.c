@@ -336,6 +336,11 @@ void value_check_name(struct settings_reader *reader, const struct document_node
         fault = "a model name is not empty and has no spaces";
     else if (kind[0] == 'm' && text_find(name, TEXT("**")) >= 0)
         fault = "`**` in a pattern means no more than `*`; write one";
+    else if (kind[0] == 'c' && (text_empty(name) || has_control_character(name)))
+        fault = "not the name of a claim, nor a JSON pointer such as /kubernetes.io/namespace";
+    else if (kind[0] == 't' && (text_empty(name) || name.length > 64 || has_space(name) ||
+                                text_find_char(name, '=') >= 0))
+        fault = "a tag's name has 1 to 64 characters, no space and no `=`";
     if (fault)
         report_error(reader->report, node->key_place, "%s", fault);
 }

@@ -33,6 +33,20 @@ static void measure_credential(void *owner, const struct pool_member_state *stat
     metric_series_set(metrics_series(process, METRIC_CREDENTIAL_REFRESHES, bad), state->failures);
 }
 
+static void measure_issuer(void *owner, const struct issuer_state *state)
+{
+    struct metrics_worker *process = owner;
+    const struct text good[] = {state->name, TEXT("success")};
+    const struct text bad[] = {state->name, TEXT("failure")};
+
+    metric_series_set(metrics_series(process, METRIC_ISSUER_UP, &state->name), state->up);
+    metric_series_set(metrics_series(process, METRIC_ISSUER_KEYS, &state->name), state->keys);
+    metric_series_set(metrics_series(process, METRIC_ISSUER_FETCHED_AT, &state->name),
+                      state->fetched_at);
+    metric_series_set(metrics_series(process, METRIC_ISSUER_FETCHES, good), state->fetches);
+    metric_series_set(metrics_series(process, METRIC_ISSUER_FETCHES, bad), state->failures);
+}
+
 static void measure(struct control *control)
 {
     struct metrics_worker *process = metrics_process(control->settings.metrics);
@@ -52,6 +66,7 @@ static void measure(struct control *control)
     metrics_set(process, METRIC_POLICY_UP, policy.working);
     alerts_write_metrics(control->settings.alerts, process);
     credential_refresher_visit(control->settings.credentials, measure_credential, process);
+    issuer_refresher_visit(control->settings.issuers, measure_issuer, process);
 }
 
 static void step(void *owner)

@@ -8,6 +8,7 @@
 
 #include "control/alerts.h"
 #include "control/credential_refresher.h"
+#include "control/issuer_refresher.h"
 #include "control/key_refresher.h"
 #include "control/policy_refresher.h"
 #include "ledger/ledger.h"
@@ -23,6 +24,7 @@ struct control_settings {
     struct policy_refresher *policy;
     struct alerts *alerts;
     struct credential_refresher *credentials;
+    struct issuer_refresher *issuers;
     struct metrics *metrics;
 };
 

@@ -173,6 +173,10 @@ static bool set_options(struct call *call, const char *url)
     else
         fetch_set_proxy(curl, request->url);
     fetch_set_trust(curl);
+    if (request->authority) {
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, request->authority);
+        (void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+    }
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, call->error);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);

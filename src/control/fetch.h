@@ -36,7 +36,9 @@ struct fetch_request {
     struct text body;                            /* empty: none; else its content-type is a field */
     struct text lines; /* further header lines, each ended by CR LF: a signature */
     bool metadata;     /* no proxy, the shorter time-out */
-    const bool *stop;  /* set by another thread (atomically): give up. NULL: never */
+    const char
+        *authority;   /* PEM file of who signs the server's certificate; NULL: the usual ones */
+    const bool *stop; /* set by another thread (atomically): give up. NULL: never */
 };
 
 struct fetch_answer {

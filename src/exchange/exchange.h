@@ -85,6 +85,7 @@ struct exchange_target {
 
 struct attempt;
 struct left;
+struct caller_wait;
 
 /* credentials.c: what the next attempt is given, and what was tried before. */
 struct exchange_credentials {
@@ -125,11 +126,15 @@ struct exchange {
     const struct http1_head *borrowed_head; /* of a mirror, while its request is made */
 
     /* who: copies, because a key may be replaced while the exchange lives */
-    bool known; /* his key is good: he may hear of teams, rules and models */
-    struct text key_id, team;
-    struct model_rules models;     /* of the key */
-    struct refusal_rule rule;      /* that refuses */
+    bool known;                /* he has proved who he is: he may hear of teams, rules and models */
+    struct text key_id, team;  /* of a caller without a key `key_id` is the principal's */
+    struct model_rules models; /* of the key */
+    struct refusal_rule rule;  /* that refuses */
     struct text observed_networks; /* JSON objects, what observed rules would have refused */
+    enum principal_proof proof;
+    uint64_t proof_expires;          /* wall; 0: never */
+    struct caller_wait *caller_wait; /* for the keys of an issuer */
+    uint64_t caller_waits_until;     /* loop_now; 0: it never waited */
 
     /* the body */
     enum exchange_body body_kind;

@@ -208,6 +208,7 @@ static enum step_result open_json(struct exchange *exchange)
         return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
                                (struct refusal_context){.limit = head->content_length});
     http_request_accept_body(exchange->request);
+    http_request_resume_body(exchange->request); /* it was held up while the caller was looked up */
     return STEP_WAIT;
 }
 
@@ -224,6 +225,7 @@ static enum step_result open_form(struct exchange *exchange)
     multipart_open(&exchange->form, boundary);
     exchange->form_open = true;
     http_request_accept_body(exchange->request);
+    http_request_resume_body(exchange->request);
     return STEP_WAIT;
 }
 

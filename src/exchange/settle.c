@@ -6,6 +6,7 @@
  * the journal counts it. */
 #include "base/clock.h"
 #include "exchange/bill.h"
+#include "exchange/caller.h"
 #include "exchange/count.h"
 #include "exchange/credentials.h"
 #include "exchange/hedge.h"
@@ -152,6 +153,7 @@ enum step_result settle_step(struct exchange *exchange)
     hedge_drop(exchange);
     struct attempt *attempt = exchange->attempt;
     credentials_forget_wait(exchange);
+    caller_forget_wait(exchange);
     note_attempt(exchange);
     if (attempt)
         attempt_note(attempt);

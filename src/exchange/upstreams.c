@@ -152,6 +152,17 @@ struct upstreams *upstreams_create(struct loop *loop, struct resolver *resolver,
     return NULL;
 }
 
+bool upstreams_set_issuers(struct upstreams *upstreams, struct issuer_keys *const *keys)
+{
+    const struct config *config = upstreams->config;
+
+    upstreams->issuers = calloc(config->issuer_count + 1, sizeof(*upstreams->issuers));
+    for (size_t i = 0; upstreams->issuers && i < config->issuer_count; i++)
+        upstreams->issuers[i] =
+            (struct token_issuer){&config->issuers[i].terms, issuer_keys_hold(keys[i])};
+    return upstreams->issuers != NULL;
+}
+
 struct upstreams *upstreams_hold(struct upstreams *upstreams)
 {
     upstreams->holders++;
@@ -172,6 +183,9 @@ void upstreams_release(struct upstreams *upstreams)
         if (upstreams->extra)
             secret_free(upstreams->extra[i]);
     }
+    for (size_t i = 0; upstreams->issuers && i < upstreams->config->issuer_count; i++)
+        issuer_keys_release(upstreams->issuers[i].keys);
+    free(upstreams->issuers);
     free(upstreams->rows);
     free(upstreams->extra);
     price_book_release(upstreams->book);

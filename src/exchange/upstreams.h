@@ -7,6 +7,7 @@
 
 #include "config/snapshot.h"
 #include "http/client.h"
+#include "identity/token.h"
 #include "meter/price_book.h"
 #include "provider/credential_pool.h"
 #include "route/place.h"
@@ -33,6 +34,8 @@ struct upstreams {
     struct route_table *routes; /* what is known of their models' targets; held */
     struct upstream *rows;      /* as many as config->provider_count, same order */
     struct secret **extra;      /* backs settings.extra_lines */
+    /* Whose tokens say who calls: as many as config->issuer_count, same order; keys held. */
+    struct token_issuer *issuers;
     size_t holders;
 };
 
@@ -43,6 +46,9 @@ must_check struct upstreams *upstreams_create(struct loop *loop, struct resolver
                                               struct route_table *routes,
                                               const struct upstream_trust *trust,
                                               int (*open_internal)(void *owner), void *open_owner);
+/* The keys of the configuration's issuers, a row for each, held here too. Before the first call.
+ * False when out of memory. */
+must_check bool upstreams_set_issuers(struct upstreams *upstreams, struct issuer_keys *const *keys);
 struct upstreams *upstreams_hold(struct upstreams *upstreams);
 void upstreams_release(struct upstreams *upstreams);
 

@@ -15,6 +15,7 @@
 #include "http/server.h"
 #include "identity/key_table.h"
 #include "identity/source.h"
+#include "identity/token_memory.h"
 #include "ledger/journal.h"
 #include "ledger/object.h"
 #include "net/loop.h"
@@ -39,6 +40,9 @@ struct worker_services {
      * some seconds; always, and once. */
     void (*wait_credential)(void *owner, struct loop *loop, void (*done)(void *ticket),
                             void *ticket);
+    /* The same for the keys of issuers of tokens. */
+    void (*wait_issuer_keys)(void *owner, struct loop *loop, void (*done)(void *ticket),
+                             void *ticket);
     /* True when the process accepts calls: ledger writable, not draining. Any thread. */
     bool (*is_ready)(void *owner, struct text *why_not);
     /* Writes /metrics. Any thread. */
@@ -54,6 +58,7 @@ struct worker_door {
     char *name_buffer;
     struct proxy_accept *accept; /* in front of the server, with which it goes */
     enum config_metrics metrics;
+    uint32_t proofs; /* bits of enum principal_proof: what is accepted here */
     /* Who is believed about where callers come from. */
     struct network_table *forwarders; /* NULL: nobody */
     bool trusts_local, proxy_protocol;
@@ -83,6 +88,7 @@ struct worker {
     struct journal *journal;
     struct key_table *keys;
     struct key_memory *key_memory;
+    struct token_memory *token_memory;
     struct policy *policy;
     struct metrics_worker *metrics;
     struct route_random random;             /* seeded by who makes the worker */

@@ -615,6 +615,11 @@ const struct address *http_request_peer(const struct http_request *request)
     return &request->peer;
 }
 
+bool http_request_certificate(const struct http_request *request, struct buffer *der)
+{
+    return connection_certificate(request->connection, der);
+}
+
 bool http_request_has_body(const struct http_request *request)
 {
     return request->parser.head.framing != HTTP1_NO_BODY;

@@ -86,6 +86,8 @@ const struct http_server_counters *http_server_counters(const struct http_server
 void http_request_set_owner(struct http_request *request, void *owner);
 const struct http1_head *http_request_head(const struct http_request *request);
 const struct address *http_request_peer(const struct http_request *request);
+/* Appends the caller's verified client certificate as DER; false when it has shown none. */
+must_check bool http_request_certificate(const struct http_request *request, struct buffer *der);
 /* True when a body follows or is arriving. */
 bool http_request_has_body(const struct http_request *request);
 /* Sends 100 Continue once where it was expected; otherwise nothing. */

@@ -791,6 +791,11 @@ uint64_t connection_bytes_sent(const struct connection *connection)
     return connection->sent;
 }
 
+bool connection_certificate(const struct connection *connection, struct buffer *der)
+{
+    return connection->tls && tls_session_certificate(connection->tls, der);
+}
+
 bool connection_tls_resumed(const struct connection *connection)
 {
     return connection->tls && tls_session_is_resumed(connection->tls);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/text.h"
 #include "net/address.h"
 #include "net/loop.h"
@@ -100,6 +101,8 @@ const struct address *connection_peer(const struct connection *connection);
 uint64_t connection_bytes_received(const struct connection *connection);
 uint64_t connection_bytes_sent(const struct connection *connection);
 /* True when TLS resumed an earlier session. */
+/* As tls_session_certificate; false without TLS. */
+must_check bool connection_certificate(const struct connection *connection, struct buffer *der);
 bool connection_tls_resumed(const struct connection *connection);
 /* Detail of the last failure for people ("certificate has expired: CN=..."); empty when none. Valid
  * until the turn ends. */

@@ -260,6 +260,19 @@ bool tls_session_is_stale(struct tls_session *session)
     return session_outcome(session, result) != TLS_WANTS_READ;
 }
 
+bool tls_session_certificate(const struct tls_session *session, struct buffer *der)
+{
+    X509 *certificate = session->open ? SSL_get0_peer_certificate(session->ssl) : NULL;
+    unsigned char *bytes = NULL;
+
+    if (!certificate || SSL_get_verify_result(session->ssl) != X509_V_OK)
+        return false;
+    int length = i2d_X509(certificate, &bytes);
+    bool good = length > 0 && buffer_append(der, text_of((const char *)bytes, (size_t)length));
+    OPENSSL_free(bytes);
+    return good;
+}
+
 bool tls_session_is_resumed(const struct tls_session *session)
 {
     return SSL_session_reused(session->ssl) == 1;

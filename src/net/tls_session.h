@@ -5,6 +5,7 @@
 #ifndef NET_TLS_SESSION_H
 #define NET_TLS_SESSION_H
 
+#include "base/buffer.h"
 #include "net/tls.h"
 
 struct tls_session;
@@ -40,6 +41,9 @@ bool tls_session_has_pending(const struct tls_session *session);
  * count). */
 bool tls_session_is_stale(struct tls_session *session);
 bool tls_session_is_resumed(const struct tls_session *session);
+/* Appends the certificate that the other side has shown, as DER, where it was verified; false when
+ * there is none, or no room. A resumed conversation has that of its first. */
+must_check bool tls_session_certificate(const struct tls_session *session, struct buffer *der);
 enum error tls_session_error(const struct tls_session *session);
 /* For people; valid while the session is. */
 const char *tls_session_detail(const struct tls_session *session);

@@ -261,7 +261,8 @@ static inline void road_open(struct road *road, const char *yaml)
     worker->upstreams = upstreams_create(worker->loop, NULL, road->config, road->book, road->routes,
                                          road->trust, road_dial, road);
     assert_non_null(worker->upstreams);
-    road->door = (struct worker_door){.worker = worker, .name = TEXT("main")};
+    road->door =
+        (struct worker_door){.worker = worker, .name = TEXT("main"), .proofs = 1u << PRINCIPAL_KEY};
     assert_int_equal(http_server_create(worker->loop, -1, NULL, &limits, &exchange_server_events,
                                         &road->door, &road->door.server),
                      ERROR_OK);

@@ -12,6 +12,7 @@ struct desk {
     struct policy_refresher *policy;
     struct alerts *alerts;
     struct credential_refresher *credentials;
+    struct issuer_refresher *issuers;
     struct metrics *metrics;
     struct control *control;
     unsigned answers;
@@ -32,11 +33,13 @@ static void open_desk(struct desk *desk, void **state)
     const struct alerts_settings alerts = {.data = fixture->data, .ledger = desk->ledger};
     assert_int_equal(alerts_start(&alerts, &desk->alerts), ERROR_OK);
     assert_int_equal(credential_refresher_start(&desk->credentials), ERROR_OK);
+    assert_int_equal(issuer_refresher_start(&desk->issuers), ERROR_OK);
     const struct control_settings settings = {.ledger = desk->ledger,
                                               .keys = desk->keys,
                                               .policy = desk->policy,
                                               .alerts = desk->alerts,
                                               .credentials = desk->credentials,
+                                              .issuers = desk->issuers,
                                               .metrics = desk->metrics};
     assert_int_equal(control_start(&settings, &desk->control), ERROR_OK);
 }
@@ -45,6 +48,7 @@ static void close_desk(struct desk *desk)
 {
     control_stop(desk->control);
     credential_refresher_stop(desk->credentials);
+    issuer_refresher_stop(desk->issuers);
     loop_destroy(desk->loop); /* what was answered too late is delivered here */
     alerts_stop(desk->alerts);
     policy_refresher_destroy(desk->policy);

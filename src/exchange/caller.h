@@ -1,0 +1,23 @@
+/* caller: how a call finds out who makes it; parts of the step identify. The worker's thread only.
+ */
+#ifndef EXCHANGE_CALLER_H
+#define EXCHANGE_CALLER_H
+
+#include "exchange/exchange.h"
+
+/* The caller is this one: what it says is copied. Where memory is short, or its team is none, the
+ * call is refused. */
+enum step_result caller_let_in(struct exchange *exchange, const struct principal *principal);
+/* The same for the record of a call that is refused. */
+void caller_note(struct exchange *exchange, const struct principal *principal);
+
+/* Who sent the key. */
+enum step_result caller_by_key(struct exchange *exchange, struct text sent);
+/* Who sent the token: by the issuers of the configuration. May wait for an issuer's keys, with the
+ * body held up meanwhile. */
+enum step_result caller_by_token(struct exchange *exchange, struct text sent);
+/* Who has shown the client certificate, by the listener's rules. */
+enum step_result caller_by_certificate(struct exchange *exchange);
+void caller_forget_wait(struct exchange *exchange);
+
+#endif

@@ -28,6 +28,15 @@ static void write_config(struct admin_call *call)
     json_member_unsigned(json, "generation", config->generation);
     call_write_moment(call, "loaded_at", call->office->config_loaded_at);
     json_member_text(json, "source", config->source);
+    json_key(json, TEXT("changes"));
+    json_begin_array(json);
+    struct text rest = buffer_text(&call->office->config_changes);
+    while (rest.length > 0) {
+        json_begin_object(json);
+        json_member_text(json, "text", text_split(&rest, '\n'));
+        json_end_object(json);
+    }
+    json_end_array(json);
     json_end_object(json);
 }
 

@@ -10,6 +10,7 @@ enum error office_open(struct office *office, const struct office_settings *sett
     int length = snprintf(office->path, sizeof(office->path), "%s/%s", settings->data, STORE_FILE);
     if (length < 0 || (size_t)length >= sizeof(office->path))
         return ERROR_ARGUMENT;
+    buffer_open(&office->config_changes, OFFICE_CHANGES_SIZE);
     credentials_open(&office->credentials);
     operations_open(&office->operations, NULL, settings->data, NULL, &nobody);
     return ERROR_OK;
@@ -20,6 +21,7 @@ void office_close(struct office *office)
     operations_close(&office->operations);
     credentials_close(&office->credentials);
     store_close(office->store);
+    buffer_close(&office->config_changes);
     config_release(office->config);
     price_book_release(office->book);
     route_table_release(office->routes);
@@ -28,6 +30,9 @@ void office_close(struct office *office)
 void office_set_config(struct office *office, struct config *config, struct price_book *book,
                        struct route_table *routes)
 {
+    buffer_clear(&office->config_changes);
+    if (office->config)
+        config_describe_difference(office->config, config, &office->config_changes);
     config_release(office->config);
     price_book_release(office->book);
     route_table_release(office->routes);

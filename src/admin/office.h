@@ -5,6 +5,7 @@
 
 #include "admin/credentials.h"
 #include "admin/operations.h"
+#include "base/buffer.h"
 #include "config/snapshot.h"
 #include "control/key_refresher.h"
 #include "ledger/ledger.h"
@@ -16,6 +17,8 @@
 /* Milliseconds to wait for another process's lock: the importer's batches take some tens. */
 #define OFFICE_STORE_PATIENCE 5000u
 #define OFFICE_PATH_SIZE      4096u
+/* Bytes of what a reload changed: of a kind five are named, and each says what of it. */
+#define OFFICE_CHANGES_SIZE 65536u
 
 /* All of it outlives the office. */
 struct office_settings {
@@ -33,6 +36,7 @@ struct office {
     struct credentials credentials;
     uint64_t started_at; /* wall-clock nanoseconds */
     uint64_t config_loaded_at;
+    struct buffer config_changes;     /* by the last reload, a sentence a line */
     struct config *config;            /* in force; NULL until the first is */
     struct price_book *book;          /* its */
     struct route_table *routes;       /* its */

@@ -97,6 +97,12 @@ static bool print_json(void *context, const struct audit_entry *entry)
     return true;
 }
 
+/* No object: an act of its own, which `after` tells of. */
+static bool is_act(struct text kind)
+{
+    return text_equal(kind, TEXT("ledger")) || text_equal(kind, TEXT("configuration"));
+}
+
 static void add_cells(struct output_table *table, const struct audit_entry *entry)
 {
     char time[CLOCK_RFC3339_SIZE];
@@ -109,13 +115,13 @@ static void add_cells(struct output_table *table, const struct audit_entry *entr
     output_table_cell(table, STYLE_DIM, text_of(time, 19));
     output_table_cell(table, STYLE_PLAIN, entry->who);
     output_table_cell(table, deleted ? STYLE_BAD : STYLE_PLAIN, entry->action);
-    if (text_equal(entry->object_kind, TEXT("ledger"))) /* no object: an act of its own */
-        buffer_append(&cell, TEXT("the ledger"));
+    if (is_act(entry->object_kind))
+        buffer_append_format(&cell, "the %.*s", TEXT_ARG(entry->object_kind));
     else
         difference_write_label(kind, deleted ? entry->before : entry->after, &cell);
     output_table_cell(table, STYLE_PLAIN, buffer_text(&cell));
     buffer_clear(&cell);
-    if (text_equal(entry->object_kind, TEXT("ledger")))
+    if (is_act(entry->object_kind))
         buffer_append(&cell, entry->after);
     else if (!deleted &&
              difference_write(kind, entry->before, entry->after, TEXT(""), TEXT("; "), &cell) &&

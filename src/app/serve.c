@@ -19,8 +19,11 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/note.h"
+#include "config/document.h"
 #include "config/load.h"
+#include "control/config_versions.h"
 
+#define YAML_MAXIMUM         (DOCUMENT_BYTES_MAXIMUM + 131072u) /* a byte too many is told */
 #define CONFIG_DEFAULT       "./turnpike.yaml"
 #define QUICK_START_ADDRESS  "127.0.0.1:8080"
 #define QUICK_START_KEY_DAYS 30
@@ -59,6 +62,7 @@ struct serve {
     struct loop_watch *signals;
     int signal_descriptor;
     bool ending;
+    struct buffer yaml; /* of the file as it was read last */
 };
 
 /* ---- the configuration ---- */
@@ -92,12 +96,38 @@ static enum error load_quick_start(const struct serve *serve, struct config **ou
     return error;
 }
 
-static enum error load(const struct serve *serve, struct config **out)
+static enum error load_file(struct serve *serve, struct config **out,
+                            struct config_problems *problems)
+{
+    buffer_clear(&serve->yaml);
+    enum error error = config_read_file(serve->config_path, &serve->yaml, problems);
+    return error ? error
+                 : config_load_text(text_from(serve->config_path), buffer_text(&serve->yaml), out,
+                                    problems);
+}
+
+/* For `turnpike rollback`. A gateway that cannot keep it serves all the same. */
+static void keep_version(const struct serve *serve)
+{
+    uint64_t number;
+
+    if (!serve->config_path)
+        return;
+    enum error error =
+        config_versions_keep(serve->data, serve->config_path, buffer_text(&serve->yaml), &number);
+    if (error)
+        note_warning("serve",
+                     "the configuration in force is not kept in %s/" CONFIG_VERSIONS_DIRECTORY
+                     ": %s; `turnpike rollback` will not find it",
+                     serve->data, error_meaning(error));
+}
+
+static enum error load(struct serve *serve, struct config **out)
 {
     struct config_problems problems;
 
     config_problems_open(&problems);
-    enum error error = serve->config_path ? config_load(serve->config_path, out, &problems)
+    enum error error = serve->config_path ? load_file(serve, out, &problems)
                                           : load_quick_start(serve, out, &problems);
     print_problems(&problems);
     config_problems_close(&problems);
@@ -145,6 +175,7 @@ static void reload(struct serve *serve)
         note_difference(old, config);
         note_info("reload", "configuration %llu is in force",
                   (unsigned long long)config->generation);
+        keep_version(serve);
         watch_set(serve->watch, serve->config_path, config);
     }
     config_release(old);
@@ -300,6 +331,7 @@ static int start_and_run(struct serve *serve, struct config *config, const struc
     serve->watch = ensure_memory(watch_create(serve->loop, on_files_changed, serve));
     watch_set(serve->watch, serve->config_path, config);
     loop_watch_set(serve->signals, LOOP_READABLE);
+    keep_version(serve);
     print_ready(serve);
     if (key)
         print_welcome(serve, key);
@@ -331,6 +363,7 @@ static int serve_run(const struct verb_call *call)
     serve.config_path = options->config;
     if (!options->config && !options->quick_start && file_exists(CONFIG_DEFAULT))
         serve.config_path = CONFIG_DEFAULT;
+    buffer_open(&serve.yaml, YAML_MAXIMUM);
     protect_memory();
     raise_descriptor_limit();
     serve.loop = ensure_memory(loop_create());
@@ -341,6 +374,7 @@ static int serve_run(const struct verb_call *call)
         code = start_and_run(&serve, config, key);
     secret_free(key);
     config_release(config);
+    buffer_close(&serve.yaml);
     if (serve.signals)
         loop_watch_close(serve.signals);
     if (serve.signal_descriptor > 0)

@@ -96,21 +96,26 @@ static int read_file(const char *path, struct buffer *out)
     return number;
 }
 
+enum error config_read_file(const char *path, struct buffer *yaml, struct config_problems *problems)
+{
+    problems->source = text_from(path);
+    int number = read_file(path, yaml);
+    if (number == 0)
+        return ERROR_OK;
+    struct config_problem problem = {.severity = CONFIG_ERROR};
+    problem.message = text_from(strerror(number));
+    config_problem_add(problems, &problem);
+    return error_from_errno(number);
+}
+
 enum error config_load(const char *path, struct config **out, struct config_problems *problems)
 {
     struct buffer yaml;
     *out = NULL;
-    problems->source = text_from(path);
     buffer_open(&yaml, DOCUMENT_BYTES_MAXIMUM + 2 * READ_STEP);
-    int number = read_file(path, &yaml);
-    enum error error = number ? error_from_errno(number) : ERROR_OK;
-    if (number) {
-        struct config_problem problem = {.severity = CONFIG_ERROR};
-        problem.message = text_from(strerror(number));
-        config_problem_add(problems, &problem);
-    } else {
+    enum error error = config_read_file(path, &yaml, problems);
+    if (!error)
         error = config_load_text(text_from(path), buffer_text(&yaml), out, problems);
-    }
     buffer_close(&yaml);
     return error;
 }

@@ -6,6 +6,7 @@
 #ifndef CONFIG_LOAD_H
 #define CONFIG_LOAD_H
 
+#include "base/buffer.h"
 #include "config/problem.h"
 #include "config/snapshot.h"
 #include "tables/error.h"
@@ -16,6 +17,10 @@
  */
 must_handle enum error config_load(const char *path, struct config **out,
                                    struct config_problems *problems);
+/* Only the file's bytes, at the end of `yaml`, which has room for DOCUMENT_BYTES_MAXIMUM and some
+ * more; the same errors. */
+must_handle enum error config_read_file(const char *path, struct buffer *yaml,
+                                        struct config_problems *problems);
 /* The same for text at hand; `name` stands for the file in messages. */
 must_handle enum error config_load_text(struct text name, struct text yaml, struct config **out,
                                         struct config_problems *problems);

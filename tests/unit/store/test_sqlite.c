@@ -1,6 +1,7 @@
 #include "../ledger/fixture.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 
 #include "store/bulk.h"
 #include "store/schema.h"
@@ -41,25 +42,57 @@ static void a_newer_store_is_refused(void **state)
     }
 }
 
-static void an_older_store_is_migrated_by_a_writer(void **state)
+static const struct migration {
+    int number;
+    const char *sql;
+} migrations[] = {
+#define MIGRATION(number, sql) {number, sql},
+#include "store/migrations.def"
+#undef MIGRATION
+};
+
+/* A store as the Turnpike whose newest migration is `newest` left it. */
+static void make_older_store(const char *path, int newest)
+{
+    sqlite3 *file;
+    char *sql;
+    assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+    sql = "CREATE TABLE schema_version (version INTEGER PRIMARY KEY)";
+    assert_int_equal(sqlite3_exec(file, sql, NULL, NULL, NULL), SQLITE_OK);
+    for (size_t i = 0; i < ARRAY_LENGTH(migrations) && migrations[i].number <= newest; i++) {
+        assert_int_equal(sqlite3_exec(file, migrations[i].sql, NULL, NULL, NULL), SQLITE_OK);
+        sql = sqlite3_mprintf("INSERT INTO schema_version VALUES (%d)", migrations[i].number);
+        assert_non_null(sql);
+        assert_int_equal(sqlite3_exec(file, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_free(sql);
+    }
+    assert_int_equal(sqlite3_close(file), SQLITE_OK);
+}
+
+static void older_stores_are_migrated_by_a_writer(void **state)
 {
     struct fixture *fixture = *state;
-    char path[128];
-    char problem[STORE_PROBLEM_SIZE];
-    struct store *store = fixture_store(fixture, STORE_WRITE);
-    assert_int_equal(store_execute(store, "ALTER TABLE exchanges DROP COLUMN record;"
-                                          "DROP TABLE network_rules; DROP TABLE bounces;"
-                                          "DROP TABLE bounce_networks;"
-                                          "DELETE FROM schema_version WHERE version >= 7"),
-                     ERROR_OK);
-    store_close(store);
+    char path[128], problem[STORE_PROBLEM_SIZE];
+    struct store *store;
+    int newest = migrations[ARRAY_LENGTH(migrations) - 1].number;
     make_path(fixture, path);
-    assert_int_equal(store_open(path, STORE_READ, 0, &store, problem), ERROR_UNSUPPORTED);
-    assert_non_null(strstr(problem, "older Turnpike"));
-    store_close(fixture_store(fixture, STORE_WRITE));
-    assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM pragma_table_info('exchanges')"
-                                            " WHERE name = 'record'"),
-                     1);
+    for (size_t i = 0; i + 1 < ARRAY_LENGTH(migrations); i++) {
+        make_older_store(path, migrations[i].number);
+        assert_int_equal(store_open(path, STORE_READ, 0, &store, problem), ERROR_UNSUPPORTED);
+        assert_non_null(strstr(problem, "older Turnpike"));
+        store_close(fixture_store(fixture, STORE_WRITE));
+        assert_int_equal(fixture_query(fixture, "SELECT max(version) FROM schema_version"), newest);
+        assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM schema_version"),
+                         ARRAY_LENGTH(migrations));
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+/* A number that is lower than one before it would never be applied to a store that has that one. */
+static void migrations_are_in_order(void **state)
+{
+    for (size_t i = 1; i < ARRAY_LENGTH(migrations); i++)
+        assert_true(migrations[i].number > migrations[i - 1].number);
 }
 
 static void a_damaged_file_is_named(void **state)
@@ -175,7 +208,8 @@ static const struct CMUnitTest tests[] = {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     STORE_TEST(a_store_is_made_once),
     STORE_TEST(a_newer_store_is_refused),
-    STORE_TEST(an_older_store_is_migrated_by_a_writer),
+    STORE_TEST(older_stores_are_migrated_by_a_writer),
+    cmocka_unit_test(migrations_are_in_order),
     STORE_TEST(a_damaged_file_is_named),
     STORE_TEST(a_lock_is_busy),
     STORE_TEST(values_come_back),

@@ -24,7 +24,7 @@ build_packages='
     libcmocka-dev'
 test_packages='
     clang libclang-rt-MAJOR-dev
-    git shellcheck universal-ctags
+    busybox git shellcheck universal-ctags
     ca-certificates curl nginx-light openssl procps tinyproxy-bin
     python3-venv'
 bench_packages='curl nginx-light wrk'

@@ -413,3 +413,88 @@ def test_an_unknown_authority_before_a_provider(start_gateway, issuer):
         gateway.config["providers"]["up"]["tls"] = {"authority": str(issuer.file)}
         gateway.write_config(gateway.config)
         assert "certificate good until" in local(gateway, code=0)["provider"]["detail"]
+
+
+# ---------------------------------------------------------------- the script for where the binary cannot go
+
+
+def shells():
+    return [shell for shell in (["dash"], ["busybox", "sh"], ["bash", "--posix"]) if shutil.which(shell[0])]
+
+
+def script(url, code, shell=("sh",), key=None, **environment):
+    plain = {name: value for name, value in os.environ.items() if name not in NOWHERE}
+    if key:
+        plain["TURNPIKE_API_KEY"] = key
+    done = subprocess.run([*shell, gateway_module.ROOT / "packaging/doctor.sh", url], capture_output=True, text=True, timeout=60,
+                          env={**plain, **environment})
+    assert done.returncode == code, f"{shell}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not done.stderr, done.stderr
+    assert key is None or len(key) < 20 or key not in done.stdout
+    return {line[6:18].strip(): (line[:4].lower(), line[19:]) for line in done.stdout.splitlines()
+            if line[:4] in ("pass", "WARN", "FAIL")}
+
+
+@pytest.mark.parametrize("shell", shells(), ids=lambda shell: shell[0])
+def test_the_script_says_what_the_verb_says(demo, shell, issuer):
+    """The same words for the same trouble, but for figures."""
+
+    def same(url, code, *checks, key=None, **environment):
+        mine, theirs = script(url, code, shell, key=key, **environment), remote(url, "--no-call", key=key, code=code, **environment)
+        for check in checks:
+            assert mine[check] == (theirs[check]["result"], theirs[check]["detail"]), check
+
+    revoked = demo.create_key("revoked")
+    demo.wait_key(revoked["key"])
+    demo.run("key", "revoke", revoked["id"], "--data", str(demo.data))
+    wait_until(lambda: demo.get("/v1/models", revoked["key"])[0] == 401, 5, "the key is refused")
+    rows = script(demo.url + "/v1/", 0, shell, key=demo.key)
+    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "headers"]
+    same(demo.url, 0, "proxy", "identity", "headers", key=demo.key)
+    same(demo.url, 1, "proxy", "identity")
+    refused = script(demo.url, 1, shell, key=revoked["key"])["identity"]
+    assert refused[0] == "fail" and "(revoked_api_key)" in refused[1] and revoked["id"] in refused[1]
+    same(demo.url, 0, "proxy", key=demo.key, no_proxy="a", NO_PROXY="b")
+    same(demo.url, 0, "proxy", key=demo.key, HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="localhost,127.0.0.1")
+    assert script("https://nonexistent.invalid", 1, shell)["dns"][0] == "fail"
+    assert script(f"http://127.0.0.1:{free_port()}", 1, shell)["tcp"][0] == "fail"
+    with Server(body=b"<html>sign in</html>") as server:
+        same(f"http://127.0.0.1:{server.port}", 1, "http")
+    with serve_tls(issuer, "localhost", days=-5) as server:
+        expired = script(f"https://localhost:{server.port}", 1, shell, SSL_CERT_FILE=str(issuer.file), CURL_CA_BUNDLE=str(issuer.file))
+    assert "expired" in expired["tls"][1]
+
+
+@pytest.mark.parametrize("shell", shells(), ids=lambda shell: shell[0])
+@pytest.mark.parametrize("moment", [0, 951782400, 951868800, 1709164800, 1798761599, 4102444799])
+def test_the_clock_of_the_script(shell, moment):
+    """Its own arithmetic of dates, leap days among them."""
+    with Server(date=time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(moment))) as server:
+        before = int(time.time())
+        said = script(f"http://127.0.0.1:{server.port}", 1, shell)["clock"][1]
+        after = int(time.time())
+    off = int(re.search(r"is (\d+) s", said).group(1))
+    assert min(abs(before - moment), abs(after - moment)) <= off <= max(abs(before - moment), abs(after - moment))
+
+
+def test_the_script_keeps_the_key_out_of_sight(demo):
+    """No process has the key on its command line while it runs."""
+    seen = []
+
+    def look():
+        while not stop.is_set():
+            for name in os.listdir("/proc"):
+                if name.isdigit():
+                    try:
+                        with open(f"/proc/{name}/cmdline", "rb") as file:
+                            seen.append(demo.key.encode() in file.read())
+                    except OSError:
+                        pass
+
+    stop, key = threading.Event(), demo.key
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    script(demo.url, 0, key=key)
+    stop.set()
+    watcher.join()
+    assert seen and not any(seen)

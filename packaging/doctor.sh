@@ -1,0 +1,313 @@
+#!/bin/sh
+# The first checks of `turnpike doctor URL`, where the binary cannot go: any POSIX shell, and curl.
+#
+#     TURNPIKE_API_KEY=tpk_... sh doctor.sh https://gateway.example
+#
+# The key comes from TURNPIKE_API_KEY or OPENAI_API_KEY, never from the command line. Nothing is written but a
+# temporary folder, nothing is fetched but from URL. Checks and words are those of `turnpike doctor`; what it leaves
+# out are the call to a model, idle connections, and whether providers can be reached without the gateway.
+# Exit code: 0 nothing failed, 1 something failed, 2 the command line was wrong.
+set -u
+export LC_ALL=C
+
+CONNECT_SECONDS=8
+TOTAL_SECONDS=15
+CLOCK_WARN_SECONDS=30
+CLOCK_FAIL_SECONDS=300
+
+usage() {
+    echo "usage: sh doctor.sh URL        (the key in TURNPIKE_API_KEY or OPENAI_API_KEY)" >&2
+    exit 2
+}
+
+[ $# -eq 1 ] || usage
+case $1 in
+-h | --help) usage ;;
+http://?* | https://?*) ;;
+*)
+    echo "doctor.sh: '$1' is no URL of a gateway: it begins with http:// or https://" >&2
+    usage
+    ;;
+esac
+command -v curl >/dev/null 2>&1 || {
+    echo "doctor.sh: curl is missing here" >&2
+    exit 2
+}
+
+# Without slashes at the end and without the /v1 of the SDKs' base URL.
+base=$1
+while [ "${base%/}" != "$base" ]; do base=${base%/}; done
+base=${base%/v1}
+scheme=${base%%://*}
+authority=${base#*://}
+authority=${authority%%/*}
+case $authority in
+\[*\]*)
+    host=${authority#\[}
+    host=${host%%\]*}
+    ;;
+*) host=${authority%%:*} ;;
+esac
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/turnpike-doctor.XXXXXX") || exit 2
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 2' HUP INT TERM
+
+passed=0 warnings=0 failed=0
+
+# say RESULT CHECK DETAIL [FIX]
+say() {
+    case $1 in
+    pass) passed=$((passed + 1)) ;;
+    WARN) warnings=$((warnings + 1)) ;;
+    FAIL) failed=$((failed + 1)) ;;
+    esac
+    # What servers say may hold what a terminal obeys.
+    printf '%s  %-12s %s\n' "$1" "$2" "$3" | tr -d '\000-\011\013-\037\177'
+    [ $# -lt 4 ] || printf '                   fix: %s\n' "$4"
+}
+
+finish() {
+    word=warnings
+    [ "$warnings" -ne 1 ] || word=warning
+    printf '\n%s passed, %s %s, %s failed\n' "$passed" "$warnings" "$word" "$failed"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+# ask PATH [KEY]: leaves $folder/head, body, error and figures; returns curl's exit code. The key goes through
+# standard input: every user of this machine sees command lines.
+ask() {
+    {
+        echo 'silent'
+        echo 'show-error'
+        [ -z "${2:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$2"
+    } | curl -K - --connect-timeout "$CONNECT_SECONDS" --max-time "$TOTAL_SECONDS" \
+        -D "$folder/head" -o "$folder/body" -w '%{http_code}|%{remote_ip}|%{time_total}\n' \
+        "$base$1" >"$folder/figures" 2>"$folder/error"
+}
+
+# The value of a header of the last answer.
+field() {
+    tr -d '\r' <"$folder/head" |
+        awk -v name="$1:" 'tolower($1) == name { sub(/^[^:]*:[ \t]*/, ""); value = $0 } END { print value }'
+}
+
+problem() {
+    sed -n '1s/^curl: ([0-9]*) //p' "$folder/error"
+}
+
+# ---------------------------------------------------------------- proxy variables
+
+check_proxy() {
+    if [ "$scheme" = https ]; then
+        proxy=${https_proxy:-${HTTPS_PROXY:-}}
+        variable=HTTPS_PROXY
+    else
+        # curl reads the lower case alone for plain HTTP; the SDKs read both.
+        proxy=${http_proxy:-${HTTP_PROXY:-}}
+        variable=HTTP_PROXY
+        [ -z "$proxy" ] || export http_proxy="$proxy"
+    fi
+    list=${no_proxy:-${NO_PROXY:-}}
+    if [ -n "${http_proxy:-}" ] && [ -n "${HTTP_PROXY:-}" ] && [ "$http_proxy" != "$HTTP_PROXY" ] ||
+        [ -n "${https_proxy:-}" ] && [ -n "${HTTPS_PROXY:-}" ] && [ "$https_proxy" != "$HTTPS_PROXY" ] ||
+        [ -n "${no_proxy:-}" ] && [ -n "${NO_PROXY:-}" ] && [ "$no_proxy" != "$NO_PROXY" ]; then
+        say WARN proxy "a proxy variable in lower case and its twin in upper case say different things" \
+            "give both spellings the same value: programs differ in which they read"
+    elif [ -z "$proxy" ]; then
+        say pass proxy "no proxy is set for this URL: direct"
+    elif is_excepted "$list"; then
+        say pass proxy "a proxy is set, and NO_PROXY has $host: direct"
+        proxy=
+    else
+        say WARN proxy "$variable sends this URL through ${proxy##*@}" \
+            "if the gateway is inside your network, put its name into NO_PROXY"
+    fi
+}
+
+# Names and what ends in them; networks are curl's to judge.
+is_excepted() {
+    rest=$1,
+    while [ -n "$rest" ]; do
+        one=${rest%%,*}
+        rest=${rest#*,}
+        one=${one# }
+        one=${one#.}
+        case $one in
+        '') ;;
+        '*') return 0 ;;
+        *) case $host in "$one" | *."$one") return 0 ;; esac ;;
+        esac
+    done
+    return 1
+}
+
+# ---------------------------------------------------------------- the way there
+
+check_way() {
+    ask /healthz
+    code=$?
+    IFS='|' read -r status address took <"$folder/figures" || :
+    case $code in
+    6)
+        say FAIL dns "$host: it does not resolve" "check the name for a typing error; if it is right, this place's name server does not know it: a private zone may not be visible from here"
+        return 1
+        ;;
+    5)
+        say FAIL dns "the name of the proxy does not resolve" "check the proxy variable"
+        return 1
+        ;;
+    esac
+    [ -z "${address:-}" ] || say pass dns "$host: $address"
+    case $code in
+    7)
+        say FAIL tcp "$(problem)" "nothing listens on that port there, or there is no route: check the port, that the gateway runs, and the way"
+        return 1
+        ;;
+    28)
+        say FAIL tcp "$(problem)" "packets are dropped on the way: a firewall or security group must let this place reach that port"
+        return 1
+        ;;
+    esac
+    say pass tcp "connected"
+    case $code in
+    35)
+        say FAIL tls "$(problem)" "check that this port speaks TLS (else the URL begins with http://)"
+        return 1
+        ;;
+    51 | 60 | 77)
+        tell_certificate
+        return 1
+        ;;
+    esac
+    [ "$scheme" = http ] || say pass tls "the certificate is good for $host"
+}
+
+tell_certificate() {
+    reason=$(problem)
+    case $reason in
+    *expired*) fix="it must be renewed where TLS ends" ;;
+    *"not yet valid"*) fix="it begins in the future: check this machine's clock" ;;
+    *"subject name"* | *"host name"* | *hostname*)
+        fix="use one of the certificate's names in the URL, or have one issued for this name"
+        ;;
+    *) fix="give this place that authority's certificate (SSL_CERT_FILE=ca.pem; for curl CURL_CA_BUNDLE). If you do not know the authority, something in between opens TLS" ;;
+    esac
+    say FAIL tls "$reason" "$fix"
+}
+
+check_http() {
+    if [ "$code" -ne 0 ]; then
+        say FAIL http "$(problem)" "check that this is the port of a listener of the gateway, and that nothing in between cuts the connection"
+        return 1
+    fi
+    if [ "$status" != 200 ] || [ "$(cat "$folder/body" 2>/dev/null)" != ok ]; then
+        fix="something else answers here: a balancer's own page, a sign-on page, or the URL has a path too many"
+        [ "$status" != 407 ] || fix="the proxy wants a user and a password in HTTPS_PROXY"
+        say FAIL http "/healthz answered $status, and not as a gateway does" "$fix"
+        return 1
+    fi
+    say pass http "/healthz answered in $took s"
+}
+
+# ---------------------------------------------------------------- the clock
+
+# "Sun, 22 Nov 2026 18:17:03 GMT" as seconds since 1970. Not by date, whose options differ.
+seconds_of() {
+    # shellcheck disable=SC2086  # words
+    set -- $1
+    [ $# -eq 6 ] || return 1
+    day=${2#0} year=$4
+    months=JanFebMarAprMayJunJulAugSepOctNovDec
+    before=${months%%"$3"*}
+    month=$((${#before} / 3 + 1))
+    hour=${5%%:*} minute=${5#*:} second=${5##*:}
+    minute=${minute%%:*}
+    hour=${hour#0} minute=${minute#0} second=${second#0}
+    # Years that start in March have their leap day at the end.
+    if [ $month -gt 2 ]; then
+        month=$((month - 3))
+    else
+        month=$((month + 9)) year=$((year - 1))
+    fi
+    days=$((365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719468))
+    echo $((days * 86400 + ${hour:-0} * 3600 + ${minute:-0} * 60 + ${second:-0}))
+}
+
+check_clock() {
+    there=$(seconds_of "$(field date)") || {
+        say WARN clock "the answer has no Date, so the clocks cannot be compared" "something in between removed it"
+        return
+    }
+    off=$(($(date +%s) - there))
+    word="ahead of"
+    [ "$off" -ge 0 ] || { off=$((-off)) && word=behind; }
+    if [ "$off" -le "$CLOCK_WARN_SECONDS" ]; then
+        say pass clock "$off s from the gateway's"
+        return
+    fi
+    result=WARN
+    [ "$off" -le "$CLOCK_FAIL_SECONDS" ] || result=FAIL
+    say $result clock "this machine's clock is $off s $word the gateway's" \
+        "set this machine's clock (NTP), or the gateway's: tokens and certificates are refused for it"
+}
+
+# ---------------------------------------------------------------- the key
+
+# One member of the gateway's own JSON; quotes within it become single ones.
+member() {
+    sed -n "s/\\\\\"/'/g; s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$folder/body" 2>/dev/null | head -n 1
+}
+
+check_identity() {
+    key=${TURNPIKE_API_KEY:-${OPENAI_API_KEY:-}}
+    source=TURNPIKE_API_KEY
+    [ -n "${TURNPIKE_API_KEY:-}" ] || source=OPENAI_API_KEY
+    if [ -z "$key" ]; then
+        say FAIL identity "there is no key to try" "set TURNPIKE_API_KEY (or OPENAI_API_KEY)"
+        return 1
+    fi
+    shown=
+    case $key in tpk_*) shown=$(printf '%.16s' "$key") ;; esac
+    ask /v1/models "$key" || {
+        say FAIL identity "$(problem)" "try again; see above for the way"
+        return 1
+    }
+    IFS='|' read -r status _ <"$folder/figures"
+    refusal=$(member code)
+    if [ "$status" = 200 ]; then
+        say pass identity "$shown… of $source is good"
+        return 0
+    elif [ -z "$refusal" ]; then
+        say FAIL identity "$status, and not in the gateway's words" \
+            "something between here and the gateway refuses: a balancer or a proxy with rules of its own"
+    elif [ "$refusal" = missing_api_key ]; then
+        say FAIL identity "a key was sent, and the gateway saw none" \
+            "something in between takes the header Authorization away: let it pass there"
+    else
+        say FAIL identity "$source holds $shown…; the gateway refuses it ($refusal): $(member message)" \
+            "take the key that was issued for this workload; who issues keys can look at this one with 'turnpike key show'"
+    fi
+    return 1
+}
+
+check_headers() {
+    between=$(field via)
+    [ -n "$between" ] || between=$(field server)
+    if [ -z "$(field x-request-id)" ]; then
+        say WARN headers "x-request-id, which the gateway sends, does not arrive: something in between removes headers" \
+            "let answers' headers pass there: x-request-id, retry-after, x-should-retry and x-ratelimit-* are read by SDKs and by whoever helps you"
+    elif [ -n "$between" ]; then
+        say pass headers "they arrive; in between stands $between"
+    else
+        say pass headers "they arrive as they were sent"
+    fi
+}
+
+check_proxy
+check_way && check_http && {
+    check_clock
+    check_identity && check_headers
+}
+finish

@@ -62,6 +62,7 @@ struct attempt {
     int64_t cost;        /* of a line of its own, picodollars; RECORD_UNKNOWN */
 
     struct buffer held;         /* of an answer that is withheld */
+    bool filtered;              /* a good status, but a filter took the answer away */
     struct loop_timer patience; /* until its first token, or the end of withholding it */
     uint64_t token_due;         /* loop_now; 0: no time-out of the model's own */
 

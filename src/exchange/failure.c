@@ -77,6 +77,8 @@ struct failure failure_find(const struct attempt *attempt)
         found = PROVIDER_FAILURE_SERVER;
     if (found == PROVIDER_FAILURE_NONE && attempt->error != ERROR_OK)
         return of_error(attempt->error);
+    if (found == PROVIDER_FAILURE_NONE && attempt->filtered)
+        found = PROVIDER_FAILURE_CONTENT_FILTER;
     return of_outcome(found);
 }
 

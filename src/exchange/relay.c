@@ -10,6 +10,7 @@
 #include "exchange/attempt.h"
 #include "exchange/credentials.h"
 #include "exchange/failure.h"
+#include "exchange/filtered.h"
 #include "exchange/hedge.h"
 #include "exchange/hold.h"
 
@@ -383,15 +384,29 @@ static void note_failed(struct exchange *exchange, struct text refusal)
     exchange->record.outcome = RECORD_OUTCOME_FAILED;
 }
 
+/* Only who has somewhere else to go looks. */
+static bool looks_for_filters(const struct attempt *attempt)
+{
+    const struct config_model *route = attempt->exchange->route;
+
+    return route && (route->rules.retry.on & route_bit(ROUTE_FAILED_CONTENT_FILTER)) &&
+           provider_answer_outcome(attempt->answer)->failure == PROVIDER_FAILURE_NONE;
+}
+
 /* An answer that was withheld to its end: true when another attempt is made, or under way, in its
  * place. */
 static bool is_left(struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
-    const struct failure failure = failure_find(attempt);
 
-    if (!(failure.failed && exchange->rival) && !forward_plan_next(attempt))
+    attempt->filtered = looks_for_filters(attempt) &&
+                        filtered_answer(buffer_text(&attempt->held),
+                                        attempt->out.relay == PROVIDER_RELAY_STREAM);
+    const struct failure failure = failure_find(attempt);
+    if (!(failure.failed && exchange->rival) && !forward_plan_next(attempt)) {
+        attempt->filtered = false; /* it is the answer: there is no better one */
         return false;
+    }
     attempt->state = ATTEMPT_FAILED;
     attempt->part_count = 0;
     exchange_resume(exchange);

@@ -199,6 +199,64 @@ static void test_which_answers_are_left(void **state)
     }
 }
 
+#define FILTERED                                                                                \
+    "{\"id\":\"c1\",\"object\":\"chat.completion\",\"model\":\"m1\",\"choices\":[{\"index\":0," \
+    "\"message\":{\"role\":\"assistant\",\"content\":\"\"},"                                      \
+    "\"finish_reason\":\"content_filter\"}],\"usage\":{\"prompt_tokens\":7,"                     \
+    "\"completion_tokens\":0,\"total_tokens\":7}}"
+#define FILTER_FINISH CHUNK("{\"index\":0,\"delta\":{},\"finish_reason\":\"content_filter\"}]")
+
+/* A filter that takes an answer away says so within a good status. */
+static void test_an_answer_that_was_filtered_is_left(void **state)
+{
+    struct road *road = *state;
+    ask(road, CHAT, BODY);
+    up_answers(road, 0, JSON, FILTERED);
+    expect_not_told(road, "HTTP/1.1");
+    up_answers(road, 1, JSON, ANSWER);
+    expect_told(road, "\"content\":\"hi\"");
+    const struct record *record = expect_record(road, 2, RECORD_OUTCOME_SERVED, 200);
+    assert_int_equal(record->attempts, 2);
+    expect_detail(record, "content_filter");
+    assert_int_equal(road->records[0].input_tokens, 7); /* it is paid for all the same */
+}
+
+static void test_a_filtered_answer_without_a_better_one_is_the_answer(void **state)
+{
+    struct road *road = *state;
+    ask(road, CHAT, BODY);
+    up_answers(road, 0, JSON, FILTERED);
+    up_answers(road, 1, JSON, FILTERED);
+    expect_told(road, "HTTP/1.1 200 ");
+    expect_told(road, "content_filter");
+    assert_int_equal(expect_record(road, 2, RECORD_OUTCOME_SERVED, 200)->attempts, 2);
+}
+
+static void test_a_stream_is_left_for_a_filter_before_its_first_word_alone(void **state)
+{
+    struct road *road = *state;
+    ask(road, CHAT, STREAM);
+    up_begins_stream(road, 0);
+    up_streams(road, 0, ROLE FILTER_FINISH USAGE DONE);
+    up_says(road, 0, "0\r\n\r\n");
+    expect_not_told(road, "HTTP/1.1");
+    up_begins_stream(road, 1);
+    up_streams(road, 1, ROLE WORD FILTER_FINISH USAGE DONE);
+    up_says(road, 1, "0\r\n\r\n");
+    expect_told(road, "some words");
+    expect_told(road, "content_filter");
+    assert_int_equal(expect_record(road, 2, RECORD_OUTCOME_SERVED, 200)->attempts, 2);
+}
+
+static void test_who_did_not_ask_for_it_keeps_the_filtered_answer(void **state)
+{
+    struct road *road = *state;
+    ask(road, CHAT, BODY);
+    up_answers(road, 0, JSON, FILTERED);
+    expect_told(road, "content_filter");
+    assert_int_equal(expect_record(road, 1, RECORD_OUTCOME_SERVED, 200)->attempts, 1);
+}
+
 static void test_a_connection_that_breaks_off(void **state)
 {
     struct road *road = *state;
@@ -651,6 +709,10 @@ int main(void)
         TEST(test_a_rest_told_in_the_body, retries),
         TEST(test_all_rest, retries),
         TEST(test_which_answers_are_left, retries),
+        TEST(test_an_answer_that_was_filtered_is_left, retries),
+        TEST(test_a_filtered_answer_without_a_better_one_is_the_answer, retries),
+        TEST(test_a_stream_is_left_for_a_filter_before_its_first_word_alone, retries),
+        TEST(test_who_did_not_ask_for_it_keeps_the_filtered_answer, plain),
         TEST(test_a_connection_that_breaks_off, retries),
         TEST(test_again_after_a_pause, retries),
         TEST(test_a_caller_who_leaves_in_the_pause, retries),

@@ -152,6 +152,14 @@ static void test_format(void **state)
     char out[NUMBER_DIGITS_MAX];
     assert_true(text_equal(text_of(out, number_format_unsigned(0, out)), TEXT("0")));
     assert_true(text_equal(text_of(out, number_format_unsigned(1000, out)), TEXT("1000")));
+    for (uint64_t power = 1; power <= UINT64_MAX / 10; power *= 10) {
+        for (uint64_t number = power - 1; number <= power + 11; number++) {
+            char expected[32];
+            int length = snprintf(expected, sizeof expected, "%llu", (unsigned long long)number);
+            assert_int_equal(number_format_unsigned(number, out), length);
+            assert_memory_equal(out, expected, (size_t)length);
+        }
+    }
     assert_true(text_equal(text_of(out, number_format_unsigned(UINT64_MAX, out)),
                            TEXT("18446744073709551615")));
 }

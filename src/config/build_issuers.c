@@ -108,7 +108,6 @@ void build_issuers(struct settings_reader *reader, const struct settings *settin
                    struct config *config)
 {
     struct config_issuer *issuers = build_array(reader, settings->issuer_count, sizeof(*issuers));
-    config->exchanged_key_lifetime = settings->token_exchange.lifetime;
     if (!issuers)
         return;
     size_t top = report_enter(reader->report, TEXT("issuers"));

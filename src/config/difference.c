@@ -592,8 +592,6 @@ void config_describe_difference(const struct config *old, const struct config *n
         buffer_append_format(out, "calls without a model go to provider %.*s\n",
                              TEXT_ARG(new->default_provider->name));
     compare_sections(out, old, new);
-    compare_key(out, "token_exchange.lifetime", old->exchanged_key_lifetime,
-                new->exchanged_key_lifetime);
     compare_key(out, "drain_timeout", old->drain_timeout, new->drain_timeout);
     compare_key(out, "dns.timeout", old->dns.timeout, new->dns.timeout);
     if (!same_path(old->dns.servers, new->dns.servers))

@@ -75,10 +75,6 @@ struct settings_issuer {
     size_t caller_count;
 };
 
-struct settings_token_exchange {
-    uint64_t lifetime;
-};
-
 struct settings_listener {
     struct settings_entry entry;
     struct settings_network_rule *network_rules;
@@ -251,7 +247,6 @@ struct settings {
     struct settings_listener admin;
     struct settings_issuer *issuers;
     size_t issuer_count;
-    struct settings_token_exchange token_exchange;
     struct settings_provider *providers;
     size_t provider_count;
     struct settings_model *models;

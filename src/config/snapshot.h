@@ -326,7 +326,6 @@ struct config {
     struct config_listener admin;
     const struct config_issuer *issuers;
     size_t issuer_count;
-    uint64_t exchanged_key_lifetime; /* of keys in return for tokens; 0: none are given out */
     const struct config_provider *providers;
     size_t provider_count;             /* at least 1 */
     const struct config_model *models; /* in the file's order */

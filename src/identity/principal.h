@@ -39,7 +39,7 @@ struct principal {
     struct text tags;            /* a JSON object; empty: none */
     struct model_rules models;   /* its patterns are the configuration's, or the key's */
     struct text issuer, subject; /* empty: it is its key's */
-    struct text proof_id;        /* of a token its "jti", of a key made for one its public id */
+    struct text proof_id;        /* of a token its "jti" */
     uint64_t expires_at;         /* wall nanoseconds; 0: never */
 };
 

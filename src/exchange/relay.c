@@ -399,9 +399,9 @@ static bool is_left(struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
 
-    attempt->filtered = looks_for_filters(attempt) &&
-                        filtered_answer(buffer_text(&attempt->held),
-                                        attempt->out.relay == PROVIDER_RELAY_STREAM);
+    attempt->filtered =
+        looks_for_filters(attempt) &&
+        filtered_answer(buffer_text(&attempt->held), attempt->out.relay == PROVIDER_RELAY_STREAM);
     const struct failure failure = failure_find(attempt);
     if (!(failure.failed && exchange->rival) && !forward_plan_next(attempt)) {
         attempt->filtered = false; /* it is the answer: there is no better one */

@@ -445,10 +445,29 @@ static void settle_budgets(struct policy_hold *hold, const struct policy_actual 
     }
 }
 
+/* Limits of tokens that apply, as they are now; nobody asked them before, and it is spent. */
+static void count_extra(struct policy_hold *hold, const struct policy_actual *actual)
+{
+    const struct subject_rules *subjects[SUBJECTS_MAX];
+    size_t count;
+    uint64_t slot;
+    if (!policy_find_subjects(policy_snapshot(hold->policy), hold, true, subjects, &count))
+        return; /* no memory is left for the tags: their subjects are not known */
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < subjects[i]->limit_count; j++) {
+            const struct limit_line *line = &subjects[i]->limits[j];
+            if (policy_is_of_tokens(line->kind))
+                ensure(limit_take(line->counter, used_by(line->kind, actual), line->amount, false,
+                                  hold->call.now, &slot)); /* what does not bind is taken */
+        }
+}
+
 void policy_settle(struct policy_hold *hold, const struct policy_actual *actual)
 {
     if (!hold->open)
         return;
+    if (hold->extra && actual->tokens_known && actual->input_tokens + actual->output_tokens > 0)
+        count_extra(hold, actual);
     settle_limits(hold, actual);
     settle_budgets(hold, actual);
     *hold = (struct policy_hold){0};

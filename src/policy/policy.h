@@ -151,6 +151,7 @@ struct policy_hold {
     bool counts_tokens;                     /* some limit is of tokens */
     bool open;                              /* admitted or refused, not yet settled */
     bool reserved;                          /* policy_reserve has allowed it */
+    bool extra;                             /* of policy_open_extra */
     const struct text *tags;                /* name, value, name, value … */
     const struct policy_observed *observed; /* the newest first; NULL: none */
 };
@@ -228,7 +229,8 @@ must_check enum policy_verdict policy_reserve(struct policy_hold *hold,
                                               struct policy_grant *grant, struct policy_why *why);
 
 /* Another hold of the call that `hold` was admitted for, for what it is sent to beside: a further
- * attempt, a copy. It takes nothing from limits; policy_reserve and policy_settle as ever. `extra`
+ * attempt, a copy. It takes nothing from limits until it is settled: then what it used counts in
+ * those of tokens, as the call's own does. policy_reserve and policy_settle as ever. `extra`
  * is zeroed and lives in the same arena, or in one that has the call's texts. */
 void policy_open_extra(const struct policy_hold *hold, struct arena *arena,
                        struct policy_hold *extra);

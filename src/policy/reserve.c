@@ -251,8 +251,11 @@ enum policy_verdict policy_reserve(struct policy_hold *hold, const struct policy
 void policy_open_extra(const struct policy_hold *hold, struct arena *arena,
                        struct policy_hold *extra)
 {
-    *extra = (struct policy_hold){
-        .policy = hold->policy, .arena = arena, .call = hold->call, .open = hold->open};
+    *extra = (struct policy_hold){.policy = hold->policy,
+                                  .arena = arena,
+                                  .call = hold->call,
+                                  .open = hold->open,
+                                  .extra = true};
 }
 
 bool policy_is_capped(struct policy_hold *hold)

@@ -201,8 +201,8 @@ static void test_which_answers_are_left(void **state)
 
 #define FILTERED                                                                                \
     "{\"id\":\"c1\",\"object\":\"chat.completion\",\"model\":\"m1\",\"choices\":[{\"index\":0," \
-    "\"message\":{\"role\":\"assistant\",\"content\":\"\"},"                                      \
-    "\"finish_reason\":\"content_filter\"}],\"usage\":{\"prompt_tokens\":7,"                     \
+    "\"message\":{\"role\":\"assistant\",\"content\":\"\"},"                                    \
+    "\"finish_reason\":\"content_filter\"}],\"usage\":{\"prompt_tokens\":7,"                    \
     "\"completion_tokens\":0,\"total_tokens\":7}}"
 #define FILTER_FINISH CHUNK("{\"index\":0,\"delta\":{},\"finish_reason\":\"content_filter\"}]")
 

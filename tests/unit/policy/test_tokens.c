@@ -370,6 +370,28 @@ static void test_a_budget_refuses(void **state)
 
 /* ------------------------------------------------------------------ the end of a call */
 
+/* What was left for another, a loser of a race, a copy: they used tokens too, by kind. */
+static void test_what_is_sent_beside_counts_when_it_is_known(void **state)
+{
+    const struct policy_limit limits[] = {
+        {.id = TEXT("all"), .kind = POLICY_TOKENS, .amount = 5000, .window = MINUTE},
+        {.id = TEXT("out"), .kind = POLICY_OUTPUT_TOKENS, .amount = 10, .window = MINUTE},
+        {.id = TEXT("calls"), .kind = POLICY_REQUESTS, .amount = 5, .window = MINUTE},
+    };
+    struct policy_hold hold, extra, unsaid;
+    use(limits, ARRAY_LENGTH(limits), NULL, 0);
+    assert_int_equal(hold_stated(&hold, 100, 10), POLICY_ALLOWED);
+    policy_open_extra(&hold, &arena, &extra);
+    policy_open_extra(&hold, &arena, &unsaid);
+    settle(&hold, 100, 10);
+    settle(&extra, 90, 7); /* above the limit: it is spent, whatever was allowed */
+    policy_settle(&unsaid, &(struct policy_actual){.state = POLICY_COST_UNKNOWN});
+    assert_int_equal(used("all"), 207);
+    assert_int_equal(used("out"), 17);
+    assert_int_equal(used("calls"), 1);
+    assert_int_equal(held("all"), 0);
+}
+
 static void test_unknown_use_keeps_what_is_held(void **state)
 {
     struct policy_hold hold;
@@ -453,6 +475,7 @@ int main(void)
         TEST(test_the_tightest_decides),
         TEST(test_the_smaller_of_limit_and_budget),
         TEST(test_a_budget_refuses),
+        TEST(test_what_is_sent_beside_counts_when_it_is_known),
         TEST(test_unknown_use_keeps_what_is_held),
         TEST(test_settled_after_the_window),
         TEST(test_never_held),

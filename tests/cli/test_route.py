@@ -2,9 +2,11 @@
 
 import json
 
+import openai
 import pytest
 
 import command
+import gateway as gateway_module
 
 CONFIG = """
 providers: {up: {base_url: "http://127.0.0.1:9/v1"}, other: {type: demo}}
@@ -66,3 +68,33 @@ def test_wrong_questions(explain):
     assert "--tokens takes a whole number" in explain("chat", "--tokens", "many", code=1).stderr
     assert "--needs does not know" in explain("chat", "--needs", "wings", code=1).stderr
     assert "--tag takes NAME=VALUE" in explain("chat", "--tag", "env", code=1).stderr
+
+
+# -- the running server --------------------------------------------------------------------------
+
+
+def test_the_running_server_knows_what_it_learned(start_gateway, own_fake):
+    """Its breakers, that is: the first target is down, so calls go to the second, and it says why."""
+    gateway = start_gateway({
+        "workers": 1,
+        "listeners": {"main": {"address": f"127.0.0.1:{gateway_module.free_port()}"}},
+        "providers": {"dead": {"base_url": f"http://127.0.0.1:{gateway_module.free_port()}/v1", "api_key": "env:UPSTREAM_KEY"},
+                      "up": {"base_url": own_fake.url + "/v1", "api_key": "env:UPSTREAM_KEY"}},
+        "models": {"chat": {"targets": [{"provider": "dead", "model": "m"}, {"provider": "up", "model": "m"}],
+                            "retry": {"attempts": 2, "on": ["connect"]}, "breaker": {"failures": 1, "open_for": "10m"}}},
+    })
+    key = json.loads(gateway.run("admin", "key", "create", "--name", "ops", "--role", "operator", "--data", gateway.data, "--json").stdout)
+
+    def ask():
+        done = command.turnpike("route", "explain", "chat", "--data", gateway.data, "--json", TURNPIKE_ADMIN_KEY=key["key"])
+        return {row["provider"]: row for row in json.loads(done.stdout)["targets"]}
+
+    before = ask()
+    assert [before[name]["place"] for name in ("dead", "up")] == [1, 2]
+    with openai.OpenAI(base_url=gateway.url + "/v1", api_key=gateway.key, max_retries=0) as client:
+        assert client.chat.completions.create(model="chat", messages=[{"role": "user", "content": "hello"}]).choices
+    after = ask()
+    assert after["up"]["place"] == 1 and not after["dead"]["place"], after
+    assert after["dead"]["standing"] != before["dead"]["standing"] and after["dead"]["reason"]
+    without = command.turnpike("route", "explain", "chat", "--data", gateway.data, code=1, TURNPIKE_ADMIN_KEY="")
+    assert "TURNPIKE_ADMIN_KEY" in without.stderr

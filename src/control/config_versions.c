@@ -35,7 +35,7 @@ static bool name_version(const char *data, uint64_t number, char out[CONFIG_VERS
 
 /* ---- files ---- */
 
-static enum error write_all(int file, struct text text)
+static enum error write_all(int file, struct text text, bool durable)
 {
     while (text.length > 0) {
         ssize_t count = write(file, text.data, text.length);
@@ -43,7 +43,7 @@ static enum error write_all(int file, struct text text)
             return error_from_errno(errno);
         text = text_from_index(text, count > 0 ? (size_t)count : 0);
     }
-    return fsync(file) == 0 ? ERROR_OK : error_from_errno(errno);
+    return !durable || fsync(file) == 0 ? ERROR_OK : error_from_errno(errno);
 }
 
 static void sync_directory_of(const char *path)
@@ -62,7 +62,8 @@ static void sync_directory_of(const char *path)
     close(file);
 }
 
-enum error config_versions_replace_file(const char *path, struct text text, unsigned mode)
+/* `durable`: it is on the disk when this returns. */
+static enum error replace(const char *path, struct text text, unsigned mode, bool durable)
 {
     char temporary[CONFIG_VERSIONS_PATH];
     struct stat status;
@@ -78,7 +79,7 @@ enum error config_versions_replace_file(const char *path, struct text text, unsi
     int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, MODE_OWN);
     if (file < 0)
         return error_from_errno(errno);
-    enum error error = write_all(file, text);
+    enum error error = write_all(file, text, durable);
     if (!error && fchmod(file, mode) != 0)
         error = error_from_errno(errno);
     if (close(file) != 0 && !error)
@@ -87,9 +88,14 @@ enum error config_versions_replace_file(const char *path, struct text text, unsi
         error = error_from_errno(errno);
     if (error)
         (void)unlink(temporary);
-    else
+    else if (durable)
         sync_directory_of(path);
     return error;
+}
+
+enum error config_versions_replace_file(const char *path, struct text text, unsigned mode)
+{
+    return replace(path, text, mode, true);
 }
 
 static enum error read_file(const char *path, struct buffer *out)
@@ -159,8 +165,10 @@ enum error config_versions_list(const char *data, struct config_version out[CONF
 
     *count = 0;
     for (size_t i = 0; !error && i < found && *count < CONFIG_VERSIONS_KEPT; i++) {
-        if (!name_version(data, numbers[i], path) || stat(path, &status) != 0)
-            continue; /* gone meanwhile */
+        /* Gone meanwhile, or what a power failure left of one. */
+        if (!name_version(data, numbers[i], path) || stat(path, &status) != 0 ||
+            status.st_size == 0)
+            continue;
         out[(*count)++] = (struct config_version){
             .number = numbers[i],
             .kept_at = (uint64_t)status.st_mtim.tv_sec * NANOSECONDS_PER_SECOND +
@@ -177,17 +185,6 @@ enum error config_versions_read(const char *data, uint64_t number, struct buffer
     return name_version(data, number, path) ? read_file(path, out) : ERROR_ARGUMENT;
 }
 
-/* The file's place, for who puts a version back. */
-static enum error note_path(const char *data, const char *path)
-{
-    char file[CONFIG_VERSIONS_PATH], absolute[PATH_MAX];
-    if (realpath(path, absolute) == NULL)
-        return error_from_errno(errno);
-    return name_file(data, PATH_FILE, file)
-               ? config_versions_replace_file(file, text_from(absolute), MODE_OWN)
-               : ERROR_ARGUMENT;
-}
-
 bool config_versions_path(const char *data, char out[CONFIG_VERSIONS_PATH])
 {
     char file[CONFIG_VERSIONS_PATH];
@@ -197,6 +194,18 @@ bool config_versions_path(const char *data, char out[CONFIG_VERSIONS_PATH])
                 text.length > 0 && text_copy_to(buffer_text(&text), out, CONFIG_VERSIONS_PATH);
     buffer_close(&text);
     return good;
+}
+
+/* The file's place, for who puts a version back. */
+static enum error note_path(const char *data, const char *path)
+{
+    char file[CONFIG_VERSIONS_PATH], absolute[PATH_MAX], known[CONFIG_VERSIONS_PATH];
+    if (realpath(path, absolute) == NULL)
+        return error_from_errno(errno);
+    if (config_versions_path(data, known) && strcmp(known, absolute) == 0)
+        return ERROR_OK;
+    return name_file(data, PATH_FILE, file) ? replace(file, text_from(absolute), MODE_OWN, false)
+                                            : ERROR_ARGUMENT;
 }
 
 static bool is_same(const char *data, uint64_t number, struct text yaml)
@@ -237,7 +246,8 @@ enum error config_versions_keep(const char *data, const char *path, struct text 
     *number = count > 0 ? numbers[0] + 1 : 1;
     if (!name_version(data, *number, file))
         return ERROR_ARGUMENT;
-    error = config_versions_replace_file(file, yaml, MODE_OWN);
+    /* Nobody waits for the disk: a power failure may take the newest version, not the file. */
+    error = replace(file, yaml, MODE_OWN, false);
     for (size_t i = CONFIG_VERSIONS_KEPT - 1; !error && i < count; i++) {
         if (name_version(data, numbers[i], file))
             (void)unlink(file); /* one too many does no harm; it goes the next time */

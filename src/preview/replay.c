@@ -36,6 +36,7 @@ struct call {
     bool asked;     /* the record says what was asked for at most */
     struct gate_call gate;
     const struct preview_key *key; /* NULL: the store has none */
+    struct name *model;
     const struct origin *source;
     const struct network_rules *door; /* of the listener; NULL: it has none, or is gone */
     struct road_way way;
@@ -62,6 +63,12 @@ struct origin {
     const struct name *name; /* of the network that it is in */
 };
 
+/* Whose key it is, as the last record of it said; where the store has the key, as that says. */
+struct caller {
+    const struct name *key, *key_name, *team, *tags;
+    const struct preview_key *stored; /* NULL: the store has none */
+};
+
 struct replay {
     struct preview_rules *rules;
     uint64_t since;
@@ -69,6 +76,7 @@ struct replay {
     void *context;
     struct names names;   /* of everything that is told */
     struct names sources; /* the owner is a struct origin */
+    struct names callers; /* by the key's id; the owner is a struct caller */
     struct names paths;   /* patterns of endpoints; the owner is an endpoint_set */
     struct endpoint_set *sets;
     struct names codes; /* of refusals that rules decide; the owner is not NULL */
@@ -132,6 +140,7 @@ struct replay *replay_create(struct preview_rules *rules, uint64_t since, previe
     replay->context = context;
     names_open(&replay->names);
     names_open(&replay->sources);
+    names_open(&replay->callers);
     names_open(&replay->paths);
     names_open(&replay->codes);
     fill_endpoints(replay);
@@ -149,6 +158,7 @@ void replay_destroy(struct replay *replay)
     road_destroy(replay->road);
     names_close(&replay->names);
     names_close(&replay->sources);
+    names_close(&replay->callers);
     names_close(&replay->paths);
     names_close(&replay->codes);
     free(replay->sets);
@@ -269,6 +279,31 @@ static const struct network_rules *find_door(const struct replay *replay,
     return NULL;
 }
 
+static void follow(struct replay *replay, const struct name **name, struct text text)
+{
+    if (*name == NULL || !text_equal((*name)->text, text))
+        *name = names_take(&replay->names, text);
+}
+
+/* Valid until the next record. */
+static const struct caller *find_caller(struct replay *replay, const struct record *record)
+{
+    struct name *known = names_take(&replay->callers, record->key_id);
+    struct caller *caller = known->owner;
+
+    if (caller == NULL) {
+        const struct name *stored = names_find(&replay->rules->keys, record->key_id);
+        caller = ensure_memory(arena_take_zeroed(&replay->callers.arena, sizeof *caller));
+        caller->key = names_take(&replay->names, record->key_id);
+        caller->stored = stored ? stored->owner : NULL;
+        known->owner = caller;
+    }
+    follow(replay, &caller->key_name, record->key_name);
+    follow(replay, &caller->team, caller->stored ? caller->stored->team : record->team);
+    follow(replay, &caller->tags, caller->stored ? caller->stored->tags : record->tags);
+    return caller;
+}
+
 static enum preview_state state_of(const struct replay *replay, const struct record *record)
 {
     if (record->calls > 1)
@@ -332,17 +367,15 @@ static void price(const struct replay *replay, const struct record *record, stru
 }
 
 static void describe_gate(const struct replay *replay, const struct record *record,
-                          struct call *call)
+                          const struct caller *caller, struct call *call)
 {
-    struct names *names = (struct names *)(uintptr_t)&replay->names;
-    const struct preview_key *key = call->key;
     struct gate_call *gate = &call->gate;
 
     gate_read_asked(record->asked, gate);
-    gate->team = key ? key->team : call->verdict.team->text;
-    gate->key = call->verdict.key->text;
-    gate->tags = key ? key->tags : names_take(names, record->tags)->text;
-    gate->models = key ? &key->models : &no_rules;
+    gate->team = caller->team->text;
+    gate->key = caller->key->text;
+    gate->tags = caller->tags->text;
+    gate->models = caller->stored ? &caller->stored->models : &no_rules;
     gate->model = call->verdict.model->text;
     gate->bounds.input = record->asked_input < 0 ? BOUNDS_UNKNOWN : record->asked_input;
     gate->bounds.output = record->asked_output < 0 ? BOUNDS_UNKNOWN : record->asked_output;
@@ -356,23 +389,24 @@ static void describe_gate(const struct replay *replay, const struct record *reco
 static void describe(struct replay *replay, const struct record *record, struct call *call)
 {
     struct preview_verdict *verdict = &call->verdict;
-    const struct name *known = names_find(&replay->rules->keys, record->key_id);
+    const struct caller *caller = find_caller(replay, record);
 
-    call->key = known ? known->owner : NULL;
+    call->key = caller->stored;
     call->source = find_source(replay, record);
     call->door = find_door(replay, record);
+    call->model = names_take(&replay->names, record->model);
     *verdict = (struct preview_verdict){
         .id = record->id,
         .started_at = record->started_at,
-        .key = names_take(&replay->names, record->key_id),
-        .key_name = names_take(&replay->names, record->key_name),
-        .team = names_take(&replay->names, call->key ? call->key->team : record->team),
-        .model = names_take(&replay->names, record->model),
+        .key = caller->key,
+        .key_name = caller->key_name,
+        .team = caller->team,
+        .model = call->model,
         .network = call->source->name,
         .then = state_of(replay, record),
         .code_then =
             record->refusal.length > 0 ? names_take(&replay->names, record->refusal) : NULL,
-        .target_then = road_name_of(replay->road, record),
+        .target_then = road_name_of(replay->road, call->model, record),
         .cost_then = record->cost,
         .cost_now = record->cost,
     };
@@ -383,7 +417,7 @@ static void describe(struct replay *replay, const struct record *record, struct 
         record->finished_at > record->started_at ? record->finished_at : record->started_at;
     call->gate.endpoint = find_endpoint(replay, record);
     read_actual(record, &call->actual);
-    describe_gate(replay, record, call);
+    describe_gate(replay, record, caller, call);
     if (call->gate.endpoint == NULL) { /* of another version, or no endpoint at all */
         verdict->then = PREVIEW_APART;
         call->asked = false;
@@ -391,7 +425,7 @@ static void describe(struct replay *replay, const struct record *record, struct 
     }
     if (verdict->then == PREVIEW_APART)
         return;
-    road_find(replay->road, &call->gate, record, &call->way);
+    road_find(replay->road, call->model, &call->gate, record, &call->way);
     verdict->target_now = call->way.first ? call->way.first->name : NULL;
     price(replay, record, call);
 }

@@ -28,8 +28,7 @@ struct plan {
 
 struct road {
     const struct preview_rules *rules;
-    struct names *names;
-    struct names models;    /* as callers name them; the owner is a struct plan */
+    struct names *names;    /* the owner of a model's is a struct plan */
     struct names providers; /* with a model each, for calls that name no model or object's ones */
     struct route_random random;
     struct arena arena;
@@ -42,7 +41,6 @@ struct road *road_create(const struct preview_rules *rules, struct names *names)
     road->rules = rules;
     road->names = names;
     road->random.state = 1; /* the same draws at each run */
-    names_open(&road->models);
     names_open(&road->providers);
     arena_open(&road->arena, NULL, NAMES_BYTES_MAX);
     return road;
@@ -52,7 +50,6 @@ void road_destroy(struct road *road)
 {
     if (road == NULL)
         return;
-    names_close(&road->models);
     names_close(&road->providers);
     arena_close(&road->arena);
     free(road);
@@ -76,12 +73,6 @@ static const struct name *name_target(struct road *road, struct text provider, s
         length += model.length;
     }
     return names_take(road->names, text_of(name, length));
-}
-
-const struct name *road_name_of(struct road *road, const struct record *record)
-{
-    return record->provider.length == 0 ? NULL
-                                        : name_target(road, record->provider, record->target_model);
 }
 
 static void fill_target(struct road *road, struct text provider, struct text model,
@@ -122,12 +113,26 @@ static struct plan *make_plan(struct road *road, struct text asked)
     return plan;
 }
 
-static struct plan *find_plan(struct road *road, struct text asked)
+static struct plan *find_plan(struct road *road, struct name *model)
 {
-    struct name *name = names_take(&road->models, asked);
-    if (name->owner == NULL)
-        name->owner = make_plan(road, name->text);
-    return name->owner;
+    if (model->owner == NULL)
+        model->owner = make_plan(road, model->text);
+    return model->owner;
+}
+
+/* Mostly it is one of the model's targets, whose name is at hand. */
+const struct name *road_name_of(struct road *road, struct name *model, const struct record *record)
+{
+    if (record->provider.length == 0)
+        return NULL;
+    const struct plan *plan = find_plan(road, model);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct road_target *target = &plan->targets[i];
+        if (text_equal(target->provider, record->provider) &&
+            text_equal(target->model, record->target_model))
+            return target->name;
+    }
+    return name_target(road, record->provider, record->target_model);
 }
 
 /* ---- ways ---- */
@@ -215,10 +220,11 @@ static void keep_target(const struct plan *plan, const uint8_t *order, size_t co
     }
 }
 
-static void go_by_plan(struct road *road, const struct plan *plan, const struct gate_call *call,
+static void go_by_plan(struct road *road, struct name *model, const struct gate_call *call,
                        const struct record *record, struct road_way *way)
 {
-    struct route_choice choice = {0};
+    const struct plan *plan = find_plan(road, model);
+    struct route_choice choice;
 
     if (plan->model == NULL) {
         way->refusal = REFUSAL_MODEL_NOT_FOUND;
@@ -243,11 +249,11 @@ static void go_by_plan(struct road *road, const struct plan *plan, const struct 
     }
     way->first = &plan->targets[choice.order[0]];
     if (plan->draws || record->attempts > 1)
-        keep_target(plan, choice.order, choice.count, road_name_of(road, record), way);
+        keep_target(plan, choice.order, choice.count, road_name_of(road, model, record), way);
 }
 
-void road_find(struct road *road, const struct gate_call *call, const struct record *record,
-               struct road_way *way)
+void road_find(struct road *road, struct name *model, const struct gate_call *call,
+               const struct record *record, struct road_way *way)
 {
     enum endpoint_routing routing = call->endpoint->routing;
 
@@ -259,7 +265,7 @@ void road_find(struct road *road, const struct gate_call *call, const struct rec
     else if (routing == ENDPOINT_BY_DEFAULT)
         go_to(road, road->rules->config->default_provider, call->model, way);
     else if (call->model.length > 0)
-        go_by_plan(road, find_plan(road, call->model), call, record, way);
+        go_by_plan(road, model, call, record, way);
     else if (routing == ENDPOINT_BY_REFERENCE)
         go_to(road, road->rules->config->default_provider, call->model, way);
     else

@@ -28,14 +28,15 @@ struct road_way {
 
 struct road;
 
-/* Stops the process when memory is short. `names` and `rules` must outlive it. */
+/* Stops the process when memory is short. `names` and `rules` must outlive it; the owners of names
+ * are the road's. */
 struct road *road_create(const struct preview_rules *rules, struct names *names);
 void road_destroy(struct road *road);
 
-/* `call` has all of the record that is known. */
-void road_find(struct road *road, const struct gate_call *call, const struct record *record,
-               struct road_way *way);
+/* `call` has all of the record that is known; `model` is the name of its model. */
+void road_find(struct road *road, struct name *model, const struct gate_call *call,
+               const struct record *record, struct road_way *way);
 /* The name of where a record went; NULL: nowhere. */
-const struct name *road_name_of(struct road *road, const struct record *record);
+const struct name *road_name_of(struct road *road, struct name *model, const struct record *record);
 
 #endif

@@ -46,8 +46,10 @@ static void tell_refused_key(struct doctor *doctor)
                    "a key was sent, and the gateway saw none");
     else
         doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
-                   "take the key that was issued for this workload; who issues keys can look at "
-                   "this one with `turnpike key show`",
+                   doctor->call.status == 403
+                       ? "the message says which rule it was and who can change it"
+                       : "take the key that was issued for this workload; who issues keys can look "
+                         "at this one with `turnpike key show`",
                    "%s holds %.*s…; the gateway refuses it (%.*s): %.*s", doctor->key_source,
                    TEXT_ARG(shown), TEXT_ARG(code), TEXT_ARG(message));
 }
@@ -106,6 +108,17 @@ static void list_models(yyjson_val *models, char *out, size_t size)
     }
 }
 
+/* --model; else `demo` if it is there; else the first that is listed. */
+static void choose_model(struct doctor *doctor, yyjson_val *models)
+{
+    struct text chosen = text_from(doctor->options->model);
+    if (chosen.data == NULL && is_listed(models, TEXT("demo")))
+        chosen = TEXT("demo");
+    if (chosen.data == NULL)
+        (void)json_get_text(yyjson_arr_get_first(models), "id", &chosen);
+    doctor->model = chosen.data ? arena_copy(&doctor->arena, chosen) : chosen;
+}
+
 /* A pattern of the configuration ("gpt-*") is no name and is not listed: what is not listed may be
  * there all the same, and the call tells. */
 static void check_models(struct doctor *doctor)
@@ -121,6 +134,7 @@ static void check_models(struct doctor *doctor)
         yyjson_doc_free(document);
         return;
     }
+    choose_model(doctor, models);
     list_models(models, list, sizeof list);
     const char *wanted = doctor->options->model;
     if (wanted && !is_listed(models, text_from(wanted)))
@@ -152,7 +166,10 @@ bool doctor_check_identity(struct doctor *doctor)
         return false;
     }
     if (call->status != 200) {
+        bool forbidden = doctor->call.status == 403;
         tell_refused_key(doctor);
+        if (forbidden)
+            doctor_check_whoami(doctor);
         return false;
     }
     struct text shown = key_visible_part(text_from(doctor->key));
@@ -160,30 +177,11 @@ bool doctor_check_identity(struct doctor *doctor)
                TEXT_ARG(shown), doctor->key_source);
     check_headers(doctor);
     check_models(doctor);
+    doctor_check_whoami(doctor);
     return true;
 }
 
 /* ------------------------------------------------------------------ one small call */
-
-/* --model; else `demo` if it is there; else the first that is listed. */
-static struct text choose_model(struct doctor *doctor)
-{
-    yyjson_doc *document = NULL;
-    yyjson_val *models = NULL;
-    struct text chosen = text_from(doctor->options->model);
-    if (chosen.data == NULL &&
-        json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK &&
-        json_get_array(yyjson_doc_get_root(document), "data", &models) == JSON_PRESENT) {
-        if (is_listed(models, TEXT("demo")))
-            chosen = TEXT("demo");
-        else
-            (void)json_get_text(yyjson_arr_get_first(models), "id", &chosen);
-        if (chosen.data)
-            chosen = arena_copy(&doctor->arena, chosen);
-    }
-    yyjson_doc_free(document);
-    return chosen;
-}
 
 static void write_question(struct text model, struct buffer *out)
 {
@@ -258,7 +256,7 @@ static void tell_refused_call(struct doctor *doctor, struct text model)
 
 void doctor_check_call(struct doctor *doctor)
 {
-    struct text model = choose_model(doctor);
+    struct text model = doctor->model;
     struct buffer body;
     if (text_empty(model))
         return; /* the check of models has said so */

@@ -26,7 +26,8 @@ struct doctor {
     char *key;                       /* NULL: there is none */
     const char *key_source;          /* "TURNPIKE_API_KEY" */
     struct doctor_call call;
-    int64_t idle; /* seconds; 0: not asked */
+    struct text model; /* to be tried; empty: there is none */
+    int64_t idle;      /* seconds; 0: not asked */
 };
 
 /* Returns the exit code. */
@@ -46,6 +47,9 @@ void doctor_read_refusal(struct doctor *doctor, struct text *code, struct text *
 /* The checks behind the network (doctor_gateway.c). False: what follows makes no sense. */
 bool doctor_check_identity(struct doctor *doctor);
 void doctor_check_call(struct doctor *doctor);
+/* Where the gateway sees this place, what its network rules say to that, and what is left of
+ * budgets (doctor_whoami.c). */
+void doctor_check_whoami(struct doctor *doctor);
 void doctor_check_idle(struct doctor *doctor);
 /* doctor_egress.c */
 void doctor_check_egress(struct doctor *doctor);

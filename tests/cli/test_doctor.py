@@ -60,7 +60,7 @@ def demo(start_gateway):
 
 def test_all_good(demo):
     rows = remote(demo.url + "/v1", key=demo.key, code=0)
-    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "headers", "models", "call", "stream"]
+    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "headers", "models", "source", "call", "stream"]
     assert {row["result"] for row in rows.values()} == {"pass"}
     assert "demo, other" in rows["models"]["detail"]
 
@@ -253,6 +253,38 @@ def test_a_model_that_is_not_allowed(demo):
     assert "demo: 40" in rows["call"]["detail"]
     assert remote(demo.url, key=key, code=0)["call"]["detail"].startswith("other answered")
     assert "call" not in remote(demo.url, "--no-call", key=key, code=0)
+
+
+def with_rules(demo_config, *rules):
+    config = json.loads(json.dumps(demo_config))
+    config["networks"] = {"here": {"ranges": ["127.0.0.0/8"]}}
+    config["listeners"]["main"].update(address=f"127.0.0.1:{free_port()}", network_rules=list(rules))
+    return config
+
+
+def test_where_the_gateway_sees_this_place(demo, start_gateway):
+    watched = start_gateway(with_rules(demo.config, {"deny": "here"}))
+    rows = remote(watched.url, key=watched.key, code=0)
+    assert "sees 127.0.0.1 of the network here at its listener main" in rows["source"]["detail"]
+    assert rows["networks"]["result"] == "warn" and "once they are enforced" in rows["networks"]["detail"]
+    allowed = start_gateway(with_rules(demo.config, {"allow": "here", "mode": "enforce"}))
+    assert remote(allowed.url, key=allowed.key, code=0)["networks"]["result"] == "pass"
+    closed = start_gateway(with_rules(demo.config, {"deny": "here", "mode": "enforce"}))
+    row = remote(closed.url, key=closed.create_key()["key"], code=1)["identity"]
+    assert row["result"] == "fail" and "which rule" in row["fix"]
+
+
+def test_a_budget_that_is_used_up(demo):
+    made = demo.create_key("spent")
+    demo.run("budget", "create", "--key", made["id"], "--amount", "0", "--period", "month", "--data", str(demo.data))
+    demo.wait_key(made["key"])
+    wait_until(lambda: remote_budget(demo, made["key"]) == "fail", 10, "the budget is in force")
+
+
+def remote_budget(gateway, key):
+    done = subprocess.run([BINARY, "doctor", gateway.url, "--no-egress-check", "--no-call", "--json"], capture_output=True, text=True,
+                          env={**os.environ, "TURNPIKE_API_KEY": key})
+    return next((row["result"] for row in json.loads(done.stdout)["checks"] if row["check"] == "budget"), None)
 
 
 # ---------------------------------------------------------------- what stands in between

@@ -30,11 +30,14 @@ struct known_key {
     bool ours;
 };
 
-/* Where a call came from. */
+/* Where calls came from lately, so that a source is not made a network again with each of them. */
+#define ORIGINS_KNOWN 256u
+
 struct origin {
-    bool named; /* the configuration does */
     char source[BOUNCE_NETWORK_SIZE];
     char network[BOUNCE_NETWORK_SIZE];
+    bool named;       /* the configuration does */
+    uint16_t good_at; /* where it was last among those that got through */
 };
 
 struct bounces {
@@ -46,7 +49,8 @@ struct bounces {
     struct siphash_seed seed;
     bool loaded;
     uint64_t swept_day;
-    struct origin origin; /* of the last call: they come in runs */
+    struct origin origins[ORIGINS_KNOWN];
+    struct origin *origin; /* of the call at hand */
     struct known_key keys[KEYS_KNOWN];
     /* networks that got through */
     struct bounce_network networks[BOUNCES_NETWORKS_MAX];
@@ -154,8 +158,10 @@ static size_t take_place(struct bounces *bounces)
 
 static void add_good(struct bounces *bounces, uint64_t time, uint64_t calls)
 {
-    const struct origin *origin = &bounces->origin;
-    size_t at = find_network(bounces, origin->network);
+    struct origin *origin = bounces->origin;
+    size_t at = origin->good_at;
+    if (at >= bounces->network_count || strcmp(bounces->networks[at].network, origin->network) != 0)
+        at = find_network(bounces, origin->network);
     if (at == NOBODY) {
         at = take_place(bounces);
         bounces->networks[at] = (struct bounce_network){.first_at = time};
@@ -163,6 +169,7 @@ static void add_good(struct bounces *bounces, uint64_t time, uint64_t calls)
         link_network(bounces, at);
         bounce_groups_keep_network(bounces->groups, origin->network);
     }
+    origin->good_at = (uint16_t)at;
     struct bounce_network *network = &bounces->networks[at];
     network->calls += (int64_t)calls;
     network->first_at = time < network->first_at ? time : network->first_at;
@@ -206,17 +213,24 @@ static enum error load(struct bounces *bounces)
 
 /* ---- where from ---- */
 
+static bool is_known(const struct origin *origin, const struct record *record)
+{
+    return text_equal(text_from(origin->source), record->source) &&
+           (origin->named ? text_equal(text_from(origin->network), record->network)
+                          : origin->network[0] && text_empty(record->network));
+}
+
 static void find_origin(struct bounces *bounces, const struct record *record)
 {
-    struct origin *origin = &bounces->origin;
+    struct origin *origin = &bounces->origins[text_hash(record->source) % ORIGINS_KNOWN];
     struct network address, around;
-    bool same = text_equal(text_from(origin->source), record->source);
-    if (!text_empty(record->network) || !same || origin->named) {
-        *origin = (struct origin){.named = !text_empty(record->network)};
-        (void)text_copy_to(record->source, origin->source, sizeof origin->source);
-        (void)text_copy_to(record->network, origin->network, sizeof origin->network);
-    }
-    if (origin->network[0])
+    bounces->origin = origin;
+    if (is_known(origin, record))
+        return;
+    *origin = (struct origin){.named = !text_empty(record->network)};
+    (void)text_copy_to(record->source, origin->source, sizeof origin->source);
+    (void)text_copy_to(record->network, origin->network, sizeof origin->network);
+    if (origin->named)
         return;
     if (network_parse(record->source, &address) != ERROR_OK) {
         (void)text_copy_to(text_empty(record->source) ? TEXT("unknown") : record->source,
@@ -277,7 +291,7 @@ static enum error find_key(struct bounces *bounces, const struct record *record,
 static enum error describe(struct bounces *bounces, const struct record *record,
                            struct bounce_group *call)
 {
-    const struct origin *origin = &bounces->origin;
+    const struct origin *origin = bounces->origin;
     *call = (struct bounce_group){.status = record->status, .last_at = record->started_at};
     call->last_id = record->id;
     memcpy(call->network, origin->network, sizeof call->network);
@@ -353,7 +367,7 @@ enum error bounces_add(struct bounces *bounces, const struct record *record)
         add_good(bounces, record->started_at, calls);
     if (use)
         error =
-            key_sources_add(bounces->sources, record->key_id, text_from(bounces->origin.network),
+            key_sources_add(bounces->sources, record->key_id, text_from(bounces->origin->network),
                             record->started_at, calls, good);
     return bounced && !error ? add_bounced(bounces, record, calls) : error;
 }

@@ -12,13 +12,14 @@
 #include "store/exchanges.h"
 #include "store/table.h"
 
-#define TEXTS           7u
-#define TEXT_LENGTH_MAX 512u /* no field of a record that comes here is longer */
-#define PACKED_MAX      (TEXTS * (TEXT_LENGTH_MAX + sizeof(uint32_t)))
-#define KNOWN_MAX       65536u /* series kept in memory, some 20 MiB; then it starts anew */
-#define COUNT_MAX       (INT64_C(1) << 40) /* of one call: what is more is a fault of its sender */
-#define SUM_MAX         (INT64_C(1) << 62)
-#define SQL_SIZE_MAX    16384u
+#define TEXTS               7u
+#define TEXT_LENGTH_MAX     512u /* no field of a record that comes here is longer */
+#define PACKED_MAX          (TEXTS * (TEXT_LENGTH_MAX + sizeof(uint32_t)))
+#define KNOWN_MAX           65536u /* series kept in memory, some 20 MiB; then it starts anew */
+#define COUNT_MAX           (INT64_C(1) << 40) /* of one call: what is more is a fault of its sender */
+#define SUM_MAX             (INT64_C(1) << 62)
+#define SQL_SIZE_MAX        16384u
+#define STATUS_UNAUTHORIZED 401
 
 struct known {
     uint64_t hash;
@@ -306,10 +307,18 @@ enum error rollup_series(struct rollup *rollup, const struct rollup_call *call, 
 
 /* ---- Sums ---- */
 
+/* What was sent as key and was not found to be one is a stranger's word: each of them would make a
+ * series. */
+static bool is_claimed(const struct record *record)
+{
+    return record->outcome == RECORD_OUTCOME_REFUSED && record->status == STATUS_UNAUTHORIZED &&
+           text_empty(record->key_name);
+}
+
 void rollup_describe(const struct record *record, struct rollup_call *call)
 {
     *call = (struct rollup_call){
-        .key_id = record->key_id,
+        .key_id = is_claimed(record) ? TEXT("") : record->key_id,
         .team = record->team,
         .model = record->model,
         .target_model = record->target_model,

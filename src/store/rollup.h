@@ -5,7 +5,8 @@
  * provider, provider, service of its price, and the key's tags. The words of callers do not get in:
  * tags of a request are not part of a series; a model, which is a caller's word too, is kept for at
  * most ROLLUP_SERIES_PER_KEY series of a key, after which the further ones of that key are counted
- * under the model ROLLUP_OTHER; and calls without a key are counted without a model. What is left
+ * under the model ROLLUP_OTHER; calls without a key are counted without a model, and what was sent
+ * as key and is none counts as no key. What is left
  * (keys, teams, tags, providers) grows as administrators work.
  *
  * Sums never overflow: a counter that reaches 2^62 stays there, money is whole dollars and

@@ -641,6 +641,38 @@ static void test_adjustments(void **state)
     adjust(&record, 0, 1, ERROR_NOT_FOUND);
 }
 
+/* Who makes up keys makes no series. */
+static void test_strangers_make_no_series(void **state)
+{
+    size_t news;
+    struct store_statement *select;
+    bool row;
+    static char ids[ROWS_MAX][32];
+    assert_int_equal(store_begin(store), ERROR_OK);
+    for (size_t i = 0; i < ROWS_MAX; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "tpk_%012zu", i);
+        record_clear(&calls[i], identifier_make(START + i));
+        calls[i].started_at = START;
+        calls[i].outcome = RECORD_OUTCOME_REFUSED;
+        calls[i].status = 401;
+        calls[i].key_id = text_from(ids[i]);
+    }
+    calls[0].key_name = TEXT("revoked"); /* that one was found */
+    put(0, ROWS_MAX, &news);
+    assert_int_equal(rows_flush(&insert), ERROR_OK);
+    assert_int_equal(store_commit(store), ERROR_OK);
+    assert_int_equal(store_prepare(store,
+                                   "SELECT count(*), sum(refused), max(key_id) FROM usage_series"
+                                   " JOIN usage_quarters ON series = id",
+                                   &select),
+                     ERROR_OK);
+    assert_int_equal(store_step(select, &row), ERROR_OK);
+    assert_int_equal(store_column_integer(select, 0), 2);
+    assert_int_equal(store_column_integer(select, 1), ROWS_MAX);
+    assert_true(text_equal(store_column_text(select, 2), text_from(ids[0])));
+    store_finish(select);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -654,6 +686,7 @@ int main(void)
         TEST(test_sums_do_not_overflow),
         TEST(test_money_is_split),
         TEST(test_adjustments),
+        cmocka_unit_test_setup_teardown(test_strangers_make_no_series, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

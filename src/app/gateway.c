@@ -655,8 +655,10 @@ static void cut(void *owner)
 {
     struct gateway *gateway = owner;
 
+    if (gateway->started_count == 0) /* they have ended since a second signal was sent */
+        return;
     note_warning("serve", "the drain's time is up: calls still open are cut and recorded as such");
-    for (unsigned i = 0; i < gateway->worker_count; i++)
+    for (unsigned i = 0; i < gateway->started_count; i++)
         worker_cut(gateway->workers[i]);
 }
 

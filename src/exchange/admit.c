@@ -2,6 +2,7 @@
  * decides. */
 #include "exchange/exchange.h"
 #include "exchange/hold.h"
+#include "exchange/whoami.h"
 #include "openai/tags.h"
 
 bool admit_allows_model(const struct exchange *exchange, struct text model)
@@ -56,6 +57,8 @@ enum step_result admit_step(struct exchange *exchange)
         return STEP_END;
     if (exchange->worker->draining)
         return exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0});
+    if (exchange->match.endpoint->kind == ENDPOINT_WHOAMI)
+        return whoami_answer(exchange);
     if (exchange->body_kind == BODY_NONE && body_needed(exchange))
         return exchange_refuse(exchange, REFUSAL_BODY_MISSING, (struct refusal_context){0});
     if (exchange->body_kind == BODY_JSON && exchange->body.length == 0 && body_needed(exchange))

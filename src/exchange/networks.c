@@ -1,7 +1,6 @@
 #include "exchange/networks.h"
 
-/* "listener main", "team search", "key 4f0c2v9qk1tz" */
-static struct text describe_list(struct exchange *exchange, enum policy_network_list list)
+struct text networks_owner(const struct exchange *exchange, enum policy_network_list list)
 {
     const struct text names[POLICY_NETWORK_LISTS] = {
         [POLICY_NETWORK_LISTENER] = exchange->door->name,
@@ -9,8 +8,26 @@ static struct text describe_list(struct exchange *exchange, enum policy_network_
         [POLICY_NETWORK_KEY] = exchange->key_id,
     };
 
+    return names[list];
+}
+
+/* "listener main", "team search", "key 4f0c2v9qk1tz" */
+static struct text describe_list(struct exchange *exchange, enum policy_network_list list)
+{
+    struct text owner = networks_owner(exchange, list);
+
     return arena_format(&exchange->arena, "%s %.*s", policy_network_list_name(list),
-                        TEXT_ARG(names[list]));
+                        TEXT_ARG(owner));
+}
+
+void networks_look(struct exchange *exchange, struct policy_network_question *question,
+                   struct policy_network_verdict *verdict)
+{
+    *question = (struct policy_network_question){.source = &exchange->source};
+    policy_find_networks(exchange->worker->policy, exchange->team, exchange->key_id,
+                         question->lists);
+    question->lists[POLICY_NETWORK_LISTENER] = exchange->door->network_rules;
+    policy_judge_networks(question, verdict);
 }
 
 /* What a record calls the rule; where no rule has the source, it was the whole list. */

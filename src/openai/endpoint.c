@@ -287,15 +287,17 @@ enum refusal endpoint_find(enum http1_method method, struct text target, struct 
     *match = (struct endpoint_match){0};
     match->query = target;
     struct text raw = text_split(&match->query, '?');
-    if (!text_starts_with(raw, TEXT("/v1/")))
+    bool own = text_starts_with(raw, TEXT("/turnpike/"));
+    if (!own && !text_starts_with(raw, TEXT("/v1/")))
         return REFUSAL_PATH_UNKNOWN;
-    raw = text_from_index(raw, 3);
+    if (!own)
+        raw = text_from_index(raw, 3);
     match->detail = path_split(text_from_index(raw, 1), &path);
     if (match->detail != NULL)
         return REFUSAL_PATH_MALFORMED;
     if (text_equal(path.segments[0], TEXT("organization")))
         return REFUSAL_PATH_ADMINISTRATIVE;
-    if (text_empty(path.segments[0]))
+    if (text_empty(path.segments[0]) || text_equal(path.segments[0], TEXT("turnpike")) != own)
         return REFUSAL_PATH_UNKNOWN;
     return match_find(method, &path, raw, arena, match);
 }

@@ -302,6 +302,10 @@ struct policy_visitor {
  * valid until it returns. A registered reader, or the control thread. */
 void policy_walk(struct policy *policy, uint64_t wall, uint64_t now,
                  const struct policy_visitor *visitor);
+/* Those that a call of this caller counts in, whatever its model: of the organisation, his team,
+ * his key and its tags. False: the arena is at its end. The same threads. */
+must_check bool policy_walk_caller(struct policy *policy, const struct policy_call *call,
+                                   struct arena *arena, const struct policy_visitor *visitor);
 /* One by id; false when there is none. `state->budget` is valid until the thread next tells that it
  * holds nothing. The same threads. */
 bool policy_find_budget(struct policy *policy, struct text id, uint64_t wall,

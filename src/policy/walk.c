@@ -74,6 +74,30 @@ void policy_walk(struct policy *policy, uint64_t wall, uint64_t now,
     }
 }
 
+bool policy_walk_caller(struct policy *policy, const struct policy_call *call, struct arena *arena,
+                        const struct policy_visitor *visitor)
+{
+    const struct subject_rules *subjects[SUBJECTS_MAX];
+    struct policy_hold hold = {.policy = policy, .arena = arena, .call = *call};
+    size_t count;
+    if (!policy_find_subjects(policy_snapshot(policy), &hold, false, subjects, &count))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; visitor->budget != NULL && k < subjects[i]->budget_count; k++) {
+            struct policy_budget_state state;
+            const struct budget_line *line = &subjects[i]->budgets[k];
+            read_budget(line->rule, call->wall, account_find(line->account, call->wall), &state);
+            visitor->budget(visitor->context, &state);
+        }
+        for (size_t k = 0; visitor->limit != NULL && k < subjects[i]->limit_count; k++) {
+            struct policy_limit_state state;
+            read_limit(subjects[i]->limits[k].rule, call->now, &state);
+            visitor->limit(visitor->context, &state);
+        }
+    }
+    return true;
+}
+
 bool policy_find_budget(struct policy *policy, struct text id, uint64_t wall,
                         struct policy_budget_state *state)
 {

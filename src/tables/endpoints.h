@@ -15,6 +15,7 @@ enum endpoint_kind {
     ENDPOINT_EMBEDDINGS,
     ENDPOINT_MODELS_LIST, /* answered by the gateway */
     ENDPOINT_MODELS_GET,  /* answered by the gateway */
+    ENDPOINT_WHOAMI,      /* answered by the gateway, whatever limits and budgets have left */
     ENDPOINT_PASS         /* identity, limits and record, but no understanding of the content */
 };
 

@@ -224,6 +224,7 @@ def test_while_the_node_shuts_down(start_gateway, own_fake):
         with Wire(gateway.port, key=key) as held:
             held.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
                       b"Authorization: Bearer " + key.encode() + b"\r\nContent-Length: 44\r\n\r\n")
+            wait_until(lambda: b"\nturnpike_open_requests 2" in gateway.get("/metrics")[2], 10, "the call has begun")
             gateway.signal(signal.SIGTERM)
             wait_until(lambda: refuses(gateway.port), 10, "no new connections are taken")
             held.send(json.dumps({"model": "fast", "messages": []}).encode().ljust(44))

@@ -25,7 +25,7 @@ build_packages='
 test_packages='
     clang libclang-rt-MAJOR-dev
     busybox git shellcheck universal-ctags
-    ca-certificates curl nginx-light openssl procps tinyproxy-bin
+    ca-certificates curl haproxy iproute2 nginx-light openssl procps tinyproxy-bin
     python3-venv'
 bench_packages='curl nginx-light wrk'
 instructions_packages='nginx-light valgrind'

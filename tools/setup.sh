@@ -204,8 +204,8 @@ require_root() {
     exit 1
 }
 
-# Debian starts a server when its package is installed. Tests start their own nginx, so a
-# new one must neither run nor come back at boot.
+# Debian starts a server when its package is installed. Tests start their own nginx and haproxy, so
+# a new one must neither run nor come back at boot.
 install_packages() {
     quiet_start=
     if [ ! -e /usr/sbin/policy-rc.d ]; then
@@ -213,13 +213,15 @@ install_packages() {
         printf '#!/bin/sh\nexit 101\n' >.dev/policy-rc.d
         as_root install -m 755 .dev/policy-rc.d /usr/sbin/policy-rc.d
     fi
-    had_nginx=$(missing_packages nginx-common)
+    new_servers=$(missing_packages nginx-common haproxy)
     status=0
     apt install --no-install-recommends "$@" || status=$?
     [ -z "$quiet_start" ] || as_root rm -f /usr/sbin/policy-rc.d
-    if [ "$had_nginx" ] && [ -z "$(missing_packages nginx-common)" ] && command -v systemctl >/dev/null; then
-        as_root systemctl disable nginx || :
-    fi
+    for server in $new_servers; do
+        if [ -z "$(missing_packages "$server")" ] && command -v systemctl >/dev/null; then
+            as_root systemctl disable "${server%-common}" || :
+        fi
+    done
     return $status
 }
 

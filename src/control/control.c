@@ -63,6 +63,7 @@ static void measure(struct control *control)
     policy_refresher_read_state(control->settings.policy, &policy);
     metrics_set(process, METRIC_BUDGETS, policy.budgets);
     metrics_set(process, METRIC_LIMITS, policy.limits);
+    metrics_set(process, METRIC_NETWORK_RULES, policy.network_rules);
     metrics_set(process, METRIC_POLICY_UP, policy.working);
     alerts_write_metrics(control->settings.alerts, process);
     credential_refresher_visit(control->settings.credentials, measure_credential, process);

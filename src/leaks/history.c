@@ -214,6 +214,7 @@ static void read_objects(struct crew *crew, struct scanner *scanner, void *task)
 
 struct origin {
     struct text commit, date, author;
+    struct text path; /* as the commit named it; empty: of no file, or written in quotes */
 };
 
 static int compare_objects(const void *left, const void *right)
@@ -237,12 +238,13 @@ static void note_origin(struct leaks *leaks, size_t from, struct text object,
         found->commit = leaks_keep(leaks, origin->commit);
         found->date = leaks_keep(leaks, origin->date);
         found->author = leaks_keep(leaks, origin->author);
+        if (origin->path.length > 0) /* later commits may have given it another name */
+            found->file = leaks_keep(leaks, origin->path);
     }
 }
 
 /* ":MODE MODE OLD NEW STATUS<TAB>PATH", or with more than one old ("::" and so on) of a merge. */
-static void take_change(struct leaks *leaks, size_t from, struct text line,
-                        const struct origin *origin)
+static void take_change(struct leaks *leaks, size_t from, struct text line, struct origin origin)
 {
     struct text field = {NULL, 0};
     size_t parents = 0;
@@ -250,7 +252,9 @@ static void take_change(struct leaks *leaks, size_t from, struct text line,
         parents++;
     for (size_t i = 0; i < 2 * (parents + 1); i++)
         field = text_split(&line, ' ');
-    note_origin(leaks, from, field, origin);
+    (void)text_split(&line, '\t');
+    origin.path = text_starts_with(line, TEXT("\"")) ? text_of(NULL, 0) : line;
+    note_origin(leaks, from, field, &origin);
 }
 
 /* The line of a commit is marked with a byte that no raw line starts with. */
@@ -287,7 +291,7 @@ static enum error find_origins(struct leaks *leaks, size_t from, const struct hi
             origin.date = text_split(&origin.author, '\t');
             note_origin(leaks, from, origin.commit, &origin);
         } else if (text_starts_with(line, TEXT(":"))) {
-            take_change(leaks, from, line, &origin);
+            take_change(leaks, from, line, origin);
         }
     }
     return git_finish(&git) ? ERROR_OK : ERROR_UNSUPPORTED;

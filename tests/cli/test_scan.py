@@ -48,13 +48,15 @@ def findings(*arguments, code=1, **more):
 class Repository:
     def __init__(self, folder):
         self.folder = folder
+        self.time = 1780000000  # of the next commit: each is a minute after the one before, however quick the test
         folder.mkdir()
         self.git("init", "-q", "-b", "main")
 
     def git(self, *arguments):
         environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
         for who in ("AUTHOR", "COMMITTER"):
-            environment.update({f"GIT_{who}_NAME": "Ada", f"GIT_{who}_EMAIL": "ada@example.com"})
+            environment.update({f"GIT_{who}_NAME": "Ada", f"GIT_{who}_EMAIL": "ada@example.com",
+                                f"GIT_{who}_DATE": f"{self.time} +0000"})
         return subprocess.run(["git", *arguments], cwd=self.folder, env=environment, check=True, capture_output=True,
                               text=True).stdout.strip()
 
@@ -66,6 +68,7 @@ class Repository:
     def commit(self, message, **files):
         for name, text in files.items():
             self.write(name, text)
+        self.time += 60
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")

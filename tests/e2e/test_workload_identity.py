@@ -335,8 +335,8 @@ def test_keys_count_while_the_issuer_is_down(tmp_path, own_fake, issuer):
         wait_until(lambda: issuer.asked.count("/.well-known/openid-configuration") > asked, 30, "asked ahead of need")
         wait_until(lambda: "answered 503" in gateway.stderr(), 10, "a note")
         assert ask(gateway, issuer.token()).status_code == 200
-        page = gateway.get("/metrics")[2].decode()
-        assert 'turnpike_issuer_up{issuer="cluster"} 0' in page and 'turnpike_issuer_keys{issuer="cluster"} 2' in page
+        wait_until(lambda: 'turnpike_issuer_up{issuer="cluster"} 0' in gateway.get("/metrics")[2].decode(), 10, "the metric")
+        assert 'turnpike_issuer_keys{issuer="cluster"} 2' in gateway.get("/metrics")[2].decode()
         issuer.down = None
         wait_until(lambda: "can be fetched again" in gateway.stderr(), 90, "a note")
     finally:

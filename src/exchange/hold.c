@@ -27,10 +27,9 @@ static void read_bounds(struct exchange *exchange)
 
 int64_t hold_body_size(const struct exchange *exchange)
 {
-    const struct http1_head *head = http_request_head(exchange->request);
-
     if (exchange->body_kind == BODY_JSON)
-        return (int64_t)exchange->body.length;
+        return (int64_t)exchange->body.length; /* of a copy too, which no caller asked for */
+    const struct http1_head *head = exchange_head(exchange);
     return head->has_content_length ? (int64_t)head->content_length
                                     : (int64_t)exchange->upstreams->config->limits.upload;
 }

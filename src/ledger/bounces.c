@@ -345,7 +345,7 @@ static enum error add_bounced(struct bounces *bounces, const struct record *reco
     return ERROR_OK;
 }
 
-/* The secret was right: whatever was wrong afterwards, it was the key's holder who called. */
+/* Who called is known: whatever was wrong afterwards, it was the key's holder. */
 static bool is_use(const struct record *record)
 {
     return !text_empty(record->key_id) &&
@@ -365,7 +365,8 @@ enum error bounces_add(struct bounces *bounces, const struct record *record)
     find_origin(bounces, record);
     if (good)
         add_good(bounces, record->started_at, calls);
-    if (use)
+    /* What a token or a certificate proved has nothing that leaks and lasts, and runs anywhere. */
+    if (use && text_empty(record->identified_by))
         error =
             key_sources_add(bounces->sources, record->key_id, text_from(bounces->origin->network),
                             record->started_at, calls, good);

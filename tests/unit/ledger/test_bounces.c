@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "ledger/rows.h"
 #include "store/bounces.h"
+#include "store/key_sources.h"
 #include "store/keys.h"
 
 static char path[64];
@@ -266,6 +267,27 @@ static void test_good_calls_of_the_network(void **state)
     assert_int_equal(found_count, 1);
 }
 
+/* Where keys are used from is of keys; the network has served the others' calls all the same. */
+static void test_callers_without_a_key_have_no_sources(void **state)
+{
+    struct bounce_network network;
+    uint64_t networks = UINT64_MAX;
+    begin();
+    struct record record = served("10.1.2.77", "wl_0123456789abcdefghij");
+    record.identified_by = TEXT("token");
+    put(&record);
+    record = served("10.1.2.77", "4f0c2v9qk1tz");
+    put(&record);
+    commit();
+    assert_int_equal(key_sources_count(store, TEXT("wl_0123456789abcdefghij"), 0, &networks),
+                     ERROR_OK);
+    assert_int_equal(networks, 0);
+    assert_int_equal(key_sources_count(store, TEXT("4f0c2v9qk1tz"), 0, &networks), ERROR_OK);
+    assert_int_equal(networks, 1);
+    assert_int_equal(bounces_read_networks(store, take_network, &network), ERROR_OK);
+    assert_int_equal(network.calls, 2);
+}
+
 /* Steps of all sizes that are committed, rolled back, or lost with the process; in the end what was
  * counted is what the store has as records. */
 static void test_exactly_the_records(void **state)
@@ -369,6 +391,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_no_bounce, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_calls_that_one_record_stands_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_good_calls_of_the_network, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_callers_without_a_key_have_no_sources, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_exactly_the_records, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_good_networks, set_up, tear_down),
         cmocka_unit_test(test_ids),

@@ -280,15 +280,15 @@ static void check_files(struct doctor *doctor, const struct config *config)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    uint64_t wanted = 2 * config->limits.connections * config->workers + DESCRIPTORS_OTHER;
+    uint64_t callers = config->limits.connections * config->workers;
+    uint64_t wanted = 2 * callers + DESCRIPTORS_OTHER;
     unsigned long long may = (unsigned long long)limit.rlim_max;
     if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted)
         doctor_say(&doctor->report, DOCTOR_WARN, "files",
                    "raise LimitNOFILE= of the service (or ulimit -Hn), or lower limits.connections",
                    "this user may open %llu files; %llu callers at a time, as limits.connections "
                    "has it, want %llu",
-                   may, (unsigned long long)(config->limits.connections * config->workers),
-                   (unsigned long long)wanted);
+                   may, (unsigned long long)callers, (unsigned long long)wanted);
     else
         doctor_say(&doctor->report, DOCTOR_PASS, "files", NULL,
                    "enough for limits.connections (%llu may be open)", may);

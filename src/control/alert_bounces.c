@@ -247,6 +247,7 @@ static void look_at_regular(struct look *look, const struct bouncing *row,
 {
     char name[ALERT_NAME_SIZE], whose[192], message[1024];
     uint64_t good = bounce_times_count(&network->times, look->wall - WINDOW, look->wall);
+    uint64_t all = row->refused + good;
     if (network->last_at + look->alerts->config->alerts.bounces.good_within < look->wall)
         return;
     (void)snprintf(name, sizeof name, "network %s", row->network);
@@ -257,9 +258,8 @@ static void look_at_regular(struct look *look, const struct bouncing *row,
                    "network %s used to get through and is now turned away: %llu of %llu calls of "
                    "the last hour were refused, most with %s%s; these people will drive round you, "
                    "see turnpike bounces --network %s",
-                   row->network, (unsigned long long)row->refused,
-                   (unsigned long long)(row->refused + good), row->largest.reason, whose,
-                   row->network);
+                   row->network, (unsigned long long)row->refused, (unsigned long long)all,
+                   row->largest.reason, whose, row->network);
     raise_network(look->alerts, ALERT_BOUNCES_NETWORK, row, network, message, look->wall);
 }
 

@@ -259,7 +259,7 @@ static void take_change(struct leaks *leaks, size_t from, struct text line, stru
 
 /* The line of a commit is marked with a byte that no raw line starts with. */
 #define COMMIT_MARK   "\001"
-#define ORIGIN_FORMAT "--format=" COMMIT_MARK "%H%x09%aI%x09%aN"
+#define ORIGIN_FORMAT "--format=\001%H%x09%aI%x09%aN"
 
 static enum error find_origins(struct leaks *leaks, size_t from, const struct history_part *part)
 {

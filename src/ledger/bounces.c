@@ -3,6 +3,7 @@
 #include "ledger/bounces.h"
 
 #include "base/clock.h"
+#include "base/ensure.h"
 #include "base/identifier.h"
 #include "base/note.h"
 #include "base/siphash.h"
@@ -292,6 +293,7 @@ static enum error describe(struct bounces *bounces, const struct record *record,
                            struct bounce_group *call)
 {
     const struct origin *origin = bounces->origin;
+    ensure(origin != NULL);
     *call = (struct bounce_group){.status = record->status, .last_at = record->started_at};
     call->last_id = record->id;
     memcpy(call->network, origin->network, sizeof call->network);

@@ -53,9 +53,16 @@ static enum error open_store(struct admin_session *session, unsigned patience,
 
 bool admin_session_open(struct admin_session *session, bool make)
 {
-    char problem[STORE_PROBLEM_SIZE] = "";
-    if (!data_directory_enter(session->data, make))
+    char problem[STORE_PROBLEM_SIZE] = "", path[PATH_SIZE];
+    if (!data_directory_enter(session->data, make) || !data_path(session->data, STORE_FILE, path))
         return false;
+    /* Who only looks must not be told of an empty store that was made for him. */
+    if (!make && access(path, F_OK) != 0) {
+        verb_fail("%s has no store (" STORE_FILE "); --data DIR names the data directory of "
+                  "`turnpike serve`",
+                  session->data);
+        return false;
+    }
     enum error error = open_store(session, ADMIN_PATIENCE, problem);
     if (error)
         verb_fail("%s", problem[0] ? problem : error_meaning(error));

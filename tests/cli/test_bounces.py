@@ -135,3 +135,9 @@ def test_without_a_store(tmp_path):
 def test_json_is_one_object_a_line(place):
     for line in place.run("bounces", "--json").stdout.splitlines():
         assert set(json.loads(line)) >= {"id", "network", "reason", "calls", "calls_error", "last_good_at", "advice"}
+
+
+@pytest.mark.parametrize("words", [["bounces"], ["key", "list"], ["audit"], ["network", "rule", "list"], ["team", "show", "a"], ["export"]], ids=" ".join)
+def test_who_only_looks_makes_no_store(tmp_path, words):
+    done = turnpike(*words, "--data", tmp_path, code=1)
+    assert "has no store" in done.stderr and not list(tmp_path.iterdir())

@@ -80,15 +80,20 @@ static bool write(struct operations *operations, const struct stored_network_rul
 
 /* ------------------------------------------------------------------ what is said */
 
+/* A network's name; one without a letter is an address with a slip in it, and a rule about it would
+ * do nothing. */
 static bool is_name(struct text name)
 {
+    bool letters = false;
     for (size_t i = 0; i < name.length; i++) {
         char c = name.data[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        bool plain = letter || (c >= '0' && c <= '9');
         if (!plain && (i == 0 || (c != '-' && c != '_' && c != '.')))
             return false;
+        letters = letters || letter;
     }
-    return name.length > 0 && name.length <= CONFIG_NETWORK_NAME_MAXIMUM;
+    return letters && name.length <= CONFIG_NETWORK_NAME_MAXIMUM;
 }
 
 /* Where the gateway's configuration is at hand. */
@@ -270,7 +275,7 @@ static bool create(struct operations *operations, const struct object_change *wa
 static bool edit(struct operations *operations, struct text id, const struct object_change *changes,
                  struct operation_result *result)
 {
-    struct stored_network_rule rule;
+    struct stored_network_rule rule = {0};
     if (!find(operations, id, &rule) || !write(operations, &rule, &result->before) ||
         !take_change(operations, changes, false, &rule) ||
         !write(operations, &rule, &result->after))
@@ -284,7 +289,7 @@ static bool edit(struct operations *operations, struct text id, const struct obj
 static bool delete_rule(struct operations *operations, struct text id,
                         const struct operation_deletion *deletion, struct operation_result *result)
 {
-    struct stored_network_rule rule;
+    struct stored_network_rule rule = {0};
     if (!find(operations, id, &rule) || !write(operations, &rule, &result->before))
         return false;
     result->id = rule.id;
@@ -319,7 +324,7 @@ static bool first_of_scope(struct operations *operations, const struct operation
 
 static bool show(struct operations *operations, struct text id, struct text *json)
 {
-    struct stored_network_rule rule;
+    struct stored_network_rule rule = {0};
     return find(operations, id, &rule) && write(operations, &rule, json);
 }
 

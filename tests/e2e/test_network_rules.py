@@ -253,6 +253,8 @@ def test_the_verbs(tmp_path):
     for words, code, said in (
             (["create", "--team", "search", "--allow", "10.1.0.1/16"], 2, "did you mean '10.1.0.0/16'"),
             (["create", "--team", "search", "--allow", "ten dot one"], 2, "is no network"),
+            (["create", "--team", "search", "--deny", "10.1.7.256", "--enforce"], 2, "'10.1.7.256' is no network"),
+            (["create", "--team", "search", "--deny", "10.1.7.0-24"], 2, "is no network"),
             (["create", "--team", "search", "--allow", "office", "--deny", "floor"], 2, "not both"),
             (["create", "--team", "search"], 2, "say which network"),
             (["create", "--allow", "office"], 2, "say whom"),

@@ -418,7 +418,9 @@ static void describe(struct replay *replay, const struct record *record, struct 
     call->gate.endpoint = find_endpoint(replay, record);
     read_actual(record, &call->actual);
     describe_gate(replay, record, caller, call);
-    if (call->gate.endpoint == NULL) { /* of another version, or no endpoint at all */
+    /* Of another version, or no endpoint at all; or a question about the caller himself, which
+     * takes nothing and is answered whatever the rules say. */
+    if (call->gate.endpoint == NULL || call->gate.endpoint->kind == ENDPOINT_WHOAMI) {
         verdict->then = PREVIEW_APART;
         call->asked = false;
         return;

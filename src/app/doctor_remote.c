@@ -330,6 +330,13 @@ static void check_clock(struct doctor *doctor)
 static bool read_url(struct doctor *doctor, const char *url)
 {
     struct text text = text_from(url);
+    /* Not said again: what is written here ends up in the log of a pipeline. */
+    if (text_find(text, TEXT("@")) >= 0) {
+        (void)verb_fail(
+            "the URL has a name or a password in it (before \"@\"): leave that out; the "
+            "key comes from TURNPIKE_API_KEY, --key-env or --key-file");
+        return false;
+    }
     const char *wrong = endpoint_parse(text, &doctor->arena, &doctor->endpoint);
     if (wrong != NULL || doctor->endpoint.port == 0) {
         (void)verb_fail("'%.200s' is no URL of a gateway: %s", url,

@@ -17,7 +17,7 @@ import pytest
 import gateway as gateway_module
 from administration import on_terminal
 from certificates import Authority
-from command import BINARY
+from command import BINARY, turnpike
 from gateway import free_port, plain_config, wait_until
 
 NOWHERE = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "OPENAI_API_KEY", "TURNPIKE_API_KEY",
@@ -92,6 +92,11 @@ def test_eighty_columns(demo):
 
 
 # ---------------------------------------------------------------- the network
+
+
+def test_a_password_in_the_url_is_not_said_again():
+    done = turnpike("doctor", "http://user:s3cret@127.0.0.1:1", code=2)
+    assert "leave that out" in done.stderr and "s3cret" not in done.stderr + done.stdout
 
 
 def test_no_such_name():

@@ -114,17 +114,31 @@ static bool read_versions(struct rolling *rolling)
     return !error && rolling->count > 0;
 }
 
+/* What the file says now may never have come into force: then the newest version is the last that
+ * was. */
+static int choose_last(struct rolling *rolling)
+{
+    uint64_t newest = rolling->versions[0].number;
+    struct buffer words;
+    buffer_open(&words, TEXT_MAX);
+    enum error error = config_versions_read(rolling->data, newest, &words);
+    bool in_force = text_equal(buffer_text(&words), buffer_text(&rolling->present));
+    buffer_close(&words);
+    if (error)
+        return verb_fail("version %llu cannot be read: %s", (unsigned long long)newest,
+                         error_meaning(error));
+    if (in_force && rolling->count < 2)
+        return verb_fail("there is no version before %llu, the newest", (unsigned long long)newest);
+    rolling->target = rolling->versions[in_force ? 1 : 0].number;
+    return VERB_OK;
+}
+
 static int choose(struct rolling *rolling)
 {
     const char *to = rolling->options->to;
     uint64_t number = 0;
-    if (to == NULL) {
-        if (rolling->count < 2)
-            return verb_fail("there is no version before %llu, the newest",
-                             (unsigned long long)rolling->versions[0].number);
-        rolling->target = rolling->versions[1].number;
-        return VERB_OK;
-    }
+    if (to == NULL)
+        return choose_last(rolling);
     if (!number_parse_unsigned(text_from(to), &number))
         return verb_misused(rolling->call->verb, "--to wants a version, as --list shows them: %s",
                             to);
@@ -139,7 +153,7 @@ static int choose(struct rolling *rolling)
     return VERB_OK;
 }
 
-static bool read_texts(struct rolling *rolling)
+static bool read_present(struct rolling *rolling)
 {
     const struct rollback_options *options = rolling->options;
     if (options->config != NULL) {
@@ -148,17 +162,21 @@ static bool read_texts(struct rolling *rolling)
     } else if (!config_versions_path(rolling->data, rolling->path)) {
         (void)text_copy_to(TEXT(FILE_DEFAULT), rolling->path, sizeof rolling->path);
     }
-    enum error error = config_versions_read(rolling->data, rolling->target, &rolling->wanted);
-    if (error)
-        return verb_fail("version %llu cannot be read: %s", (unsigned long long)rolling->target,
-                         error_meaning(error)) == VERB_OK;
     struct config_problems problems;
     config_problems_open(&problems);
-    error = config_read_file(rolling->path, &rolling->present, &problems);
+    enum error error = config_read_file(rolling->path, &rolling->present, &problems);
     config_problems_close(&problems);
     if (error && error != ERROR_NOT_FOUND)
         return verb_fail("%s: %s", rolling->path, error_meaning(error)) == VERB_OK;
     return true;
+}
+
+static bool read_wanted(struct rolling *rolling)
+{
+    enum error error = config_versions_read(rolling->data, rolling->target, &rolling->wanted);
+    return !error ||
+           verb_fail("version %llu cannot be read: %s", (unsigned long long)rolling->target,
+                     error_meaning(error)) == VERB_OK;
 }
 
 /* ------------------------------------------------------------------ what it changes */
@@ -259,6 +277,19 @@ static void audit(const struct rolling *rolling, uint64_t before)
     admin_session_end(&session);
 }
 
+/* A file that the server does not take would keep it from its next start. */
+static int give_up(const struct rolling *rolling)
+{
+    bool restored = rolling->present.length > 0 &&
+                    config_versions_replace_file(rolling->path, buffer_text(&rolling->present),
+                                                 CONFIG_MODE) == ERROR_OK;
+    return verb_fail(
+        "the server has not taken version %llu within %u seconds: its log says why. %s "
+        "%s",
+        (unsigned long long)rolling->target, RELOAD_SECONDS, rolling->path,
+        restored ? "is as it was before" : "has that version all the same");
+}
+
 static int put_back(struct rolling *rolling)
 {
     uint64_t newest = rolling->versions[0].number;
@@ -279,9 +310,7 @@ static int put_back(struct rolling *rolling)
     }
     uint64_t taken = wait_for_server(rolling);
     if (taken == 0)
-        return verb_fail("%s is version %llu again, but the server has not taken it within %u "
-                         "seconds: its log says why",
-                         rolling->path, (unsigned long long)rolling->target, RELOAD_SECONDS);
+        return give_up(rolling);
     printf("Version %llu is in force again, as version %llu.\n",
            (unsigned long long)rolling->target, (unsigned long long)taken);
     return VERB_OK;
@@ -289,10 +318,12 @@ static int put_back(struct rolling *rolling)
 
 static int roll_back(struct rolling *rolling)
 {
+    if (!read_present(rolling))
+        return VERB_FAILED;
     int code = choose(rolling);
     if (code != VERB_OK)
         return code;
-    if (!read_texts(rolling))
+    if (!read_wanted(rolling))
         return VERB_FAILED;
     if (text_equal(buffer_text(&rolling->wanted), buffer_text(&rolling->present))) {
         printf("%s is version %llu already.\n", rolling->path, (unsigned long long)rolling->target);
@@ -331,7 +362,9 @@ static int rollback_run(const struct verb_call *call)
 static const struct option rollback_option_rows[] = {
     OPTION_FLAG_ROW("list", struct rollback_options, list, "show the versions that are kept"),
     OPTION_TEXT_ROW("to", struct rollback_options, to, "VERSION",
-                    "the version to return to [the one before the newest]", OPTION_ANY),
+                    "the version to return to [the one before the newest, or the newest where the "
+                    "file was changed since]",
+                    OPTION_ANY),
     OPTION_FLAG_ROW("dry-run", struct rollback_options, dry_run,
                     "show what would change, and stop"),
     OPTION_TEXT_ROW("config", struct rollback_options, config, "FILE",

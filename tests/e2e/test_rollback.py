@@ -102,9 +102,19 @@ def test_a_file_that_was_refused_is_not_kept(gateway):
     gateway.config_file.write_text("models: {broken\n")
     wait_until(lambda: "has errors" in gateway.stderr(), 10, "the file was refused")
     assert [row["version"] for row in versions(gateway)] == [1]
-    assert "Version 1 is in force" not in rollback(gateway, code=1)
-    said = rollback(gateway, "--to", "1")  # what is in force becomes the file again
+    said = rollback(gateway)  # what is in force becomes the file again
     assert "What changes cannot be told here" in said and "Version 1 is in force again, as version 1" in said
+
+
+def test_a_version_that_does_not_load_leaves_the_file_as_it_was(gateway):
+    gateway.start()
+    change(gateway, "added")
+    wait_until(lambda: len(versions(gateway)) == 2, 10, "it is in force")
+    kept = gateway.data / "configs" / "00000001.yaml"
+    kept.write_text("models: {broken\n")
+    before = gateway.config_file.read_text()
+    assert "is as it was before" in rollback(gateway, "--to", "1", code=1)
+    assert gateway.config_file.read_text() == before
 
 
 def test_what_is_wrong_is_said(gateway, tmp_path):

@@ -22,23 +22,16 @@ const struct caller_rule *caller_rules_find(const struct caller_rules *rules, yy
     return NULL;
 }
 
-/* At most `limit` bytes, cut at a character. */
-static struct text cut(struct text text, size_t limit)
-{
-    if (text.length <= limit)
-        return text;
-    while (limit > 0 && ((unsigned char)text.data[limit] & 0xc0) == 0x80)
-        limit--;
-    return text_first(text, limit);
-}
-
-/* The template filled in, in `memory`; empty when it cannot be. */
+/* The template filled in, in `memory`, which is larger than `limit` by more than one claim; empty
+ * when it cannot be. What did not fit lies behind the limit. */
 static struct text expand(yyjson_val *claims, struct text template, size_t limit, char *memory,
                           size_t size)
 {
     struct buffer out = {.data = memory, .capacity = size, .maximum = size};
 
-    return claims_expand(claims, template, &out) ? cut(buffer_text(&out), limit) : text_of(NULL, 0);
+    return claims_expand(claims, template, &out) || out.failed
+               ? claims_cut(buffer_text(&out), limit)
+               : text_of(NULL, 0);
 }
 
 /* {"repository":"org/name"}; false when there is no room. */
@@ -77,13 +70,13 @@ enum error caller_rule_apply(const struct caller_rule *rule, yyjson_val *claims,
     const struct principal principal = {
         .proof = facts->proof,
         .id = text_of(id, sizeof id),
-        .name = text_empty(name) ? cut(facts->subject, PRINCIPAL_NAME_MAX) : name,
+        .name = text_empty(name) ? claims_cut(facts->subject, PRINCIPAL_NAME_MAX) : name,
         .team = rule->team,
         .tags = tags.length > 2 ? buffer_text(&tags) : text_of(NULL, 0), /* "{}": none */
         .models = rule->models,
-        .issuer = cut(facts->issuer, PRINCIPAL_SUBJECT_MAX),
-        .subject = cut(facts->subject, PRINCIPAL_SUBJECT_MAX),
-        .proof_id = cut(facts->proof_id, PRINCIPAL_NAME_MAX),
+        .issuer = claims_cut(facts->issuer, PRINCIPAL_SUBJECT_MAX),
+        .subject = claims_cut(facts->subject, PRINCIPAL_SUBJECT_MAX),
+        .proof_id = claims_cut(facts->proof_id, PRINCIPAL_NAME_MAX),
         .expires_at = facts->expires_at,
     };
     *out = principal_copy(&principal);

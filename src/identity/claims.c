@@ -150,12 +150,21 @@ const char *claims_template_problem(struct text template)
     return NULL;
 }
 
+struct text claims_cut(struct text text, size_t limit)
+{
+    if (text.length <= limit)
+        return text;
+    while (limit > 0 && ((unsigned char)text.data[limit] & 0xc0) == 0x80)
+        limit--;
+    return text_first(text, limit);
+}
+
 static bool expand_claim(yyjson_val *claims, struct text path, struct buffer *out)
 {
     char memory[NUMBER_SIZE];
     struct text value = scalar_text(claims_find(claims, path), memory);
 
-    return value.data && buffer_append(out, value);
+    return value.data && buffer_append(out, claims_cut(value, CLAIMS_EXPANDED_MAX));
 }
 
 bool claims_expand(yyjson_val *claims, struct text template, struct buffer *out)

@@ -22,6 +22,12 @@
 /* Bytes of a claim that is compared or shown; a longer one matches nothing. */
 #define CLAIMS_VALUE_MAX 1024u
 
+/* Bytes of a claim within a template; the rest is cut. */
+#define CLAIMS_EXPANDED_MAX 128u
+
+/* At most `limit` bytes, cut at a character. */
+struct text claims_cut(struct text text, size_t limit);
+
 /* NULL when there is none. */
 yyjson_val *claims_find(yyjson_val *claims, struct text path);
 /* The text of a claim that is one string; empty when it is missing or something else. */
@@ -38,8 +44,8 @@ bool claims_are_unambiguous(yyjson_val *claims);
 /* A template is text in which "{PATH}" stands for the claim of that path. */
 /* What is wrong with it; NULL: nothing. */
 const char *claims_template_problem(struct text template);
-/* Appends the text with its claims filled in; false when one is missing, is no text, or `out` is
- * full. */
+/* Appends the text with its claims filled in; false when one is missing or is no text, or `out` is
+ * full (out->failed). */
 must_check bool claims_expand(yyjson_val *claims, struct text template, struct buffer *out);
 
 #endif

@@ -745,6 +745,37 @@ static void test_templates(void **state)
     yyjson_doc_free(document);
 }
 
+/* What a claim is too long for is cut, never left out: a budget goes by it. */
+static void test_long_claims_are_cut(void **state)
+{
+    static const struct caller_pair tags[] = {
+        {TEXT_INIT("whole"), TEXT_INIT("{x}")},
+        {TEXT_INIT("part"), TEXT_INIT("br-{x}")},
+        {TEXT_INIT("many"), TEXT_INIT("{x}{x}{x}{x}{x}{x}{x}{x}{x}")}};
+    static const struct caller_rule rule = {
+        .claims = plain_claims, .claim_count = 1, .tags = tags, .tag_count = 3};
+    const struct caller_facts facts = {.subject = TEXT("robot")};
+    char json[3100], wanted[128 + 1];
+    struct principal *principal;
+    memset(json, 'x', sizeof json);
+    memcpy(json, "{\"x\":\"", 6);
+    memcpy(json + sizeof json - 2, "\"}", 2);
+    memset(wanted, 'x', sizeof wanted);
+    wanted[128] = 0;
+    yyjson_doc *document = yyjson_read(json, sizeof json, 0);
+    assert_int_equal(caller_rule_apply(&rule, yyjson_doc_get_root(document), &facts, &principal),
+                     ERROR_OK);
+    yyjson_doc *read = yyjson_read(principal->tags.data, principal->tags.length, 0);
+    yyjson_val *made = yyjson_doc_get_root(read);
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(made, "whole")), wanted);
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(made, "many")), wanted);
+    memcpy(wanted, "br-", 3);
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(made, "part")), wanted);
+    yyjson_doc_free(read);
+    yyjson_doc_free(document);
+    free(principal);
+}
+
 static void test_long_tags_are_refused(void **state)
 {
     static const struct caller_pair tags[] = {{TEXT_INIT("a"), TEXT_INIT("{x}")},
@@ -797,6 +828,7 @@ int main(void)
         cmocka_unit_test(test_wants_are_few),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_long_claims_are_cut),
         cmocka_unit_test(test_long_tags_are_refused),
     };
     int failed = cmocka_run_group_tests(tests, set_up, tear_down);

@@ -42,6 +42,11 @@ static void note_attempt(struct exchange *exchange)
         /* He left behind the stream's last event, as some clients do: he had all. */
         exchange->record.outcome = RECORD_OUTCOME_SERVED;
         exchange->record.error = text_of(NULL, 0);
+    } else if (exchange->record.outcome == RECORD_OUTCOME_CANCELLED &&
+               attempt->state == ATTEMPT_ANSWERING && attempt->out.relay == PROVIDER_RELAY_STREAM &&
+               provider_answer_facts(attempt->answer)->is_error) {
+        /* He left because the provider's error had been told to him, as SDKs do. */
+        exchange->record.outcome = RECORD_OUTCOME_FAILED;
     }
     note_objects(exchange, attempt);
     if (exchange->record.outcome == RECORD_OUTCOME_UNKNOWN)

@@ -61,11 +61,15 @@ def answer_of(case):
     return choice | (0 if head.startswith(b"2") or not head else ERROR), body
 
 
+def endpoint_of(case):
+    target = read(case, "endpoint.txt").decode().strip() or "/v1/chat/completions"
+    return target.split("?")[0]
+
+
 def seed(case, choice):
     settings = dict(line.split("=", 1) for line in read(case, "settings.txt").decode().splitlines() if line)
-    target = read(case, "endpoint.txt").decode().strip() or "/v1/chat/completions"
     stream, body = answer_of(case)
-    choice |= QUIRKS.get(settings.get("quirks"), 0) | ENDPOINTS[target.split("?")[0]] | stream
+    choice |= QUIRKS.get(settings.get("quirks"), 0) | ENDPOINTS[endpoint_of(case)] | stream
     if settings.get("end") == "reset":
         choice |= RESET
     return bytes([choice]) + read(case, "request.json") + b"\0" + body
@@ -76,5 +80,6 @@ def write(name, folder):
     for family, choice in SOURCES.get(name, []):
         folder.mkdir(parents=True, exist_ok=True)
         for case in sorted(path for path in (GOLDEN / family).iterdir() if path.is_dir()):
-            (folder / f"{family}-{case.name}").write_bytes(seed(case, choice))
+            if endpoint_of(case) in ENDPOINTS:  # the target makes no others
+                (folder / f"{family}-{case.name}").write_bytes(seed(case, choice))
     return name in SOURCES

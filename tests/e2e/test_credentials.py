@@ -228,12 +228,15 @@ def test_app_service(start, tokens, own_fake):
 # ---------------------------------------------------------------- AWS
 
 
+SIGNING = {"type": "bedrock", "aws": {"region": "eu-west-1"}}
+
+
 def is_up(gateway):
     return wait_until(lambda: metric(gateway, "turnpike_credential_up", credential="aws") == 1, 20, "the credential")
 
 
 def test_instance_metadata(start, tokens):
-    gateway = start([{"name": "aws", "aws": {"metadata_url": tokens.url}}], environment={"AWS_EC2_METADATA_DISABLED": ""})
+    gateway = start([{"name": "aws", "aws": {"metadata_url": tokens.url}}], environment={"AWS_EC2_METADATA_DISABLED": ""}, **SIGNING)
     assert is_up(gateway)
     assert [asked.path.rsplit("/", 1)[1] for asked in tokens.asked] == ["token", "", ROLE]
     assert metric(gateway, "turnpike_credential_expiry_timestamp_seconds", credential="aws") == pytest.approx(time.time() + 3600, abs=60)
@@ -243,7 +246,7 @@ def test_container(start, tokens, tmp_path):
     path = tmp_path / "pod-token"
     path.write_text("pod\n")
     gateway = start([{"name": "aws", "aws": {}}], environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": tokens.url + "/container",
-                                                              "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(path)})
+                                                              "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(path)}, **SIGNING)
     assert is_up(gateway)
     assert tokens.asked[0].headers["authorization"] == "pod"
 
@@ -252,7 +255,7 @@ def test_web_identity(start, tokens, tmp_path):
     path = tmp_path / "identity"
     path.write_text("kubernetes-says\n")
     gateway = start([{"name": "aws", "aws": {"sts_url": tokens.url + "/sts"}}],
-                    environment={"AWS_WEB_IDENTITY_TOKEN_FILE": str(path), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"})
+                    environment={"AWS_WEB_IDENTITY_TOKEN_FILE": str(path), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, **SIGNING)
     assert is_up(gateway)
     assert tokens.asked[0].form == {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": "arn:aws:iam::1:role/r",
                                     "RoleSessionName": "turnpike", "WebIdentityToken": "kubernetes-says"}
@@ -274,7 +277,7 @@ def test_profile_with_a_role(start, tokens, tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "credentials").write_text("[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key=shh\n")
     (folder / "config").write_text("[default]\nregion = x\n[profile models]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile=base\nexternal_id = e\n")
-    gateway = start([{"name": "aws", "aws": {"profile": "models", "sts_url": tokens.url + "/sts/"}}], aws={"region": "eu-west-1"})
+    gateway = start([{"name": "aws", "aws": {"profile": "models", "sts_url": tokens.url + "/sts/"}}], **SIGNING)
     assert is_up(gateway)
     asked = tokens.asked[0]
     assert asked.form["Action"] == "AssumeRole"
@@ -288,7 +291,7 @@ def test_bearer_token_of_bedrock(start, own_fake):
 
 
 def test_nothing_tells_of_a_key(start):
-    gateway = start([{"name": "aws", "aws": {}}])
+    gateway = start([{"name": "aws", "aws": {}}], **SIGNING)
     with pytest.raises(openai.InternalServerError) as caught:
         ask(gateway)
     assert "credential aws of provider up: nothing here tells of a key" in caught.value.message

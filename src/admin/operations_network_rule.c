@@ -148,7 +148,7 @@ static bool take_action(struct operations *operations, const struct object_chang
     bool allow = change->values[OBJECT_NETWORK_RULE_allow].presence == OBJECT_SET;
     bool deny = change->values[OBJECT_NETWORK_RULE_deny].presence == OBJECT_SET;
     enum object_member member = allow ? OBJECT_NETWORK_RULE_allow : OBJECT_NETWORK_RULE_deny;
-    struct text network;
+    struct text network = {NULL, 0};
     if (allow && deny)
         return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, OBJECT_NETWORK_RULE_deny,
                                         "a rule allows or denies, not both; make one for each");

@@ -6,14 +6,12 @@
  * longer configured goes when its fetch, if one is under way, has ended. */
 #include "control/credential_refresher.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
-
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/identifier.h"
 #include "base/note.h"
 #include "control/credential_source.h"
+#include "control/fetch_crew.h"
 #include "identity/reader.h"
 
 #define SECOND NANOSECONDS_PER_SECOND
@@ -29,64 +27,15 @@ struct entry {
     bool busy, listed, noted;
 };
 
-struct waiter {
-    struct waiter *next;
-    struct loop *loop;
-    void (*done)(void *ticket);
-    void *ticket;
-    uint64_t until; /* monotonic */
-};
-
 struct credential_refresher {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    pthread_t threads[CREDENTIAL_FETCHERS];
-    unsigned thread_count;
+    struct fetch_crew crew;
     struct entry *entries; /* listed ones in the configuration's order */
-    struct waiter *waiters;
-    size_t waiter_count;
-    bool stop; /* also read without the lock, by fetches under way */
 };
-
-/* ---- waiting calls ---- */
-
-static void answer_waiters(struct credential_refresher *refresher, uint64_t now, bool all)
-{
-    struct waiter **link = &refresher->waiters;
-
-    while (*link) {
-        struct waiter *waiter = *link;
-        if (!all && waiter->until > now) {
-            link = &waiter->next;
-            continue;
-        }
-        *link = waiter->next;
-        refresher->waiter_count--;
-        loop_post(waiter->loop, waiter->done, waiter->ticket);
-        free(waiter);
-    }
-}
 
 void credential_refresher_wait(struct credential_refresher *refresher, struct loop *loop,
                                void (*done)(void *ticket), void *ticket)
 {
-    struct waiter *waiter = malloc(sizeof(*waiter));
-
-    pthread_mutex_lock(&refresher->lock);
-    if (!waiter || refresher->waiter_count >= CREDENTIAL_WAITERS_MAX || refresher->stop) {
-        free(waiter);
-        loop_post(loop, done, ticket);
-    } else {
-        *waiter = (struct waiter){.next = refresher->waiters,
-                                  .loop = loop,
-                                  .done = done,
-                                  .ticket = ticket,
-                                  .until = clock_monotonic() + CREDENTIAL_WAIT_SECONDS * SECOND};
-        refresher->waiters = waiter;
-        refresher->waiter_count++;
-        pthread_cond_broadcast(&refresher->changed);
-    }
-    pthread_mutex_unlock(&refresher->lock);
+    fetch_crew_wait(&refresher->crew, loop, done, ticket);
 }
 
 /* ---- entries ---- */
@@ -112,15 +61,6 @@ static void drop_unlisted(struct credential_refresher *refresher)
         *link = entry->next;
         free_entry(entry);
     }
-}
-
-static void on_wanted(void *owner)
-{
-    struct credential_refresher *refresher = owner;
-
-    pthread_mutex_lock(&refresher->lock);
-    pthread_cond_broadcast(&refresher->changed);
-    pthread_mutex_unlock(&refresher->lock);
 }
 
 /* Up to `most` nanoseconds. */
@@ -172,11 +112,11 @@ static void refresh(struct credential_refresher *refresher, struct entry *entry)
         .definition = entry->definition,
         .region = entry->provider->aws_region,
         .wall = clock_wall(),
-        .stop = &refresher->stop,
+        .stop = &refresher->crew.stop,
     };
 
     entry->busy = true;
-    pthread_mutex_unlock(&refresher->lock);
+    fetch_crew_unlock(&refresher->crew);
     enum error error = credential_fetch(&request, &token, problem);
     uint64_t wall = clock_wall(), expires = token ? token->expires : 0;
     if (error == ERROR_OK && expires != 0 && expires <= wall) {
@@ -192,20 +132,19 @@ static void refresh(struct credential_refresher *refresher, struct entry *entry)
         reader_wait_for_all();
         pool_token_free(before);
     }
-    pthread_mutex_lock(&refresher->lock);
+    fetch_crew_lock(&refresher->crew);
     entry->busy = false;
     entry->failures = error == ERROR_OK ? 0 : entry->failures + 1;
     entry->due = clock_monotonic() +
                  (error == ERROR_OK ? next_fetch(wall, expires) : pause_after(entry->failures));
-    if (error != ERROR_OK && !refresher->stop)
+    if (error != ERROR_OK && !refresher->crew.stop)
         note_failure(entry, problem);
     else if (entry->noted)
         note_info("credentials", "credential %.*s of provider %.*s is refreshed again",
                   TEXT_ARG(entry->definition->name), TEXT_ARG(entry->provider->name));
     entry->noted = entry->noted && error != ERROR_OK;
     drop_unlisted(refresher);
-    answer_waiters(refresher, 0, true);
-    pthread_cond_broadcast(&refresher->changed);
+    fetch_crew_ended(&refresher->crew);
 }
 
 /* ---- the threads ---- */
@@ -224,49 +163,36 @@ static struct entry *find_due(struct credential_refresher *refresher, uint64_t n
         if (entry->due < *until)
             *until = entry->due;
     }
-    for (const struct waiter *waiter = refresher->waiters; waiter; waiter = waiter->next)
-        if (waiter->until < *until)
-            *until = waiter->until;
     return NULL;
 }
 
-static void *run(void *owner)
+static bool work(void *owner, uint64_t now, uint64_t *until)
 {
     struct credential_refresher *refresher = owner;
+    struct entry *entry = find_due(refresher, now, until);
 
-    pthread_mutex_lock(&refresher->lock);
-    while (!refresher->stop) {
-        uint64_t now = clock_monotonic(), until;
-        answer_waiters(refresher, now, false);
-        struct entry *entry = find_due(refresher, now, &until);
-        if (entry) {
-            refresh(refresher, entry);
-            continue;
-        }
-        const struct timespec time = {.tv_sec = (time_t)(until / SECOND),
-                                      .tv_nsec = (long)(until % SECOND)};
-        (void)pthread_cond_timedwait(&refresher->changed, &refresher->lock, &time);
-    }
-    pthread_mutex_unlock(&refresher->lock);
-    return NULL;
+    if (entry)
+        refresh(refresher, entry);
+    return entry != NULL;
 }
 
 enum error credential_refresher_start(struct credential_refresher **out)
 {
     struct credential_refresher *refresher = calloc(1, sizeof(*refresher));
-    pthread_condattr_t attributes;
 
     if (!refresher)
         return ERROR_MEMORY;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    const struct fetch_crew_settings settings = {.name = "credentials",
+                                                 .threads = CREDENTIAL_FETCHERS,
+                                                 .waiters = CREDENTIAL_WAITERS_MAX,
+                                                 .patience = CREDENTIAL_WAIT_SECONDS * SECOND,
+                                                 .work = work,
+                                                 .owner = refresher};
+    enum error error = fetch_crew_open(&refresher->crew, &settings);
+    if (error) {
         free(refresher);
-        return ERROR_SYSTEM;
+        return error;
     }
-    ensure(pthread_mutex_init(&refresher->lock, NULL) == 0 &&
-           pthread_condattr_init(&attributes) == 0 &&
-           pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-           pthread_cond_init(&refresher->changed, &attributes) == 0);
-    pthread_condattr_destroy(&attributes);
     *out = refresher;
     return ERROR_OK;
 }
@@ -275,31 +201,12 @@ void credential_refresher_stop(struct credential_refresher *refresher)
 {
     if (!refresher)
         return;
-    pthread_mutex_lock(&refresher->lock);
-    __atomic_store_n(&refresher->stop, true, __ATOMIC_RELAXED);
-    pthread_cond_broadcast(&refresher->changed);
-    pthread_mutex_unlock(&refresher->lock);
-    for (unsigned i = 0; i < refresher->thread_count; i++)
-        pthread_join(refresher->threads[i], NULL);
+    fetch_crew_stop(&refresher->crew);
     for (struct entry *entry = refresher->entries; entry; entry = entry->next)
         entry->listed = false;
     drop_unlisted(refresher);
-    answer_waiters(refresher, 0, true);
-    pthread_cond_destroy(&refresher->changed);
-    pthread_mutex_destroy(&refresher->lock);
+    fetch_crew_close(&refresher->crew);
     free(refresher);
-    curl_global_cleanup();
-}
-
-/* Not before there is something to do: most gateways have nothing but keys. */
-static enum error start_threads(struct credential_refresher *refresher)
-{
-    while (refresher->entries && refresher->thread_count < CREDENTIAL_FETCHERS) {
-        if (pthread_create(&refresher->threads[refresher->thread_count], NULL, run, refresher) != 0)
-            return refresher->thread_count > 0 ? ERROR_OK : ERROR_SYSTEM;
-        (void)pthread_setname_np(refresher->threads[refresher->thread_count++], "credentials");
-    }
-    return ERROR_OK;
 }
 
 /* ---- configurations ---- */
@@ -331,8 +238,8 @@ static struct entry *make_entry(struct credential_refresher *refresher, struct c
         .provider = provider->name,
         .name = definition->name,
         .renewed = renewed,
-        .want = renewed ? on_wanted : NULL,
-        .owner = refresher,
+        .want = renewed ? fetch_crew_want : NULL,
+        .owner = &refresher->crew,
     };
     const struct credential_request request = {.definition = definition, .wall = clock_wall()};
     char problem[CREDENTIAL_PROBLEM_SIZE];
@@ -383,7 +290,7 @@ _Static_assert(CONFIG_CREDENTIALS_MAXIMUM <= CREDENTIAL_POOL_MAX, "each has its 
 enum error credential_refresher_configure(struct credential_refresher *refresher,
                                           struct config *config, struct credential_pool **pools)
 {
-    pthread_mutex_lock(&refresher->lock);
+    fetch_crew_lock(&refresher->crew);
     struct entry *before = refresher->entries, *listed = NULL, **tail = &listed;
     for (struct entry *entry = before; entry; entry = entry->next)
         entry->listed = false;
@@ -392,9 +299,8 @@ enum error credential_refresher_configure(struct credential_refresher *refresher
     *tail = before; /* what is no longer configured goes last, until it is dropped */
     refresher->entries = listed;
     drop_unlisted(refresher);
-    enum error error = start_threads(refresher);
-    pthread_cond_broadcast(&refresher->changed);
-    pthread_mutex_unlock(&refresher->lock);
+    enum error error = refresher->entries ? fetch_crew_start(&refresher->crew) : ERROR_OK;
+    fetch_crew_unlock(&refresher->crew);
     return error;
 }
 
@@ -404,12 +310,12 @@ void credential_refresher_visit(struct credential_refresher *refresher,
 {
     struct pool_member_state state;
 
-    pthread_mutex_lock(&refresher->lock);
+    fetch_crew_lock(&refresher->crew);
     for (const struct entry *entry = refresher->entries; entry; entry = entry->next) {
         if (!entry->listed)
             continue;
         pool_member_read_state(entry->member, &state);
         take(owner, &state);
     }
-    pthread_mutex_unlock(&refresher->lock);
+    fetch_crew_unlock(&refresher->crew);
 }

@@ -6,13 +6,11 @@
  * configured goes when its fetch, if one is under way, has ended. */
 #include "control/issuer_refresher.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
-
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/identifier.h"
 #include "base/note.h"
+#include "control/fetch_crew.h"
 #include "control/issuer_source.h"
 #include "identity/reader.h"
 
@@ -32,64 +30,15 @@ struct entry {
     char left_out[JWK_SET_PROBLEM_SIZE]; /* a key that was, as it was last noted */
 };
 
-struct waiter {
-    struct waiter *next;
-    struct loop *loop;
-    void (*done)(void *ticket);
-    void *ticket;
-    uint64_t until; /* monotonic */
-};
-
 struct issuer_refresher {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    pthread_t threads[ISSUER_FETCHERS];
-    unsigned thread_count;
+    struct fetch_crew crew;
     struct entry *entries; /* listed ones in the configuration's order */
-    struct waiter *waiters;
-    size_t waiter_count;
-    bool stop; /* also read without the lock, by fetches under way */
 };
-
-/* ---- waiting calls ---- */
-
-static void answer_waiters(struct issuer_refresher *refresher, uint64_t now, bool all)
-{
-    struct waiter **link = &refresher->waiters;
-
-    while (*link) {
-        struct waiter *waiter = *link;
-        if (!all && waiter->until > now) {
-            link = &waiter->next;
-            continue;
-        }
-        *link = waiter->next;
-        refresher->waiter_count--;
-        loop_post(waiter->loop, waiter->done, waiter->ticket);
-        free(waiter);
-    }
-}
 
 void issuer_refresher_wait(struct issuer_refresher *refresher, struct loop *loop,
                            void (*done)(void *ticket), void *ticket)
 {
-    struct waiter *waiter = malloc(sizeof(*waiter));
-
-    pthread_mutex_lock(&refresher->lock);
-    if (!waiter || refresher->waiter_count >= ISSUER_WAITERS_MAX || refresher->stop) {
-        free(waiter);
-        loop_post(loop, done, ticket);
-    } else {
-        *waiter = (struct waiter){.next = refresher->waiters,
-                                  .loop = loop,
-                                  .done = done,
-                                  .ticket = ticket,
-                                  .until = clock_monotonic() + ISSUER_WAIT_SECONDS * SECOND};
-        refresher->waiters = waiter;
-        refresher->waiter_count++;
-        pthread_cond_broadcast(&refresher->changed);
-    }
-    pthread_mutex_unlock(&refresher->lock);
+    fetch_crew_wait(&refresher->crew, loop, done, ticket);
 }
 
 /* ---- entries ---- */
@@ -116,15 +65,6 @@ static void drop_unlisted(struct issuer_refresher *refresher)
         *link = entry->next;
         free_entry(entry);
     }
-}
-
-static void on_wanted(void *owner)
-{
-    struct issuer_refresher *refresher = owner;
-
-    pthread_mutex_lock(&refresher->lock);
-    pthread_cond_broadcast(&refresher->changed);
-    pthread_mutex_unlock(&refresher->lock);
 }
 
 /* About `most`, less by up to a tenth, so that not all gateways ask at once. */
@@ -168,7 +108,7 @@ static void fetch_keys(struct issuer_refresher *refresher, struct entry *entry,
                        const struct config_issuer *definition, struct fetched *out)
 {
     *out = (struct fetched){0};
-    out->error = issuer_fetch(definition, &refresher->stop, &out->json, out->problem);
+    out->error = issuer_fetch(definition, &refresher->crew.stop, &out->json, out->problem);
     if (out->error ||
         (entry->count > 0 && text_equal(buffer_text(&out->json), buffer_text(&entry->last))))
         return;
@@ -200,7 +140,7 @@ static void note_outcome(struct issuer_refresher *refresher, struct entry *entry
 {
     struct text name = entry->definition->terms.name;
 
-    if (fetched->error && !entry->noted && !refresher->stop)
+    if (fetched->error && !entry->noted && !refresher->crew.stop)
         note_warning("issuers",
                      "the keys of issuer %.*s cannot be fetched: %s; it is tried again, and the "
                      "keys known until now count for %llu minutes after the last fetch that worked",
@@ -246,19 +186,18 @@ static void refresh(struct issuer_refresher *refresher, struct entry *entry)
     struct fetched fetched;
 
     entry->busy = true;
-    pthread_mutex_unlock(&refresher->lock);
+    fetch_crew_unlock(&refresher->crew);
     issuer_keys_begin(entry->keys, clock_monotonic());
     fetch_keys(refresher, entry, definition, &fetched);
     config_release(config);
     uint64_t wall = clock_wall();
     publish_keys(entry, &fetched, wall);
-    pthread_mutex_lock(&refresher->lock);
+    fetch_crew_lock(&refresher->crew);
     entry->busy = false;
     note_fetched(refresher, entry, &fetched, wall);
     buffer_close(&fetched.json);
     drop_unlisted(refresher);
-    answer_waiters(refresher, 0, true);
-    pthread_cond_broadcast(&refresher->changed);
+    fetch_crew_ended(&refresher->crew);
 }
 
 /* ---- the threads ---- */
@@ -275,49 +214,36 @@ static struct entry *find_due(struct issuer_refresher *refresher, uint64_t now, 
         if (entry->due < *until)
             *until = entry->due;
     }
-    for (const struct waiter *waiter = refresher->waiters; waiter; waiter = waiter->next)
-        if (waiter->until < *until)
-            *until = waiter->until;
     return NULL;
 }
 
-static void *run(void *owner)
+static bool work(void *owner, uint64_t now, uint64_t *until)
 {
     struct issuer_refresher *refresher = owner;
+    struct entry *entry = find_due(refresher, now, until);
 
-    pthread_mutex_lock(&refresher->lock);
-    while (!refresher->stop) {
-        uint64_t now = clock_monotonic(), until;
-        answer_waiters(refresher, now, false);
-        struct entry *entry = find_due(refresher, now, &until);
-        if (entry) {
-            refresh(refresher, entry);
-            continue;
-        }
-        const struct timespec time = {.tv_sec = (time_t)(until / SECOND),
-                                      .tv_nsec = (long)(until % SECOND)};
-        (void)pthread_cond_timedwait(&refresher->changed, &refresher->lock, &time);
-    }
-    pthread_mutex_unlock(&refresher->lock);
-    return NULL;
+    if (entry)
+        refresh(refresher, entry);
+    return entry != NULL;
 }
 
 enum error issuer_refresher_start(struct issuer_refresher **out)
 {
     struct issuer_refresher *refresher = calloc(1, sizeof(*refresher));
-    pthread_condattr_t attributes;
 
     if (!refresher)
         return ERROR_MEMORY;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    const struct fetch_crew_settings settings = {.name = "issuers",
+                                                 .threads = ISSUER_FETCHERS,
+                                                 .waiters = ISSUER_WAITERS_MAX,
+                                                 .patience = ISSUER_WAIT_SECONDS * SECOND,
+                                                 .work = work,
+                                                 .owner = refresher};
+    enum error error = fetch_crew_open(&refresher->crew, &settings);
+    if (error) {
         free(refresher);
-        return ERROR_SYSTEM;
+        return error;
     }
-    ensure(pthread_mutex_init(&refresher->lock, NULL) == 0 &&
-           pthread_condattr_init(&attributes) == 0 &&
-           pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-           pthread_cond_init(&refresher->changed, &attributes) == 0);
-    pthread_condattr_destroy(&attributes);
     *out = refresher;
     return ERROR_OK;
 }
@@ -326,31 +252,12 @@ void issuer_refresher_stop(struct issuer_refresher *refresher)
 {
     if (!refresher)
         return;
-    pthread_mutex_lock(&refresher->lock);
-    __atomic_store_n(&refresher->stop, true, __ATOMIC_RELAXED);
-    pthread_cond_broadcast(&refresher->changed);
-    pthread_mutex_unlock(&refresher->lock);
-    for (unsigned i = 0; i < refresher->thread_count; i++)
-        pthread_join(refresher->threads[i], NULL);
+    fetch_crew_stop(&refresher->crew);
     for (struct entry *entry = refresher->entries; entry; entry = entry->next)
         entry->listed = false;
     drop_unlisted(refresher);
-    answer_waiters(refresher, 0, true);
-    pthread_cond_destroy(&refresher->changed);
-    pthread_mutex_destroy(&refresher->lock);
+    fetch_crew_close(&refresher->crew);
     free(refresher);
-    curl_global_cleanup();
-}
-
-/* Not before there is something to do: most gateways have keys alone. */
-static enum error start_threads(struct issuer_refresher *refresher)
-{
-    while (refresher->entries && refresher->thread_count < ISSUER_FETCHERS) {
-        if (pthread_create(&refresher->threads[refresher->thread_count], NULL, run, refresher) != 0)
-            return refresher->thread_count > 0 ? ERROR_OK : ERROR_SYSTEM;
-        (void)pthread_setname_np(refresher->threads[refresher->thread_count++], "issuers");
-    }
-    return ERROR_OK;
 }
 
 /* ---- configurations ---- */
@@ -372,14 +279,14 @@ static struct entry *make_entry(struct issuer_refresher *refresher)
 {
     struct entry *entry = ensure_memory(calloc(1, sizeof(*entry)));
 
-    entry->keys = ensure_memory(issuer_keys_create(on_wanted, refresher));
+    entry->keys = ensure_memory(issuer_keys_create(fetch_crew_want, &refresher->crew));
     return entry;
 }
 
 enum error issuer_refresher_configure(struct issuer_refresher *refresher, struct config *config,
                                       struct issuer_keys **keys)
 {
-    pthread_mutex_lock(&refresher->lock);
+    fetch_crew_lock(&refresher->crew);
     struct entry *before = refresher->entries, *listed = NULL, **tail = &listed;
     for (struct entry *entry = before; entry; entry = entry->next)
         entry->listed = false;
@@ -399,9 +306,8 @@ enum error issuer_refresher_configure(struct issuer_refresher *refresher, struct
     *tail = before; /* what is no longer configured goes last, until it is dropped */
     refresher->entries = listed;
     drop_unlisted(refresher);
-    enum error error = start_threads(refresher);
-    pthread_cond_broadcast(&refresher->changed);
-    pthread_mutex_unlock(&refresher->lock);
+    enum error error = refresher->entries ? fetch_crew_start(&refresher->crew) : ERROR_OK;
+    fetch_crew_unlock(&refresher->crew);
     return error;
 }
 
@@ -409,7 +315,7 @@ void issuer_refresher_visit(struct issuer_refresher *refresher,
                             void (*take)(void *owner, const struct issuer_state *state),
                             void *owner)
 {
-    pthread_mutex_lock(&refresher->lock);
+    fetch_crew_lock(&refresher->crew);
     for (const struct entry *entry = refresher->entries; entry; entry = entry->next) {
         if (!entry->listed)
             continue;
@@ -424,5 +330,5 @@ void issuer_refresher_visit(struct issuer_refresher *refresher,
         };
         take(owner, &state);
     }
-    pthread_mutex_unlock(&refresher->lock);
+    fetch_crew_unlock(&refresher->crew);
 }

@@ -229,11 +229,16 @@ def test_a_bad_hour(start_gateway, own_fake):
         writer.close()
         status = int(data.split(b" ", 2)[1])
         if status == 200 and stream:
-            assert b"data: [DONE]" in data or b'"code":"upstream_broke_off"' in data, data
+            # an error event is the gateway's own, or the provider's when no other target is left to ask
+            assert b"data: [DONE]" in data or b'"code":"upstream_broke_off"' in data or b'{"error":{"message":"overloaded"' in data, data
             told["whole" if b"data: [DONE]" in data else "broken"] += 1
         elif status == 200:
             assert b'"finish_reason"' in data, data
             told["whole"] += 1
+        elif b'"targets_unavailable"' in data:
+            # both rest after a 429 at the same moment: how often depends on how fast this machine is
+            assert status == 503 and b"retry-after" in data.lower(), data
+            told["resting"] += 1
         else:
             assert status in (429, 500, 502, 503, 529), data
             assert b'"error"' in data
@@ -249,7 +254,8 @@ def test_a_bad_hour(start_gateway, own_fake):
         await asyncio.gather(*(work() for _ in range(16)))
 
     asyncio.run(run())
-    assert told["whole"] > 480 and sum(told.values()) == 600, told
+    assert sum(told.values()) == 600, told
+    assert told["whole"] > 0.9 * (600 - told["resting"]), told
 
     def all_rows():
         rows = [row for row in gateway.records() if row.get("model") == "fast"]

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Makes this machine able to do one kind of work on Turnpike, and does nothing when it already is:
 #
-#     tools/setup.sh build     compile it
+#     tools/setup.sh build     compile it, with its console
 #     tools/setup.sh test      also test it: sanitizers, checks, Python and Node packages
 #     tools/setup.sh bench     compile it and measure it
 #     tools/setup.sh instructions   the same, counting instructions
 #
 # System packages come through apt, as root or with sudo. Python and Node packages go into the
-# checkout (.dev/venv, tests/e2e/node/node_modules), never into the system.
+# checkout (.dev/venv, web/node_modules, tests/e2e/node/node_modules), never into the system.
 # What was done is in .dev/setup.log. docs/decisions/0010 says why it is made this way.
 set -eu
 export LC_ALL=C.UTF-8
@@ -58,12 +58,17 @@ clang_major() {
     esac
 }
 
+# Python's venv, where npm has to come from PyPI (find_npm).
+npm_packages() {
+    command -v npm >/dev/null || [ -x .dev/venv/bin/npm ] || printf ' python3-venv'
+}
+
 wanted_packages() {
     case $purpose in
-    build) printf '%s' "$build_packages" ;;
+    build) printf '%s' "$build_packages$(npm_packages)" ;;
     test) printf '%s' "$build_packages $test_packages" | sed "s/MAJOR/$(clang_major)/" ;;
-    bench) printf '%s' "$build_packages $bench_packages" ;;
-    instructions) printf '%s' "$build_packages $instructions_packages" ;;
+    bench) printf '%s' "$build_packages $bench_packages$(npm_packages)" ;;
+    instructions) printf '%s' "$build_packages $instructions_packages$(npm_packages)" ;;
     *) fail "unknown purpose '$purpose' (build, test, bench or instructions)" ;;
     esac
 }
@@ -269,18 +274,40 @@ set_up_python() {
 }
 
 # npm is the system's where there is one; Debian's brings four hundred packages, so where there is
-# none it comes with a Python package. (The Node that runs the tests is pinned in package.json.)
+# none it comes with a Python package, and Node with it.
+find_npm() {
+    command -v npm >/dev/null && return 0
+    PATH=$PWD/.dev/venv/bin:$PATH
+    command -v npm >/dev/null && return 0
+    say "installing npm into .dev/venv"
+    [ -x .dev/venv/bin/pip ] || python3 -m venv .dev/venv >>"$log" 2>&1 || return
+    .dev/venv/bin/pip install --disable-pip-version-check -r tools/requirements-npm.txt >>"$log" 2>&1 </dev/null
+}
+
+# install_node_packages FOLDER: what its lock file names, each held against the sum that stands there.
+# Scripts that packages would like to run are not run.
+install_node_packages() {
+    find_npm || return
+    say "installing Node packages into $1/node_modules"
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --fetch-retry-maxtimeout 20000 >>"$log" 2>&1 </dev/null || return
+    cksum <"$1/package-lock.json" >"$1/node_modules/turnpike.stamp"
+}
+
+# The Node that runs the tests is pinned in package.json.
 set_up_node() {
     folder=tests/e2e/node
-    [ -f $folder/package-lock.json ] || return 0
-    stamped $folder/node_modules/turnpike.stamp $folder/package-lock.json && return 0
-    say "installing Node packages into $folder/node_modules"
-    if ! command -v npm >/dev/null; then
-        logged .dev/venv/bin/pip install --disable-pip-version-check -r tools/requirements-npm.txt
-        PATH=$PWD/.dev/venv/bin:$PATH
-    fi
-    logged npm ci --prefix $folder --no-audit --no-fund
-    cksum <$folder/package-lock.json >$folder/node_modules/turnpike.stamp
+    stamped $folder/node_modules/turnpike.stamp $folder/package-lock.json || logged install_node_packages $folder
+}
+
+# What the console is bundled with. Where the registry cannot be reached the gateway is built without
+# its console, and says so; a machine that tests has to have it.
+set_up_console() {
+    [ -f web/package-lock.json ] || return 0
+    stamped web/node_modules/turnpike.stamp web/package-lock.json && return 0
+    install_node_packages web && return 0
+    tail -n 15 "$log" >&2
+    [ "$purpose" != test ] || fail "the console's packages could not be installed (all of it in $log)"
+    say "the console's packages could not be installed (all of it in $log): building without the console"
 }
 
 mkdir -p .dev
@@ -294,3 +321,4 @@ if [ "$purpose" = test ]; then
     set_up_python
     set_up_node
 fi
+set_up_console

@@ -1,9 +1,11 @@
 // Bundles the console into dist/: index.html and, beside it, assets with a hash in their names, which
-// browsers may keep for ever. `node build.mjs` once, for the binary; dev.mjs calls build() at each change.
+// browsers may keep for ever. `node build.mjs [--outdir FOLDER]` once, for the binary, which is built in several
+// folders at the same time (tools/embed_console.py); dev.mjs calls build() at each change.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import esbuild from "esbuild";
 
@@ -62,7 +64,8 @@ export async function build({ folder = join(here, "dist"), readable = false } = 
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-    const files = await build();
+    const { values } = parseArgs({ options: { outdir: { type: "string" } } });
+    const files = await build({ folder: values.outdir });
     const total = files.reduce((sum, file) => sum + file.compressed, 0);
     for (const file of files) console.log(`${String(file.compressed).padStart(7)} of ${String(file.size).padStart(7)}  ${file.name}`);
     console.log(`${String(total).padStart(7)} bytes compressed in all; at most ${SIZE_LIMIT}`);

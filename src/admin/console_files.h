@@ -6,9 +6,9 @@
 #include "base/text.h"
 
 struct console_file {
-    struct text path;     /* under /console/ */
-    const char *type;     /* content type */
-    const char *tag;      /* of the content: hexadecimal, for ETag */
+    struct text path;          /* under /console/ */
+    const char *type;          /* content type */
+    const char *tag;           /* of the content: hexadecimal, for ETag */
     const unsigned char *data; /* gzip */
     size_t size;
     size_t plain_size; /* of the content itself */

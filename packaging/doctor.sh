@@ -5,7 +5,8 @@
 #
 # The key comes from TURNPIKE_API_KEY or OPENAI_API_KEY, never from the command line. Nothing is written but a
 # temporary folder, nothing is fetched but from URL. Checks and words are those of `turnpike doctor`; what it leaves
-# out are the call to a model, idle connections, and whether providers can be reached without the gateway.
+# out are the call to a model, large bodies, silent streams and connections, and whether providers can be reached
+# without the gateway.
 # Exit code: 0 nothing failed, 1 something failed, 2 the command line was wrong.
 set -u
 export LC_ALL=C
@@ -75,15 +76,16 @@ finish() {
     exit
 }
 
-# ask PATH [KEY]: leaves $folder/head, body, error and figures; returns curl's exit code. The key goes through
-# standard input: every user of this machine sees command lines.
+# ask PATH [KEY [OPTIONS]]: leaves $folder/head, body, error and figures; returns curl's exit code. The key goes
+# through standard input: every user of this machine sees command lines. OPTIONS: lines as in a file for curl.
 ask() {
     {
         echo 'silent'
         echo 'show-error'
         [ -z "${2:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$2"
+        [ -z "${3:-}" ] || printf '%s\n' "$3"
     } | curl -K - --connect-timeout "$CONNECT_SECONDS" --max-time "$TOTAL_SECONDS" \
-        -D "$folder/head" -o "$folder/body" -w '%{http_code}|%{remote_ip}|%{time_total}\n' \
+        -D "$folder/head" -o "$folder/body" -w '%{http_code}|%{remote_ip}|%{time_total}|%{time_starttransfer}\n' \
         "$base$1" >"$folder/figures" 2>"$folder/error"
 }
 
@@ -148,7 +150,7 @@ is_excepted() {
 check_way() {
     ask /healthz
     code=$?
-    IFS='|' read -r status address took <"$folder/figures" || :
+    IFS='|' read -r status address took _ <"$folder/figures" || :
     case $code in
     6)
         say FAIL dns "$host: it does not resolve" "check the name for a typing error; if it is right, this place's name server does not know it: a private zone may not be visible from here"
@@ -305,9 +307,141 @@ check_headers() {
     fi
 }
 
+# ---------------------------------------------------------------- what is changed on the way
+
+# Sent, and compared with what the gateway's echo says has arrived.
+SENT='accept: application/json, text/event-stream
+content-type: application/json
+user-agent: turnpike-doctor.sh
+x-turnpike-tags: doctor=echo
+traceparent: 00-74757270696b650000000000646f6374-6f722d6563686f00-00
+idempotency-key: turnpike-doctor
+openai-organization: org-doctor
+openai-project: proj_doctor
+openai-beta: doctor=v1
+x-stainless-retry-count: 0'
+BODY_SHA256=a4e711037227c7b524713e49b5ab05ec16f31cbb7a5e56e44b41a5a7c5433850
+
+# What a body has that something which reads and writes it anew would change.
+write_body() {
+    printf '{"b": 1.0, "a": [1e2, 12345678901234567890],  "text": "Gr\303\274\303\237e '
+    printf '%s' '\u2603 http://gateway.example/ <b>&amp;</b>\r\n"}'
+}
+
+# Of the echo's "headers": the value of one, as it stands there; fails where there is none.
+arrived() {
+    tr '{' '\n' <"$folder/arrived" |
+        awk -v name="\"name\":\"$1\"" 'index(tolower($0), name) == 1 { sub(/^[^,]*,"value":"/, ""); sub(/"}.*/, ""); print; found = 1; exit }
+            END { exit !found }'
+}
+
+compare_request() {
+    differences=0
+    sed 's/.*"headers":\[//; s/\],"body":.*//' "$folder/body" >"$folder/arrived"
+    while IFS= read -r line; do
+        name=${line%%:*} value=${line#*: }
+        fix="let it pass there (nginx: no proxy_set_header $name; HAProxy: no http-request del-header or set-header $name)"
+        if ! seen=$(arrived "$name"); then
+            say WARN request "the header $name was stripped on the way: the gateway did not get it" "$fix"
+        elif [ "$seen" != "$value" ]; then
+            say WARN request "the header $name was changed on the way: sent as $value, it arrives as $seen" "$fix"
+        else
+            continue
+        fi
+        differences=$((differences + 1))
+    done <"$folder/sent"
+    if [ "$(member sha256)" != "$BODY_SHA256" ]; then
+        say FAIL request "the body was rewritten on the way: it arrived with another hash" \
+            "something in between reads bodies and writes them anew (a filter, data loss prevention, an API gateway with a transformation): exempt the gateway from it"
+    elif [ "$differences" -eq 0 ]; then
+        tell_additions
+    fi
+}
+
+tell_additions() {
+    list=
+    for name in $(tr '{' '\n' <"$folder/arrived" | sed -n 's/^"name":"\([^"]*\)".*/\1/p'); do
+        case $(printf '%s' "$name" | tr '[:upper:]' '[:lower:]') in
+        host | authorization | content-length | connection | transfer-encoding) continue ;;
+        esac
+        grep -qi "^$name: " "$folder/sent" || list=${list:+$list, }$name
+    done
+    say pass request "it arrives as it was sent${list:+; added on the way: $list}"
+}
+
+compare_answer() {
+    stripped='' changed=''
+    for sent in "x-request-id=$(member request_id)" retry-after=0 retry-after-ms=0 x-should-retry=false openai-processing-ms=0 \
+        x-ratelimit-limit-requests=1 x-ratelimit-remaining-requests=1 x-ratelimit-reset-requests=0s; do
+        name=${sent%%=*}
+        seen=$(field "$name")
+        if [ -z "$seen" ]; then
+            stripped=${stripped:+$stripped, }$name
+        elif [ "$seen" != "${sent#*=}" ]; then
+            changed=${changed:+$changed, }$name
+        fi
+    done
+    [ -z "$stripped" ] || say WARN headers "headers of answers are stripped on the way: $stripped" \
+        "let answers' headers pass there (nginx: no proxy_hide_header; HAProxy: no http-response del-header): SDKs and whoever helps you read them"
+    [ -z "$changed" ] || say WARN headers "headers of answers are changed on the way: $changed" \
+        "let answers' headers pass there as they are: an id that something in between makes is not the one in the gateway's records"
+    [ -n "$stripped$changed" ] || check_headers
+}
+
+# Eight events, 100 ms apart. What holds them back hands out the first one late. Three times: a machine that stands
+# still for a moment looks the same.
+check_stream() {
+    for _ in 1 2 3; do
+        ask '/turnpike/v1/echo?events=8&interval_ms=100' "$key" "$1"
+        IFS='|' read -r status _ total first <"$folder/figures"
+        if [ "$status" != 200 ] || ! grep -q '^data: \[DONE\]' "$folder/body"; then
+            say FAIL stream "a stream of events did not arrive whole" \
+                "let the body pass as it is, to its end: something in between changes it or cuts it off"
+            return
+        fi
+        if awk "BEGIN { exit !($total - $first > 0.35) }"; then
+            say pass stream "events arrive as they are sent"
+            return
+        fi
+    done
+    say WARN stream "something holds streams back: 8 events were sent 100 ms apart, and the first came at the end" \
+        "turn buffering off in between (nginx: proxy_buffering off; others: no response buffering, no scanning of answers, no compression of text/event-stream)"
+}
+
+check_echo() {
+    write_body >"$folder/sent-body"
+    printf '%s\n' "$SENT" >"$folder/sent"
+    options=$(sed 's/.*/header = "&"/' "$folder/sent")
+    options="$options
+header = \"Expect:\"
+data-binary = \"@$folder/sent-body\""
+    ask '/turnpike/v1/echo?probe=1' "$key" "$options" || {
+        say FAIL request "$(problem)" "something in between cuts calls off that have a body"
+        return
+    }
+    IFS='|' read -r status _ <"$folder/figures"
+    refusal=$(member code)
+    if [ "$refusal" = unknown_url ]; then # of a gateway that is older
+        ask /v1/models "$key" && check_headers
+    elif [ "$status" != 200 ] && [ -z "$refusal" ]; then
+        say FAIL request "POST /turnpike/v1/echo: $status, and not in the gateway's words" \
+            "something between here and the gateway refuses: a balancer or a proxy with rules of its own"
+    elif [ "$status" != 200 ]; then
+        say FAIL request "POST /turnpike/v1/echo: $status $refusal: $(member message)" \
+            "docs/errors.md says for each code what to do, and who can"
+    elif [ "$(member object)" != turnpike.echo ]; then
+        say FAIL headers "the body of an answer was rewritten on the way" \
+            "let answers' bodies pass as they are: no compression that was not asked for, no rewriting of links, no filter"
+    else
+        compare_request
+        compare_answer
+        check_stream "$options"
+    fi
+}
+
 check_proxy
 check_way && check_http && {
     check_clock
-    check_identity && check_headers
+    check_identity && check_echo
 }
 finish

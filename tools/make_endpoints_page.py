@@ -21,6 +21,7 @@ BODIES = {
     "MULTIPART": "form",
     "JSON_OR_MULTIPART": "JSON or form",
     "ANY": "any",
+    "HASHED": "any, of which only a hash is kept",
 }
 ROUTES = {
     "BY_MODEL": "model",

@@ -40,7 +40,9 @@ static const struct option doctor_option_rows[] = {
                     OPTION_ANY),
     OPTION_FLAG_ROW("no-call", struct doctor_options, no_call, "make no call to a model"),
     OPTION_TEXT_ROW("idle", struct doctor_options, idle, "TIME",
-                    "also see whether a connection that is silent for so long is cut", OPTION_ANY),
+                    "see whether a stream or a connection that is silent for so long is cut [5s; "
+                    "0: leave it out]",
+                    OPTION_ANY),
     OPTION_LIST_ROW("provider", struct doctor_options, hosts, "HOST[:PORT]",
                     "see whether this host, too, can be reached without the gateway"),
     OPTION_FLAG_ROW("no-egress-check", struct doctor_options, no_egress_check,

@@ -1,7 +1,4 @@
 /* What the gateway says to this caller, and what becomes of it on the way. */
-#include <time.h>
-#include <unistd.h>
-
 #include "app/doctor_remote.h"
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -56,7 +53,8 @@ static void tell_refused_key(struct doctor *doctor)
 
 /* ------------------------------------------------------------------ headers */
 
-/* Who adds what on the way, and what does not arrive. */
+/* Who adds what on the way, and what does not arrive, as far as a gateway without an echo lets one
+ * see. */
 static void check_headers(struct doctor *doctor)
 {
     const struct doctor_call *call = &doctor->call;
@@ -175,9 +173,11 @@ bool doctor_check_identity(struct doctor *doctor)
     struct text shown = key_visible_part(text_from(doctor->key));
     doctor_say(&doctor->report, DOCTOR_PASS, "identity", NULL, "%.*s… of %s is good",
                TEXT_ARG(shown), doctor->key_source);
-    check_headers(doctor);
     check_models(doctor);
     doctor_check_whoami(doctor);
+    doctor->echoes = doctor_check_echo(doctor);
+    if (!doctor->echoes && doctor_ask(doctor, "GET", "/v1/models", TEXT(""), true))
+        check_headers(doctor);
     return true;
 }
 
@@ -209,7 +209,8 @@ static size_t count_frames(struct text stream)
     return count;
 }
 
-/* Frames that were made one after another and come all at once were held back on the way. */
+/* Frames that were made one after another and come all at once were held back on the way, or by the
+ * model: without the echo that is all there is to see. */
 static void check_stream(struct doctor *doctor, struct text model)
 {
     const struct doctor_call *call = &doctor->call;
@@ -227,6 +228,8 @@ static void check_stream(struct doctor *doctor, struct text model)
     doctor_say(&doctor->report, DOCTOR_PASS, "call", NULL,
                "%.*s answered: first byte after %llu ms, all %zu frames after %llu ms",
                TEXT_ARG(model), first, frames, total);
+    if (doctor->echoes)
+        return; /* that has told more about the way */
     if (frames > 3 && call->total > STREAM_LONG_ENOUGH && spread < call->total / 20)
         doctor_say(&doctor->report, DOCTOR_WARN, "stream",
                    "turn buffering off in between (nginx: proxy_buffering off; others: no response "
@@ -275,26 +278,4 @@ void doctor_check_call(struct doctor *doctor)
         tell_refused_call(doctor, model);
     else
         check_stream(doctor, model);
-}
-
-/* ------------------------------------------------------------------ idle connections */
-
-/* A connection that is kept and silent; the gateway's own keep-alive may end it, too. */
-void doctor_check_idle(struct doctor *doctor)
-{
-    struct timespec wait = {.tv_sec = doctor->idle};
-    if (!doctor_ask(doctor, "GET", "/healthz", TEXT(""), false))
-        return;
-    while (nanosleep(&wait, &wait) != 0) {
-    }
-    bool good = doctor_ask(doctor, "GET", "/healthz", TEXT(""), false);
-    if (good && doctor->call.new_connections == 0)
-        doctor_say(&doctor->report, DOCTOR_PASS, "idle", NULL,
-                   "a connection was good after %lld s of silence", (long long)doctor->idle);
-    else
-        doctor_say(&doctor->report, DOCTOR_WARN, "idle",
-                   "raise the idle time-out in between (NAT, balancer) over the pauses of your "
-                   "answers, or have the application's TCP keep-alive below it. The gateway itself "
-                   "ends idle connections after timeouts.keep_alive",
-                   "a connection that was silent for %lld s was cut", (long long)doctor->idle);
 }

@@ -134,14 +134,18 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *owner)
     uint64_t now = clock_monotonic() - call->began;
     if (call->piece_count == 0)
         call->first_byte = now;
-    if (call->piece_count < DOCTOR_HTTP_PIECES_MAX)
+    if (call->piece_count < DOCTOR_HTTP_PIECES_MAX) {
+        call->piece_ends[call->piece_count] = call->answer.length + size * count;
         call->piece_times[call->piece_count++] = now;
+    }
     return buffer_append(&call->answer, text_of(bytes, size * count)) ? size * count : 0;
 }
 
 static struct curl_slist *make_fields(const struct doctor_call *call)
 {
     struct curl_slist *fields = curl_slist_append(NULL, "Expect:");
+    for (size_t i = 0; i < call->field_count; i++)
+        fields = curl_slist_append(fields, call->fields[i]);
     char line[FIELD_MAX];
     if (call->body.length > 0)
         fields = curl_slist_append(fields, "Content-Type: application/json");
@@ -201,6 +205,8 @@ static void set_options(struct doctor_call *call, const struct curl_slist *field
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, call);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, call->seconds);
+    if (call->compressed)
+        (void)curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     (void)curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, call->connect_only ? 1L : 0L);
     (void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, prepare_context);
     (void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, call);

@@ -33,9 +33,12 @@ struct doctor_call {
     struct text proxy_authorization; /* value of Proxy-Authorization; empty: none */
     const char *authority;           /* PEM file; NULL: the system's */
     struct text body;
+    const char *const *fields; /* "Name: value", beside those that every call has */
+    size_t field_count;
     const char *key; /* NULL: none is sent */
     long seconds;    /* for all of it */
     bool connect_only;
+    bool compressed; /* it may be, as SDKs allow it; unpacked as it comes */
     bool unverified; /* whether it can be reached is all that is asked */
     /* What came. */
     CURLcode code;
@@ -43,6 +46,7 @@ struct doctor_call {
     long status;
     struct buffer head, answer;
     uint64_t piece_times[DOCTOR_HTTP_PIECES_MAX]; /* nanoseconds since the request */
+    size_t piece_ends[DOCTOR_HTTP_PIECES_MAX];    /* how much of the answer was here then */
     size_t piece_count;
     uint64_t began, first_byte, total; /* monotonic; nanoseconds since `began` */
     long new_connections;

@@ -24,6 +24,9 @@
 #define CLOCK_WARN_SECONDS 30
 #define CLOCK_FAIL_SECONDS 300
 #define KEY_FILE_MAX       4096u
+/* Long enough for a way that cuts at once, short enough for every run. */
+#define IDLE_USUAL       "5s"
+#define IDLE_MAX_SECONDS 3600u
 
 /* ------------------------------------------------------------------ proxy variables */
 
@@ -392,12 +395,13 @@ static bool read_key(struct doctor *doctor)
 
 static bool read_idle(struct doctor *doctor)
 {
-    uint64_t milliseconds;
-    if (doctor->options->idle == NULL)
-        return true;
-    if (!number_parse_duration(text_from(doctor->options->idle), &milliseconds) ||
-        milliseconds < 1000 || milliseconds > 3600000) {
-        (void)verb_fail("--idle takes a time from 1s to 1h, such as 60s");
+    uint64_t milliseconds, seconds;
+    struct text idle = text_from(doctor->options->idle ? doctor->options->idle : IDLE_USUAL);
+    if (number_parse_unsigned(idle, &seconds) && seconds <= IDLE_MAX_SECONDS)
+        milliseconds = seconds * 1000; /* a number alone counts seconds */
+    else if (!number_parse_duration(idle, &milliseconds) || milliseconds < 1000 ||
+             milliseconds > IDLE_MAX_SECONDS * 1000u) {
+        (void)verb_fail("--idle takes a time from 1s to 1h, such as 60s; 0 leaves it out");
         return false;
     }
     doctor->idle = (int64_t)(milliseconds / 1000);
@@ -412,7 +416,7 @@ static void check_all(struct doctor *doctor)
         if (doctor_check_identity(doctor) && !doctor->options->no_call)
             doctor_check_call(doctor);
         if (doctor->idle > 0)
-            doctor_check_idle(doctor);
+            doctor_check_idle(doctor, doctor->echoes);
     }
     if (!doctor->options->no_egress_check)
         doctor_check_egress(doctor);

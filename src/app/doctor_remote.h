@@ -27,7 +27,8 @@ struct doctor {
     const char *key_source;          /* "TURNPIKE_API_KEY" */
     struct doctor_call call;
     struct text model; /* to be tried; empty: there is none */
-    int64_t idle;      /* seconds; 0: not asked */
+    int64_t idle;      /* seconds; 0: not asked for */
+    bool echoes;       /* the gateway has told what arrived there */
 };
 
 /* Returns the exit code. */
@@ -50,7 +51,13 @@ void doctor_check_call(struct doctor *doctor);
 /* Where the gateway sees this place, what its network rules say to that, and what is left of
  * budgets (doctor_whoami.c). */
 void doctor_check_whoami(struct doctor *doctor);
-void doctor_check_idle(struct doctor *doctor);
+/* What something in between changes of requests and answers, by the gateway's echo; false when it
+ * has none (doctor_echo.c). */
+bool doctor_check_echo(struct doctor *doctor);
+bool doctor_ask_echo(struct doctor *doctor, const char *query, struct text body, long seconds);
+/* Streams and silence; `echoes`: the gateway has an echo (doctor_stream.c). */
+void doctor_check_echo_stream(struct doctor *doctor);
+void doctor_check_idle(struct doctor *doctor, bool echoes);
 /* doctor_egress.c */
 void doctor_check_egress(struct doctor *doctor);
 

@@ -1,6 +1,6 @@
 /* admit: may this caller do this, and is there room to record it? The first rule that says no
  * decides. */
-#include "exchange/exchange.h"
+#include "exchange/echo.h"
 #include "exchange/hold.h"
 #include "exchange/whoami.h"
 #include "openai/tags.h"
@@ -59,6 +59,8 @@ enum step_result admit_step(struct exchange *exchange)
         return exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0});
     if (exchange->match.endpoint->kind == ENDPOINT_WHOAMI)
         return whoami_answer(exchange);
+    if (exchange->match.endpoint->kind == ENDPOINT_ECHO)
+        return echo_answer(exchange);
     if (exchange->body_kind == BODY_NONE && body_needed(exchange))
         return exchange_refuse(exchange, REFUSAL_BODY_MISSING, (struct refusal_context){0});
     if (exchange->body_kind == BODY_JSON && exchange->body.length == 0 && body_needed(exchange))

@@ -63,9 +63,10 @@ enum exchange_ending {
 /* How the body is held on its way. */
 enum exchange_body {
     BODY_NONE,
-    BODY_JSON,  /* held whole in `body`, scanned by `envelope` */
-    BODY_FORM,  /* multipart: held until its `model` was seen, then streamed */
-    BODY_STREAM /* streamed through, never looked at */
+    BODY_JSON,   /* held whole in `body`, scanned by `envelope` */
+    BODY_FORM,   /* multipart: held until its `model` was seen, then streamed */
+    BODY_STREAM, /* streamed through, never looked at */
+    BODY_HASHED  /* echo.c: read to its end, and not kept */
 };
 
 /* Targets of one call: as many as one model may have attempts. More rows in the configuration are
@@ -86,6 +87,7 @@ struct exchange_target {
 struct attempt;
 struct left;
 struct caller_wait;
+struct echo;
 
 /* credentials.c: what the next attempt is given, and what was tried before. */
 struct exchange_credentials {
@@ -182,6 +184,7 @@ struct exchange {
     struct attempt *rival; /* hedge.c: a second one at the same time */
     struct left *rival_left;
     struct loop_timer hedge_timer;
+    struct echo *echo;
     struct text problem_param, problem_reason; /* why the last target could not be asked at all */
     struct buffer attempts_detail;
     bool stream_counted; /* among the streams in flight */

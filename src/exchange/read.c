@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
-#include "exchange/exchange.h"
+#include "exchange/echo.h"
 
 /* A held JSON body of known length gets its memory at once up to here; a longer one grows as it
  * arrives, so that a caller cannot make us hold what was never sent. */
@@ -164,9 +164,20 @@ static void take_form(struct exchange *exchange, struct text bytes)
                    (struct refusal_context){.detail = text_from(wrong)});
 }
 
+static void take_hashed(struct exchange *exchange, struct text bytes)
+{
+    if (exchange->body_seen > ECHO_BODY_MAXIMUM)
+        refuse_now(exchange, REFUSAL_BODY_TOO_LARGE,
+                   (struct refusal_context){.limit = ECHO_BODY_MAXIMUM});
+    else
+        echo_take_body(exchange, bytes);
+}
+
 void read_take(struct exchange *exchange, struct text bytes)
 {
-    if (exchange->body_kind == BODY_JSON)
+    if (exchange->body_kind == BODY_HASHED)
+        take_hashed(exchange, bytes);
+    else if (exchange->body_kind == BODY_JSON)
         take_json(exchange, bytes);
     else
         take_form(exchange, bytes);
@@ -229,6 +240,15 @@ static enum step_result open_form(struct exchange *exchange)
     return STEP_WAIT;
 }
 
+static enum step_result open_hashed(struct exchange *exchange)
+{
+    if (!echo_open(exchange))
+        return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT, (struct refusal_context){0});
+    http_request_accept_body(exchange->request);
+    http_request_resume_body(exchange->request);
+    return STEP_WAIT;
+}
+
 enum step_result read_step(struct exchange *exchange)
 {
     bool first = !exchange->reading;
@@ -238,6 +258,8 @@ enum step_result read_step(struct exchange *exchange)
         return STEP_NEXT;
     if (exchange->body_kind == BODY_JSON)
         return first ? open_json(exchange) : exchange->body_ended ? STEP_NEXT : STEP_WAIT;
+    if (exchange->body_kind == BODY_HASHED)
+        return first ? open_hashed(exchange) : exchange->body_ended ? STEP_NEXT : STEP_WAIT;
     if (first && form_decides(exchange))
         return open_form(exchange);
     if (form_decides(exchange) && !exchange->model_complete && !exchange->body_ended)

@@ -1,7 +1,7 @@
 /* receive: the head is here: which endpoint is meant, what may its body be, and the first facts of
  * the record. */
 #include "codec/traceparent.h"
-#include "exchange/exchange.h"
+#include "exchange/echo.h"
 
 static struct text host_of(struct exchange *exchange, const struct address *address)
 {
@@ -129,6 +129,7 @@ static const char *const accepted_types[] = {
     [ENDPOINT_BODY_MULTIPART] = "multipart/form-data, in UTF-8",
     [ENDPOINT_BODY_JSON_OR_MULTIPART] = "application/json or multipart/form-data, in UTF-8",
     [ENDPOINT_BODY_ANY] = "anything",
+    [ENDPOINT_BODY_HASHED] = "anything",
 };
 
 /* How the body will be held; false when the endpoint does not take its type. */
@@ -144,6 +145,7 @@ static bool choose_body(struct exchange *exchange)
     switch (endpoint->body) {
     case ENDPOINT_BODY_NONE:
     case ENDPOINT_BODY_ANY: exchange->body_kind = BODY_STREAM; return true;
+    case ENDPOINT_BODY_HASHED: exchange->body_kind = BODY_HASHED; return true;
     case ENDPOINT_BODY_JSON: exchange->body_kind = BODY_JSON; return is_json(type);
     case ENDPOINT_BODY_MULTIPART: exchange->body_kind = BODY_FORM; return form;
     case ENDPOINT_BODY_JSON_OR_MULTIPART:
@@ -160,17 +162,21 @@ static enum step_result check_body(struct exchange *exchange)
     struct text encoding = http1_head_value(head, HEADER_CONTENT_ENCODING);
     struct text type = http1_head_value(head, HEADER_CONTENT_TYPE);
 
-    if (!choose_body(exchange) || !is_utf8(type))
+    bool fits = choose_body(exchange);
+    bool hashed = exchange->body_kind == BODY_HASHED; /* what it says it is does not matter */
+    if (!fits || (!hashed && !is_utf8(type)))
         return exchange_refuse(
             exchange, REFUSAL_CONTENT_TYPE_UNSUPPORTED,
             (struct refusal_context){
                 .seen = type, .detail = text_from(accepted_types[exchange->match.endpoint->body])});
     if (exchange->body_kind == BODY_NONE)
         return STEP_NEXT;
-    if (encoding.length > 0 && !text_equal_ignoring_case(encoding, TEXT("identity")))
+    if (!hashed && encoding.length > 0 && !text_equal_ignoring_case(encoding, TEXT("identity")))
         return exchange_refuse(exchange, REFUSAL_CONTENT_ENCODING_UNSUPPORTED,
                                (struct refusal_context){.seen = encoding});
-    uint64_t limit = exchange->body_kind == BODY_JSON ? limits->json_body : limits->upload;
+    uint64_t limit = hashed                             ? ECHO_BODY_MAXIMUM
+                     : exchange->body_kind == BODY_JSON ? limits->json_body
+                                                        : limits->upload;
     if (head->has_content_length && head->content_length > limit)
         return exchange_refuse(exchange, REFUSAL_BODY_TOO_LARGE,
                                (struct refusal_context){.limit = limit});

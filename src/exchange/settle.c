@@ -9,6 +9,7 @@
 #include "exchange/caller.h"
 #include "exchange/count.h"
 #include "exchange/credentials.h"
+#include "exchange/echo.h"
 #include "exchange/hedge.h"
 
 /* Ids that the caller may use from now on: the answer's own, and those it names (a batch's output
@@ -65,7 +66,7 @@ static void finish_record(struct exchange *exchange)
     record->bytes_received = (int64_t)exchange->body_seen;
     if (exchange->ending == ENDING_OWN) {
         record->status = exchange->ending_status;
-        record->bytes_sent = (int64_t)exchange->ending_body.length;
+        record->bytes_sent += (int64_t)exchange->ending_body.length;
     }
     if (exchange->ending == ENDING_RELAY && exchange->request) {
         record->bytes_sent += (int64_t)relay_gathered_length(exchange->attempt);
@@ -101,6 +102,11 @@ static void write_record(struct exchange *exchange)
 
 static void send_own(struct exchange *exchange)
 {
+    if (exchange->answered) { /* a stream of the gateway's own */
+        (void)http_request_send(exchange->request, &exchange->ending_body, 1, true);
+        exchange->request = NULL;
+        return;
+    }
     const struct http_answer answer = {
         .status = exchange->ending_status,
         .headers = exchange->ending_lines,
@@ -162,6 +168,7 @@ enum step_result settle_step(struct exchange *exchange)
     struct attempt *attempt = exchange->attempt;
     credentials_forget_wait(exchange);
     caller_forget_wait(exchange);
+    echo_close(exchange);
     note_attempt(exchange);
     if (attempt)
         attempt_note(attempt);

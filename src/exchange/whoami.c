@@ -43,7 +43,7 @@ static void write_subject(struct json_writer *json, const struct policy_subject 
 
 /* ---- who, and from where ---- */
 
-static void write_place(struct exchange *exchange, struct json_writer *json)
+void whoami_write_place(struct exchange *exchange, struct json_writer *json)
 {
     const struct record *record = &exchange->record;
 
@@ -231,7 +231,7 @@ enum step_result whoami_answer(struct exchange *exchange)
     json_begin_object(&json);
     json_member_text(&json, "object", TEXT("turnpike.whoami"));
     json_member_text(&json, "request_id", text_of(exchange->id_text, IDENTIFIER_TEXT_LENGTH));
-    write_place(exchange, &json);
+    whoami_write_place(exchange, &json);
     write_principal(exchange, &json);
     write_models(exchange, &json);
     write_networks(exchange, &json);

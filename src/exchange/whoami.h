@@ -4,9 +4,12 @@
 #ifndef EXCHANGE_WHOAMI_H
 #define EXCHANGE_WHOAMI_H
 
+#include "codec/json.h"
 #include "exchange/exchange.h"
 
 /* The answer; nothing is taken from limits and budgets. */
 enum step_result whoami_answer(struct exchange *exchange);
+/* The members "source" and "listener". */
+void whoami_write_place(struct exchange *exchange, struct json_writer *json);
 
 #endif

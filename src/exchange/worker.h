@@ -103,6 +103,7 @@ struct worker {
     size_t exchange_count;
     size_t abandoned_count; /* of these, whose caller has left */
     size_t mirror_count;    /* of these, copies */
+    size_t echo_count;      /* of these, streamed echoes */
     bool draining;
 };
 

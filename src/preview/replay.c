@@ -420,7 +420,8 @@ static void describe(struct replay *replay, const struct record *record, struct 
     describe_gate(replay, record, caller, call);
     /* Of another version, or no endpoint at all; or a question about the caller himself, which
      * takes nothing and is answered whatever the rules say. */
-    if (call->gate.endpoint == NULL || call->gate.endpoint->kind == ENDPOINT_WHOAMI) {
+    if (call->gate.endpoint == NULL || call->gate.endpoint->kind == ENDPOINT_WHOAMI ||
+        call->gate.endpoint->kind == ENDPOINT_ECHO) {
         verdict->then = PREVIEW_APART;
         call->asked = false;
         return;

@@ -45,7 +45,9 @@ def doctor(*arguments, code, key=None, **environment):
 
 
 def remote(url, *arguments, **more):
-    return doctor(url, "--no-egress-check", *arguments, **more)
+    """Without the wait for what is cut when it is silent, unless that is asked for."""
+    wait = () if "--idle" in arguments else ("--idle", "0")
+    return doctor(url, "--no-egress-check", *wait, *arguments, **more)
 
 
 @pytest.fixture
@@ -60,7 +62,8 @@ def demo(start_gateway):
 
 def test_all_good(demo):
     rows = remote(demo.url + "/v1", key=demo.key, code=0)
-    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "headers", "models", "source", "call", "stream"]
+    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "models", "source", "request", "headers", "large body",
+                          "stream", "call"]
     assert {row["result"] for row in rows.values()} == {"pass"}
     assert "demo, other" in rows["models"]["detail"]
 
@@ -71,7 +74,7 @@ def test_where_the_key_comes_from(demo, tmp_path):
     assert remote(demo.url, "--key-file", file, code=0)["identity"]["result"] == "pass"
     assert "MINE" in remote(demo.url, "--key-env", "MINE", code=0, MINE=demo.key)["identity"]["detail"]
     assert "OPENAI_API_KEY" in remote(demo.url, code=0, OPENAI_API_KEY=demo.key)["identity"]["detail"]
-    for arguments in (["--key-env", "NOTHING"], ["--key-file", tmp_path / "none"], ["--idle", "soon"]):
+    for arguments in (["--key-env", "NOTHING"], ["--key-file", tmp_path / "none"], ["--idle", "soon"], ["--idle", "2h"], ["--idle", "-1"]):
         done = subprocess.run([BINARY, "doctor", demo.url, *map(str, arguments)], capture_output=True, text=True)
         assert done.returncode == 2 and done.stdout == ""
     done = subprocess.run([BINARY, "doctor", "--model", "x"], capture_output=True, text=True)
@@ -81,7 +84,7 @@ def test_where_the_key_comes_from(demo, tmp_path):
 def test_eighty_columns(demo):
     os.environ["TURNPIKE_API_KEY"] = demo.key
     try:
-        code, shown = on_terminal("doctor", demo.url, "--no-egress-check", "--model", "none-such")
+        code, shown = on_terminal("doctor", demo.url, "--no-egress-check", "--model", "none-such", "--idle", "0")
     finally:
         del os.environ["TURNPIKE_API_KEY"]
     lines = shown.replace("\r", "").splitlines()
@@ -287,12 +290,17 @@ def test_a_budget_that_is_used_up(demo):
 
 
 def remote_budget(gateway, key):
-    done = subprocess.run([BINARY, "doctor", gateway.url, "--no-egress-check", "--no-call", "--json"], capture_output=True, text=True,
+    done = subprocess.run([BINARY, "doctor", gateway.url, "--no-egress-check", "--no-call", "--idle", "0", "--json"], capture_output=True, text=True,
                           env={**os.environ, "TURNPIKE_API_KEY": key})
     return next((row["result"] for row in json.loads(done.stdout)["checks"] if row["check"] == "budget"), None)
 
 
 # ---------------------------------------------------------------- what stands in between
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -314,12 +322,29 @@ def nginx(tmp_path):
               server {{ listen 127.0.0.1:{port}; location / {{
                 proxy_pass {gateway.url}; proxy_http_version 1.1; {lines} }} }} }}""")
         started.append(subprocess.Popen([binary, "-c", folder / "nginx.conf", "-e", folder / "error.log"]))
+        wait_until(lambda: listens(port), 10, "nginx")
+        return f"http://127.0.0.1:{port}"
 
-        def ready():
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(10)
 
-        wait_until(ready, 10, "nginx")
+
+@pytest.fixture
+def haproxy(tmp_path):
+    """haproxy(gateway, lines) starts a balancer in front and returns its URL; `server` is its time-out for answers."""
+    started = []
+
+    def start(gateway, lines="", server="30s"):
+        binary = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
+        assert binary, "haproxy is missing: ./dev setup test"
+        port = free_port()
+        file = tmp_path / f"haproxy{port}.cfg"
+        file.write_text(f"defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server {server}\n"
+                        f"listen gate\n bind 127.0.0.1:{port}\n{lines}\n server gateway 127.0.0.1:{gateway.port}\n")
+        started.append(subprocess.Popen([binary, "-db", "-q", "-f", file]))
+        wait_until(lambda: listens(port), 10, "haproxy")
         return f"http://127.0.0.1:{port}"
 
     yield start
@@ -329,8 +354,63 @@ def nginx(tmp_path):
 
 
 def test_a_plain_proxy_is_named(demo, nginx):
-    rows = remote(nginx(demo, "proxy_buffering off;"), key=demo.key, code=0)
-    assert "nginx" in rows["headers"]["detail"] and rows["stream"]["result"] == "pass"
+    rows = remote(nginx(demo, "proxy_buffering off; client_max_body_size 8m;"), "--no-call", key=demo.key, code=0)
+    assert {row["result"] for row in rows.values()} == {"pass"}
+    assert "nginx" in rows["headers"]["detail"]
+
+
+def in_between(url, demo, code=0, *arguments):
+    """What the doctor has to say against what stands in between: detail and fix by check."""
+    rows = remote(url, "--no-call", *arguments, key=demo.key, code=code)
+    return {name: (row["result"], row["detail"], row["fix"]) for name, row in rows.items() if row["result"] != "pass"}
+
+
+def test_nginx_that_buffers(demo, nginx):
+    """As it comes it stops at one megabyte, and passes on what it has, with proxy_buffering on, too. What holds events back there
+    are its filters, such as gzip; as SDKs do, the doctor allows that."""
+    assert set(in_between(nginx(demo, "proxy_buffering on;"), demo)) == {"large body"}
+    said = in_between(nginx(demo, "proxy_buffering on; gzip on; gzip_proxied any; gzip_types *; gzip_min_length 0;"), demo)
+    assert set(said) == {"stream", "large body"}
+    result, detail, fix = said["stream"]
+    assert result == "warn" and "8 events were sent 100 ms apart and came in 1 piece" in detail and "proxy_buffering off" in fix
+    result, detail, fix = said["large body"]
+    assert result == "warn" and "does not let 2 MiB pass" in detail and "client_max_body_size" in fix
+
+
+@pytest.mark.parametrize("lines, check, detail, fix", [
+    ('proxy_set_header Idempotency-Key "";', "request", "the header idempotency-key was stripped", "no proxy_set_header idempotency-key"),
+    ("proxy_set_header User-Agent hidden;", "request", "the header user-agent was changed", "as hidden"),
+    ('proxy_set_body "{}";', "request", "the body was rewritten on the way", "exempt the gateway"),
+    ("rewrite ^ /turnpike/v1/echo?probe=other break;", "request", "the query probe=a%20b%2Fc~d", "as it is"),
+    ("proxy_hide_header retry-after-ms; proxy_hide_header x-should-retry;", "headers", "stripped on the way: retry-after-ms, x-should-retry",
+     "no proxy_hide_header"),
+    ("proxy_hide_header x-request-id; add_header x-request-id mine;", "headers", "changed on the way: x-request-id", "as they are"),
+    ('sub_filter turnpike.echo turnpike.elsewhere; sub_filter_types *;', "headers", "the body of an answer was rewritten", "no filter"),
+], ids=["stripped", "changed", "body", "query", "answer-stripped", "answer-changed", "answer-body"])
+def test_what_nginx_changes(demo, nginx, lines, check, detail, fix):
+    # Only the echo: what else asks would not survive some of these.
+    url = nginx(demo, "proxy_buffering off; client_max_body_size 8m; if ($uri = /turnpike/v1/echo) { set $echo 1; } "
+                + (lines if not lines.startswith("rewrite") else f"if ($args ~ probe) {{ {lines} }}"))
+    rows = remote(url, "--no-call", key=demo.key, code=1 if "body" in detail else 0)
+    row = rows[check]
+    assert row["result"] != "pass" and detail in row["detail"] and fix in row["detail"] + row["fix"], row
+
+
+def test_what_haproxy_changes(demo, haproxy):
+    assert in_between(haproxy(demo), demo) == {}
+    said = in_between(haproxy(demo, " http-request del-header traceparent\n http-response del-header x-ratelimit-reset-requests"), demo)
+    assert set(said) == {"request", "headers"}
+    assert "the header traceparent was stripped" in said["request"][1] and "del-header" in said["request"][2]
+    assert "x-ratelimit-reset-requests" in said["headers"][1]
+    rows = remote(haproxy(demo, " option forwardfor\n http-request set-header x-forwarded-proto http"), "--no-call", key=demo.key, code=0)
+    assert "added on the way: x-forwarded-" in rows["request"]["detail"]
+
+
+def test_silent_streams_that_are_cut(demo, nginx, haproxy):
+    for url in (nginx(demo, "proxy_read_timeout 1s; client_max_body_size 8m; proxy_buffering off;"), haproxy(demo, server="1s")):
+        result, detail, fix = in_between(url, demo, 1, "--idle", "3s")["idle"]
+        assert result == "fail" and re.search(r"silent for 3 s was cut after [12]\.\d s", detail) and "timeout server" in fix
+    assert in_between(demo.url, demo, 0, "--idle", "1") == {}
 
 
 class HoldingProxy(http.server.BaseHTTPRequestHandler):
@@ -357,13 +437,23 @@ class HoldingProxy(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_a_proxy_that_holds_streams_back(demo):
+@pytest.fixture
+def holding():
+    """holding(gateway) starts a proxy that holds answers back and returns its URL."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), HoldingProxy)
-    server.upstream = demo.port
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    rows = remote(f"http://127.0.0.1:{server.server_address[1]}", key=demo.key, code=0)
+
+    def before(gateway):
+        server.upstream = gateway.port
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield before
     server.shutdown()
     server.server_close()
+
+
+def test_a_proxy_that_holds_streams_back(demo, holding):
+    rows = remote(holding(demo), key=demo.key, code=0)
     assert rows["stream"]["result"] == "warn" and "proxy_buffering off" in rows["stream"]["fix"]
 
 
@@ -392,11 +482,11 @@ def test_a_proxy_that_cuts_idle_connections(demo, nginx):
 
 def test_egress(demo, issuer):
     with serve_tls(issuer, "somebody.example") as server:
-        rows = doctor(demo.url, "--no-call", "--provider", f"127.0.0.1:{server.port}", key=demo.key, code=0)
+        rows = doctor(demo.url, "--no-call", "--idle", "0", "--provider", f"127.0.0.1:{server.port}", key=demo.key, code=0)
         assert rows["egress"]["result"] == "warn" and f"127.0.0.1:{server.port}" in rows["egress"]["detail"]
         assert "driven round" in rows["egress"]["fix"]
     # With a proxy that leads nowhere in force nobody is reached, wherever this runs.
-    rows = doctor(demo.url, "--no-call", key=demo.key, code=0, HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")
+    rows = doctor(demo.url, "--no-call", "--idle", "0", key=demo.key, code=0, HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")
     assert rows["egress"]["result"] == "pass"
 
 
@@ -486,13 +576,14 @@ def test_the_script_says_what_the_verb_says(demo, shell, issuer):
     demo.run("key", "revoke", revoked["id"], "--data", str(demo.data))
     wait_until(lambda: demo.get("/v1/models", revoked["key"])[0] == 401, 5, "the key is refused")
     rows = script(demo.url + "/v1/", 0, shell, key=demo.key)
-    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "headers"]
-    same(demo.url, 0, "proxy", "identity", "headers", key=demo.key)
+    assert list(rows) == ["proxy", "dns", "tcp", "http", "clock", "identity", "request", "headers", "stream"]
+    assert {row[0] for row in rows.values()} == {"pass"}
+    same(demo.url, 0, "proxy", "identity", "request", "headers", key=demo.key)
     same(demo.url, 1, "proxy", "identity")
     refused = script(demo.url, 1, shell, key=revoked["key"])["identity"]
     assert refused[0] == "fail" and "(revoked_api_key)" in refused[1] and revoked["id"] in refused[1]
-    same(demo.url, 0, "proxy", key=demo.key, no_proxy="a", NO_PROXY="b")
-    same(demo.url, 0, "proxy", key=demo.key, HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="localhost,127.0.0.1")
+    same(demo.url, 1, "proxy", no_proxy="a", NO_PROXY="b")
+    same(demo.url, 1, "proxy", HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="localhost,127.0.0.1")
     assert script("https://nonexistent.invalid", 1, shell)["dns"][0] == "fail"
     assert script(f"http://127.0.0.1:{free_port()}", 1, shell)["tcp"][0] == "fail"
     with Server(body=b"<html>sign in</html>") as server:
@@ -500,6 +591,18 @@ def test_the_script_says_what_the_verb_says(demo, shell, issuer):
     with serve_tls(issuer, "localhost", days=-5) as server:
         expired = script(f"https://localhost:{server.port}", 1, shell, SSL_CERT_FILE=str(issuer.file), CURL_CA_BUNDLE=str(issuer.file))
     assert "expired" in expired["tls"][1]
+
+
+@pytest.mark.parametrize("shell", shells(), ids=lambda shell: shell[0])
+def test_the_script_sees_what_is_changed(demo, shell, nginx, haproxy, holding):
+    rows = script(nginx(demo, "proxy_set_header Traceparent made-up; proxy_set_header Openai-Beta ''; proxy_hide_header retry-after; "
+                              "proxy_set_header X-Forwarded-For $remote_addr;"), 0, shell, key=demo.key)
+    assert rows["request"] == ("warn", "the header openai-beta was stripped on the way: the gateway did not get it")  # the last one
+    assert rows["headers"] == ("warn", "headers of answers are stripped on the way: retry-after")
+    rows = script(haproxy(demo, " option forwardfor"), 0, shell, key=demo.key)
+    assert rows["request"] == ("pass", "it arrives as it was sent; added on the way: x-forwarded-for")
+    assert script(nginx(demo, 'proxy_set_body "{}";'), 1, shell, key=demo.key)["request"][0] == "fail"
+    assert script(holding(demo), 0, shell, key=demo.key)["stream"][0] == "warn"
 
 
 @pytest.mark.parametrize("shell", shells(), ids=lambda shell: shell[0])

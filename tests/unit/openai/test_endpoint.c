@@ -68,6 +68,7 @@ static void test_paths(void **state)
         const char *path, *object;
     } rows[] = {
         {"/turnpike/v1/whoami", REFUSAL_NONE, "/turnpike/v1/whoami", ""},
+        {"/turnpike/v1/echo?events=3", REFUSAL_METHOD_NOT_ALLOWED, NULL, NULL},
         {"/v1/turnpike/v1/whoami", REFUSAL_PATH_UNKNOWN, NULL, NULL},
         {"/turnpike/v1/models", REFUSAL_PATH_UNKNOWN, NULL, NULL},
         {"/turnpike/../v1/models", REFUSAL_PATH_MALFORMED, NULL, NULL},

@@ -29,8 +29,6 @@ static void read_units(struct text units, struct repricing *repricing)
         enum fact fact = fact_find(member.key);
         if (unit != UNIT_NONE && scan_whole_number(member.raw, &count)) {
             quantities_add(&repricing->quantities, unit, count);
-            if (unit_input_token_set() & unit_bit(unit))
-                repricing->quantities.prompt_tokens += count;
         } else if (fact != FACT_COUNT && member.kind == SCAN_STRING) {
             repricing->facts.values[fact] = text_of(member.raw.data + 1, member.raw.length - 2);
         }

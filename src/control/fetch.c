@@ -52,8 +52,12 @@ bool fetch_is_safe(struct text url)
     struct arena arena;
 
     arena_open(&arena, NULL, 65536);
-    struct text query = url; /* endpoint_parse knows base URLs alone */
-    struct text base = text_split(&query, '?');
+    /* Whom it goes to decides, and endpoint_parse knows base URLs alone. */
+    struct text query = url, rest = text_split(&query, '?');
+    ptrdiff_t behind = text_find(rest, TEXT("://"));
+    size_t host = behind < 0 ? 0 : (size_t)behind + sizeof("://") - 1;
+    ptrdiff_t path = text_find_char(text_from_index(rest, host), '/');
+    struct text base = path < 0 ? rest : text_first(rest, host + (size_t)path);
     bool safe =
         endpoint_parse(base, &arena, &endpoint) == NULL && endpoint.port != 0 &&
         (endpoint.tls || endpoint_is_local(endpoint.host) || endpoint_is_metadata(endpoint.host));

@@ -42,7 +42,8 @@ MAY_INCLUDE["control"] = ROAD + " cluster"
 MAY_INCLUDE["admin"] = ROAD + " cluster control"
 MAY_INCLUDE["leaks"] = "base tables codec identity"
 MAY_INCLUDE["preview"] = ROAD + " cluster control"
-MAY_INCLUDE["app"] = ROAD + " cluster control admin leaks preview"
+MAY_INCLUDE["sample"] = ROAD + " cluster control admin"
+MAY_INCLUDE["app"] = ROAD + " cluster control admin leaks preview sample"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 SOURCES = (".c", ".h", ".def")

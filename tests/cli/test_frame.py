@@ -8,7 +8,7 @@ import pytest
 
 from command import BINARY, turnpike
 
-VERBS = ["serve", "init", "check", "schema", "team", "key", "budget", "limit", "organisation", "apply", "export", "audit", "bounces", "log", "usage", "prices",
+VERBS = ["serve", "demo", "init", "check", "schema", "team", "key", "budget", "limit", "organisation", "apply", "export", "audit", "bounces", "log", "usage", "prices",
          "ledger", "admin", "completion", "version", "help"]
 CHILDREN = {
     "team": ["create", "list", "show", "edit", "delete"],

@@ -146,7 +146,8 @@ struct exchange {
     bool reading;       /* read_step has run */
     struct buffer body; /* held bytes */
     struct text form_model;
-    size_t body_offset; /* of `body`, how much of a streamed one was handed on */
+    size_t body_offset;           /* of `body`, how much of a streamed one was handed on */
+    struct references references; /* of a JSON body */
     uint64_t body_seen;
     bool body_ended;
     bool body_failed;

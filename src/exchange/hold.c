@@ -20,7 +20,7 @@ static void read_bounds(struct exchange *exchange)
 
     if (exchange->body_kind == BODY_JSON && exchange->body.length > 0)
         bounds_read(&exchange->envelope, exchange->match.endpoint->kind,
-                    buffer_text(&exchange->body), bounds);
+                    buffer_text(&exchange->body), &exchange->references, bounds);
     else
         *bounds = (struct bounds){.input = BOUNDS_UNKNOWN, .output = 0, .choices = 1};
 }

@@ -70,6 +70,8 @@ static void take_json(struct exchange *exchange, struct text bytes)
     enum error error = envelope_feed(&exchange->envelope, bytes);
     if (error != ERROR_OK)
         refuse_scan(exchange, error);
+    else
+        references_search(&exchange->references, buffer_text(&exchange->body));
 }
 
 /* A model's name longer than this is none. */

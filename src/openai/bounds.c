@@ -39,59 +39,6 @@ static bool read_limit(const struct envelope *envelope, enum envelope_field fiel
     return true;
 }
 
-/* Words of bodies whose prompt is larger than they are: each stands in a key, a type or an id. A
- * word in somebody's text only makes the bound wider than need be. */
-struct reference {
-    struct text before, after; /* of its first `_` */
-};
-
-static const struct reference references[] = {
-    {TEXT_INIT("image"), TEXT_INIT("url")},    {TEXT_INIT("input"), TEXT_INIT("image")},
-    {TEXT_INIT("input"), TEXT_INIT("audio")},  {TEXT_INIT("file"), TEXT_INIT("id")},
-    {TEXT_INIT("file"), TEXT_INIT("url")},     {TEXT_INIT("file"), TEXT_INIT("search")},
-    {TEXT_INIT("file"), TEXT_INIT("data")}, /* compressed */
-    {TEXT_INIT("vector"), TEXT_INIT("store")}, {TEXT_INIT("web"), TEXT_INIT("search")},
-    {TEXT_INIT("code"), TEXT_INIT("inter")},   {TEXT_INIT("computer"), TEXT_INIT("use")},
-    {TEXT_INIT("server"), TEXT_INIT("label")}, {TEXT_INIT("pmpt"), TEXT_INIT("")},
-};
-
-static bool is_reference(struct text before, struct text after)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(references); i++) {
-        if (text_starts_with(after, references[i].after) &&
-            text_ends_with(before, references[i].before))
-            return true;
-    }
-    return false;
-}
-
-/* Their characters on both sides of the `_`: source code has one in each name. */
-static bool may_be_reference(struct text before, struct text after)
-{
-    static const bool last[256] = {['e'] = true, ['t'] = true, ['r'] = true, ['b'] = true};
-    static const bool first[256] = {
-        ['u'] = true, ['i'] = true, ['a'] = true, ['s'] = true, ['d'] = true, ['l'] = true};
-    if (before.length == 0 || !last[(unsigned char)before.data[before.length - 1]])
-        return false;
-    return text_ends_with(before, TEXT("pmpt")) ||
-           (after.length > 0 && first[(unsigned char)after.data[0]]);
-}
-
-/* One look for the rare character that all of them have: bodies are large. */
-static bool refers(struct text body)
-{
-    struct text rest = body;
-
-    for (ptrdiff_t at; (at = text_find_char(rest, '_')) >= 0;) {
-        rest = text_from_index(rest, (size_t)at + 1);
-        if (!may_be_reference(text_first(body, (size_t)(rest.data - body.data) - 1), rest))
-            continue;
-        if (is_reference(text_first(body, (size_t)(rest.data - body.data) - 1), rest))
-            return true;
-    }
-    return false;
-}
-
 /* Whether a letter or `_` is written as an escape, which only somebody does who hides it. */
 static bool hides_letters(struct text body)
 {
@@ -154,7 +101,7 @@ static int64_t count_written(struct text body, int64_t choices)
 }
 
 void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struct text body,
-                 struct bounds *bounds)
+                 struct references *references, struct bounds *bounds)
 {
     const struct limit_members *members = find_members(kind);
     bool stated = false;
@@ -177,7 +124,7 @@ void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struc
         bounds->output = BOUNDS_UNKNOWN;
     if (kind == ENDPOINT_COMPLETIONS)
         bounds->choices = count_written(body, bounds->choices);
-    if (envelope->reference.length > 0 || refers(body) ||
+    if (envelope->reference.length > 0 || references_finish(references, body) ||
         (envelope->scan.escapes && hides_letters(body)))
         bounds->input = BOUNDS_UNKNOWN;
 }

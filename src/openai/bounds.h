@@ -8,6 +8,7 @@
 #define OPENAI_BOUNDS_H
 
 #include "openai/envelope.h"
+#include "openai/references.h"
 #include "tables/endpoints.h"
 
 #define BOUNDS_UNKNOWN (-1)
@@ -21,9 +22,10 @@ struct bounds {
     int64_t choices; /* at least 1 */
 };
 
-/* `envelope` is finished, `body` is what it scanned. */
+/* `envelope` is finished, `body` is what it scanned. `references`: what was searched of it while it
+ * arrived; the rest is searched now. */
 void bounds_read(const struct envelope *envelope, enum endpoint_kind kind, struct text body,
-                 struct bounds *bounds);
+                 struct references *references, struct bounds *bounds);
 
 /* Adds the splices that make `limit` the most output tokens of one choice: a limit that the body
  * states and that is larger (or is no whole number) is replaced, and where it states none the

@@ -36,7 +36,10 @@ static void read_body(struct fixture *fixture, enum endpoint_kind kind, struct t
     envelope_open(&fixture->envelope, &fixture->arena);
     assert_int_equal(envelope_feed(&fixture->envelope, body), ERROR_OK);
     assert_int_equal(envelope_finish(&fixture->envelope), ERROR_OK);
-    bounds_read(&fixture->envelope, kind, body, &fixture->bounds);
+    struct references references = {.searched = 0};
+    for (size_t arrived = 0; arrived < body.length; arrived++)
+        references_search(&references, text_first(body, arrived));
+    bounds_read(&fixture->envelope, kind, body, &references, &fixture->bounds);
 }
 
 struct row {

@@ -89,7 +89,8 @@ static void write_money(struct json_writer *json, const char *key, bool known, m
                      known ? text_of(text, money_format_exact(amount, text)) : text_of(NULL, 0));
 }
 
-void usage_write_sums(struct json_writer *json, const struct usage_sums *sums)
+/* `cost_usd` has the adjustments in it. */
+static void write_sums(struct json_writer *json, const struct usage_sums *sums)
 {
 #define COUNTER(name, description) json_member_signed(json, #name, sums->counters.name);
 #include "tables/usage_counters.def"
@@ -117,7 +118,7 @@ static void write_row(struct json_writer *json, const struct usage_answer *answe
         write_time(json, "start", answer->edges[row->interval]);
         write_time(json, "end", answer->edges[row->interval + 1]);
     }
-    usage_write_sums(json, &row->sums);
+    write_sums(json, &row->sums);
     json_end_object(json);
 }
 
@@ -142,7 +143,7 @@ void usage_write_json(const struct usage_answer *answer, FILE *file)
                      text_empty(answer->timezone) ? TEXT("UTC") : answer->timezone);
     json_key(&json, TEXT("total"));
     json_begin_object(&json);
-    usage_write_sums(&json, &answer->total);
+    write_sums(&json, &answer->total);
     json_end_object(&json);
     json_end_object(&json);
     ensure(json_done(&json) && out.length > 0);

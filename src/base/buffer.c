@@ -27,12 +27,13 @@ void buffer_clear(struct buffer *buffer)
     buffer->failed = false;
 }
 
-/* Doubling keeps the cost of many small appends linear. */
+/* Doubling keeps the cost of many small appends linear; who wants more at once says how much.
+ * Nothing overflows: the maximum is below PTRDIFF_MAX. */
 static bool grow(struct buffer *buffer, size_t needed)
 {
-    size_t capacity = buffer->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : buffer->capacity;
-    while (capacity < needed)
-        capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
+    size_t capacity = buffer->capacity < FIRST_CAPACITY / 2 ? FIRST_CAPACITY : buffer->capacity * 2;
+    if (capacity < needed)
+        capacity = needed;
     if (capacity > buffer->maximum)
         capacity = buffer->maximum;
     char *data = realloc(buffer->data, capacity + 1);

@@ -9,9 +9,11 @@
 #include "base/ensure.h"
 #include "exchange/echo.h"
 
-/* A held JSON body of known length gets its memory at once up to here; a longer one grows as it
- * arrives, so that a caller cannot make us hold what was never sent. */
+/* A held JSON body of known length gets its memory at once up to here; then, so many times what has
+ * come, so that a caller cannot make us hold what was never sent, and little of what
+ * was is copied to a larger place. */
 #define BODY_RESERVED_AT_ONCE (256u * 1024u)
+#define BODY_GROWTH           8u
 
 static void refuse_now(struct exchange *exchange, enum refusal refusal,
                        struct refusal_context context)
@@ -38,12 +40,32 @@ static void refuse_scan(struct exchange *exchange, enum error error)
 /* Not in tiny pieces, each of which costs a system call, while the rest has no room yet. */
 #define ROOM_MINIMUM (16u * 1024u)
 
+/* Room for the rest of a body of known length, or for a part of it. False: it stays as it is, and
+ * hold() says so where that is for want of memory. */
+static bool enlarge(struct exchange *exchange)
+{
+    const struct http1_head *head = http_request_head(exchange->request);
+    struct buffer *body = &exchange->body;
+    uint64_t declared = head->has_content_length ? head->content_length : 0;
+    size_t more = body->length * (BODY_GROWTH - 1);
+
+    if (declared <= body->capacity)
+        return false;
+    if (more > declared - body->length)
+        more = (size_t)(declared - body->length);
+    return buffer_reserve(body, more) != NULL;
+}
+
 char *read_room(struct exchange *exchange, size_t *size)
 {
     struct buffer *body = &exchange->body;
-    size_t room = body->capacity - body->length;
 
-    if (exchange->body_kind != BODY_JSON || (room < *size && room < ROOM_MINIMUM))
+    if (exchange->body_kind != BODY_JSON)
+        return NULL;
+    size_t room = body->capacity - body->length;
+    if (room < ROOM_MINIMUM && enlarge(exchange))
+        room = body->capacity - body->length;
+    if (room < *size && room < ROOM_MINIMUM)
         return NULL;
     if (*size > room)
         *size = room;
@@ -215,11 +237,12 @@ static bool form_decides(const struct exchange *exchange)
 static enum step_result open_json(struct exchange *exchange)
 {
     const struct http1_head *head = http_request_head(exchange->request);
+    uint64_t size =
+        head->content_length < BODY_RESERVED_AT_ONCE ? head->content_length : BODY_RESERVED_AT_ONCE;
 
-    if (head->has_content_length && head->content_length <= BODY_RESERVED_AT_ONCE &&
-        !buffer_reserve(&exchange->body, (size_t)head->content_length))
+    if (head->has_content_length && !buffer_reserve(&exchange->body, (size_t)size))
         return exchange_refuse(exchange, REFUSAL_MEMORY_LIMIT,
-                               (struct refusal_context){.limit = head->content_length});
+                               (struct refusal_context){.limit = size});
     http_request_accept_body(exchange->request);
     http_request_resume_body(exchange->request); /* it was held up while the caller was looked up */
     return STEP_WAIT;

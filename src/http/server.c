@@ -371,7 +371,7 @@ static void resume_pending(void *owner)
     if (!may_feed(request))
         return;
     struct buffer waiting = request->pending;
-    buffer_open(&request->pending, LOOP_READ_BUFFER_SIZE);
+    buffer_open(&request->pending, CONNECTION_ROOM_MAXIMUM);
     connection_resume(request->connection);
     receive(request, buffer_text(&waiting));
     buffer_close(&waiting);
@@ -463,7 +463,7 @@ void http_server_adopt(struct http_server *server, int descriptor, const struct 
     }
     request->server = server;
     request->peer = *peer;
-    buffer_open(&request->pending, LOOP_READ_BUFFER_SIZE);
+    buffer_open(&request->pending, CONNECTION_ROOM_MAXIMUM);
     loop_timer_open(&request->timer, on_timer, request);
     http1_parser_open(&request->parser, HTTP1_REQUEST, &server->limits.http1, &parser_events,
                       request);

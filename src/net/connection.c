@@ -205,7 +205,7 @@ static void connection_peer_ended(struct connection *connection)
 /* Where the next bytes go, and how many may. */
 static char *connection_room(struct connection *connection, size_t *size)
 {
-    *size = LOOP_READ_BUFFER_SIZE;
+    *size = CONNECTION_ROOM_MAXIMUM;
     if (connection->events->on_room && !connection->tls) {
         char *room = connection->events->on_room(connection->owner, size);
         if (room)
@@ -242,7 +242,7 @@ static void connection_read(struct connection *connection)
         }
         if (transfer == TRANSFER_WAITS || connection->paused)
             return;
-        if (count < LOOP_READ_BUFFER_SIZE && !connection->failure)
+        if (count < size && !connection->failure)
             return;
     }
     if (connection->tls)

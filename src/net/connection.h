@@ -29,6 +29,9 @@ struct connection;
 #define CONNECTION_LOW_MARK  (16u * 1024u)
 /* What the queue may hold at most: a writer that ignores congestion for longer is broken. */
 #define CONNECTION_QUEUE_MAXIMUM (4u * 1024u * 1024u)
+/* What is read at once into the owner's own place (on_room): few calls for a large body, and what
+ * came is still in the processor's cache when the owner looks at it. No on_data tells more. */
+#define CONNECTION_ROOM_MAXIMUM (256u * 1024u)
 
 struct connection_events {
     /* TLS handshake done (plain: at once after creation is not signalled). NULL allowed. */

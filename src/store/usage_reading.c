@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/identifier.h"
-#include "base/note.h"
 #include "store/table.h"
 
 /* An id's time is when it was made, a moment from when the exchange started. */
@@ -21,43 +20,24 @@
 
 /* ---- Memory ---- */
 
-/* Where something is added to. */
-struct place {
-    struct usage_sums *sums;   /* NULL: it is not wanted */
-    struct usage_times *times; /* NULL: the times are not */
-};
-
-static enum error make_place(struct usage_reading *reading, size_t interval)
+static enum error find_sums(struct usage_reading *reading, size_t interval, int64_t series,
+                            struct usage_sums **out)
 {
-    size_t most = reading->times != NULL ? USAGE_TIMES_MAX : USAGE_ROWS_MAX;
-    if (reading->rows + reading->group_count > most)
-        return ERROR_LIMIT;
-    reading->sums[interval] = calloc(reading->group_count, sizeof **reading->sums);
-    if (reading->times != NULL)
-        reading->times[interval] = calloc(reading->group_count, sizeof **reading->times);
-    if (reading->sums[interval] == NULL ||
-        (reading->times != NULL && reading->times[interval] == NULL))
-        return ERROR_MEMORY;
-    reading->rows += reading->group_count;
-    return ERROR_OK;
-}
-
-static enum error find_place(struct usage_reading *reading, size_t interval, int64_t series,
-                             struct place *out)
-{
-    *out = (struct place){0};
+    *out = NULL;
     if (series < 0 || (uint64_t)series >= reading->series_count)
         return ERROR_OK;
     size_t group = reading->series[series].group;
     if (group == USAGE_NO_GROUP)
         return ERROR_OK;
     if (reading->sums[interval] == NULL) {
-        enum error error = make_place(reading, interval);
-        if (error)
-            return error;
+        if (reading->rows + reading->group_count > USAGE_ROWS_MAX)
+            return ERROR_LIMIT;
+        reading->sums[interval] = calloc(reading->group_count, sizeof **reading->sums);
+        if (reading->sums[interval] == NULL)
+            return ERROR_MEMORY;
+        reading->rows += reading->group_count;
     }
-    out->sums = &reading->sums[interval][group];
-    out->times = reading->times != NULL ? &reading->times[interval][group] : NULL;
+    *out = &reading->sums[interval][group];
     return ERROR_OK;
 }
 
@@ -65,12 +45,9 @@ void usage_reading_close(struct usage_reading *reading)
 {
     for (size_t i = 0; reading->sums != NULL && i < reading->interval_count; i++)
         free(reading->sums[i]);
-    for (size_t i = 0; reading->times != NULL && i < reading->interval_count; i++)
-        free(reading->times[i]);
     for (size_t i = 0; reading->series != NULL && i < reading->series_count; i++)
         free(reading->series[i].values);
     free(reading->sums);
-    free(reading->times);
     free(reading->series);
     store_finish(reading->days);
     store_finish(reading->quarters);
@@ -78,7 +55,7 @@ void usage_reading_close(struct usage_reading *reading)
     store_finish(reading->adjustments);
 }
 
-static enum error prepare_buckets(struct store *store, const char *table, bool times,
+static enum error prepare_buckets(struct store *store, const char *table,
                                   struct store_statement **out)
 {
 #define COUNTER(name, description) ", " #name
@@ -89,19 +66,18 @@ static enum error prepare_buckets(struct store *store, const char *table, bool t
     char sql[SQL_SIZE_MAX];
     _Static_assert(sizeof counters + 256 <= sizeof sql, "the statement fits");
     (void)snprintf(sql, sizeof sql,
-                   "SELECT series, cost_usd, cost_picos, adjusted_usd, adjusted_picos%s%s FROM %s"
+                   "SELECT series, cost_usd, cost_picos, adjusted_usd, adjusted_picos%s FROM %s"
                    " WHERE bucket >= ? AND bucket < ?",
-                   counters, times ? ", durations, first_tokens" : "", table);
+                   counters, table);
     return store_prepare(store, sql, out);
 }
 
 static enum error prepare(struct usage_reading *reading)
 {
     struct store *store = reading->store;
-    bool times = reading->times != NULL;
-    enum error error = prepare_buckets(store, "usage_days", times, &reading->days);
+    enum error error = prepare_buckets(store, "usage_days", &reading->days);
     if (!error)
-        error = prepare_buckets(store, "usage_quarters", times, &reading->quarters);
+        error = prepare_buckets(store, "usage_quarters", &reading->quarters);
     if (!error)
         error = exchanges_open(&reading->records, store,
                                "WHERE id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
@@ -117,7 +93,7 @@ static enum error prepare(struct usage_reading *reading)
 }
 
 enum error usage_reading_open(struct usage_reading *reading, struct store *store,
-                              const uint64_t *edges, size_t edge_count, bool times)
+                              const uint64_t *edges, size_t edge_count)
 {
     *reading = (struct usage_reading){.store = store, .edges = edges};
     if (edge_count < 2)
@@ -130,9 +106,7 @@ enum error usage_reading_open(struct usage_reading *reading, struct store *store
     if (reading->interval_count > USAGE_ROWS_MAX)
         return ERROR_LIMIT;
     reading->sums = calloc(reading->interval_count, sizeof *reading->sums);
-    if (times)
-        reading->times = calloc(reading->interval_count, sizeof *reading->times);
-    if (reading->sums == NULL || (times && reading->times == NULL))
+    if (reading->sums == NULL)
         return ERROR_MEMORY;
     return prepare(reading);
 }
@@ -180,15 +154,6 @@ void usage_add_counters(struct usage_sums *sums, const struct usage_counters *co
 #undef COUNTER
 }
 
-/* Of a damaged histogram what comes before the damage counts. */
-static void add_times(struct usage_times *times, struct store_statement *select, int column,
-                      int sign)
-{
-    if (!histogram_add(&times->durations, store_column_text(select, column), sign) ||
-        !histogram_add(&times->first_tokens, store_column_text(select, column + 1), sign))
-        note_error("store", "a histogram of the rollups is damaged; passed over");
-}
-
 static enum error add_buckets(struct usage_reading *reading, struct store_statement *select,
                               uint64_t from, uint64_t to, size_t interval, int sign)
 {
@@ -196,22 +161,20 @@ static enum error add_buckets(struct usage_reading *reading, struct store_statem
     store_bind_integer(select, 1, (int64_t)from);
     store_bind_integer(select, 2, (int64_t)to);
     for (bool row = true; !(error = store_step(select, &row)) && row;) {
-        struct place place;
+        struct usage_sums *sums;
         struct usage_counters counters;
         int column = COLUMN_COUNTERS;
-        error = find_place(reading, interval, store_column_integer(select, COLUMN_SERIES), &place);
+        error = find_sums(reading, interval, store_column_integer(select, COLUMN_SERIES), &sums);
         if (error)
             break;
-        if (place.sums == NULL)
+        if (sums == NULL)
             continue;
 #define COUNTER(name, description) counters.name = store_column_integer(select, column++);
 #include "tables/usage_counters.def"
 #undef COUNTER
-        usage_add_counters(place.sums, &counters, sign);
-        place.sums->cost += sign * read_money(select, COLUMN_COST);
-        place.sums->adjusted += sign * read_money(select, COLUMN_ADJUSTED);
-        if (place.times != NULL)
-            add_times(place.times, select, column, sign);
+        usage_add_counters(sums, &counters, sign);
+        sums->cost += sign * read_money(select, COLUMN_COST);
+        sums->adjusted += sign * read_money(select, COLUMN_ADJUSTED);
     }
     store_reset(select);
     return error;
@@ -233,23 +196,15 @@ static void bind_bounds(struct store_statement *select, struct id_bounds *bounds
     store_bind_integer(select, 4, (int64_t)to);
 }
 
-static void add_record(const struct place *place, const struct record *record, int sign)
+static void add_record(struct usage_sums *sums, const struct record *record, int sign)
 {
     struct usage_counters counters;
     struct rollup_call call;
-    int64_t duration, first_token;
     rollup_describe(record, &call);
     rollup_count(&call, &counters);
-    usage_add_counters(place->sums, &counters, sign);
+    usage_add_counters(sums, &counters, sign);
     if (call.cost > 0)
-        place->sums->cost += (__int128)sign * call.cost;
-    if (place->times == NULL)
-        return;
-    rollup_times(&call, &duration, &first_token);
-    if (duration >= 0)
-        histogram_add_time(&place->times->durations, (uint64_t)duration, sign);
-    if (first_token >= 0)
-        histogram_add_time(&place->times->first_tokens, (uint64_t)first_token, sign);
+        sums->cost += (__int128)sign * call.cost;
 }
 
 static void add_adjustment(struct usage_sums *sums, struct store_statement *select, int sign)
@@ -271,12 +226,12 @@ static enum error add_records(struct usage_reading *reading, uint64_t from, uint
     enum error error;
     bind_bounds(reading->records.select, &bounds, from, to);
     for (bool found = true; !(error = exchanges_next(&reading->records, &row, &found)) && found;) {
-        struct place place;
-        error = find_place(reading, interval, row.series, &place);
+        struct usage_sums *sums;
+        error = find_sums(reading, interval, row.series, &sums);
         if (error)
             break;
-        if (place.sums != NULL)
-            add_record(&place, &row.record, sign);
+        if (sums != NULL)
+            add_record(sums, &row.record, sign);
     }
     exchanges_reset(&reading->records);
     return error;
@@ -290,12 +245,12 @@ static enum error add_adjustments(struct usage_reading *reading, uint64_t from, 
     enum error error;
     bind_bounds(select, &bounds, from, to);
     for (bool row = true; !(error = store_step(select, &row)) && row;) {
-        struct place place;
-        error = find_place(reading, interval, store_column_integer(select, COLUMN_SERIES), &place);
+        struct usage_sums *sums;
+        error = find_sums(reading, interval, store_column_integer(select, COLUMN_SERIES), &sums);
         if (error)
             break;
-        if (place.sums != NULL)
-            add_adjustment(place.sums, select, sign);
+        if (sums != NULL)
+            add_adjustment(sums, select, sign);
     }
     store_reset(select);
     return error;

@@ -32,7 +32,7 @@ const key = process.env["TURNPIKE_ADMIN_KEY"];
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
 
 // As the gateway sends it, so that what it forbids is noticed here.
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 function door() {
     if (options.gateway.startsWith("unix:")) return { socketPath: options.gateway.slice("unix:".length) };

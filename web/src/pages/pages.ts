@@ -1,0 +1,53 @@
+// Every view: its path, what stands for it in the list at the side, and who has it. A page is a component that
+// takes the parameters of its path; web/README.md says how one is made.
+import type { ComponentType } from "preact";
+import type { Role } from "../base/types.ts";
+import type { IconName } from "../parts/icon.tsx";
+import { matchPattern } from "../base/router.ts";
+import { OverviewPage } from "./overview.tsx";
+import { TeamsPage } from "./teams.tsx";
+import { TeamPage } from "./team.tsx";
+
+export interface View {
+    pattern: string;
+    page: ComponentType<{ parameters: Record<string, string> }>;
+}
+
+export interface Entry {
+    path: string;
+    title: string;
+    icon: IconName;
+    letter: string; // g and this letter goes there
+    group: "Watch" | "Run" | "Look into";
+    roles?: Role[]; // all where nothing is said
+}
+
+const ALL_BUT_LEADS: Role[] = ["owner", "operator", "finance"];
+
+export const ENTRIES: Entry[] = [
+    { path: "/", title: "Overview", icon: "overview", letter: "o", group: "Watch", roles: ALL_BUT_LEADS },
+    { path: "/teams", title: "Teams and keys", icon: "teams", letter: "t", group: "Run" },
+];
+
+export const VIEWS: View[] = [
+    { pattern: "/", page: OverviewPage },
+    { pattern: "/teams", page: TeamsPage },
+    { pattern: "/teams/:team", page: TeamPage },
+];
+
+export function entriesFor(role: Role): Entry[] {
+    return ENTRIES.filter((entry) => !entry.roles || entry.roles.includes(role));
+}
+
+// Where one comes in: the first page that the role has.
+export function homeOf(role: Role): string {
+    return entriesFor(role)[0]?.path ?? "/teams";
+}
+
+export function viewOf(path: string): { view: View; parameters: Record<string, string> } | null {
+    for (const view of VIEWS) {
+        const parameters = matchPattern(view.pattern, path);
+        if (parameters) return { view, parameters };
+    }
+    return null;
+}

@@ -1,0 +1,58 @@
+// The door: with the link that `turnpike console` prints, with an admin key, or with single sign-on where the
+// gateway has it.
+import { useEffect, useState } from "preact/hooks";
+import { api } from "../base/api.ts";
+import { signIn } from "../base/session.ts";
+import { Button, LinkButton } from "../parts/button.tsx";
+import { Command, Loading, Problem } from "../parts/feedback.tsx";
+import { Form, FormProblem, TextField, useForm } from "../parts/form.tsx";
+import { Mark } from "../parts/icon.tsx";
+
+// How one may sign in here; what the gateway does not tell is not offered.
+interface Doors {
+    sso: { name: string; url: string }[];
+}
+
+function useDoors(): Doors {
+    const [doors, setDoors] = useState<Doors>({ sso: [] });
+    useEffect(() => {
+        // A gateway without single sign-on has no such route: then there is no button for it.
+        api.get<Doors>("/sign_in").then(setDoors, () => undefined);
+    }, []);
+    return doors;
+}
+
+export function SignIn({ code }: { code: string | null }) {
+    const [problem, setProblem] = useState<Error | null>(null);
+    const [trying, setTrying] = useState(code !== null);
+    const { sso } = useDoors();
+    const form = useForm({ key: "" }, (values) => signIn({ key: values.key.trim() }));
+    useEffect(() => {
+        document.title = "Sign in · Turnpike";
+        if (code === null) return;
+        signIn({ code }).catch(setProblem).finally(() => setTrying(false));
+    }, []);
+    if (trying) return <div class="door"><Loading what="Signing in" /></div>;
+    return (
+        <main class="door">
+            <div class="door-card">
+                <h1 class="brand"><Mark />Turnpike</h1>
+                {problem && <Problem problem={problem} />}
+                <div class="card">
+                    {sso.map((each) => <LinkButton key={each.url} href={each.url} kind="primary">Sign in with {each.name}</LinkButton>)}
+                    {sso.length > 0 && <div class="or">or</div>}
+                    <Form form={form}>
+                        <TextField form={form} name="key" label="Admin key" secret placeholder="tpa_…" first={sso.length === 0} autocomplete="current-password" />
+                        <FormProblem form={form} />
+                        <Button submit {...(sso.length ? {} : { kind: "primary" as const })} disabled={form.busy || !form.values.key.trim()}>Sign in</Button>
+                    </Form>
+                </div>
+                <div class="stack-tight muted">
+                    <p>On the gateway's machine, this prints a link that signs you in once:</p>
+                    <Command line="turnpike console" />
+                    <p class="small">An admin key for somebody else: <code>turnpike admin key create --name NAME --role finance</code></p>
+                </div>
+            </div>
+        </main>
+    );
+}

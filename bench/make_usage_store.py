@@ -27,7 +27,7 @@ MODELS = [("gpt-5-mini", "openai"), ("gpt-5", "openai"), ("claude-sonnet", "anth
 RECORDED = ["started_at", "key_id", "team", "model", "target_model", "provider", "tags", "outcome", "status", "input_tokens",
             "output_tokens", "cached_input_tokens", "cost", "cost_state", "price_service", "calls", "duration",
             "finished_at", "method", "endpoint", "listener", "source", "bytes_received", "attempts", "refusal", "units",
-            "usage_source", "admitted", "asked_input", "asked_output"]
+            "usage_source", "admitted", "asked_input", "asked_output", "first_token"]
 SOURCES = [f"10.{place % 7}.{place % 29}.{place % 251}" for place in range(2000)]
 OUTCOMES = ["", "served", "refused"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -65,27 +65,29 @@ def calls(series, weights, count, start, days):
         tokens_in = int(math.exp(random.gauss(6.5, 1.2)))
         tokens_out = int(math.exp(random.gauss(5, 1)))
         served = random.random() < 0.97
+        took = int(math.exp(random.gauss(7.3, 0.9)) * 10**6) if served else 300_000
         yield (int(at // 10**6).to_bytes(6, "big") + os.urandom(10), at, key, team, model, target, provider, tags,
                "served" if served else "refused", 200 if served else 429, tokens_in if served else None,
                tokens_out if served else None, 0, tokens_in * 250_000 + tokens_out * 2_000_000 if served else None,
-               "priced" if served else "none", service, 1, 900_000_000, at + 900_000_000, "POST", "/chat/completions",
+               "priced" if served else "none", service, 1, took, at + took, "POST", "/chat/completions",
                "main", SOURCES[place % len(SOURCES)], tokens_in * 4, 1 if served else 0,
                "" if served else "rate_limit_exceeded",
                f'{{"input":{tokens_in},"output":{tokens_out}}}' if served else "", 1 if served else 0, 40_000,
-               tokens_in * 4, tokens_out * 2, number)
+               tokens_in * 4, tokens_out * 2, took // 4 if served and place % 2 else None, number)
+
+
+def varint(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
 
 
 def encoder():
     """What src/store/record.h calls the encoding of a record's fields, for those of RECORDED."""
     rows = re.findall(r"^FIELD\((\d+), (\w+), (\w+),", (ROOT / "src/tables/ledger_fields.def").read_text(), re.M)
     fields = {name: (int(number), kind) for number, kind, name in rows}
-
-    def varint(number):
-        out = bytearray()
-        while number >= 0x80:
-            out.append(number & 0x7F | 0x80)
-            number >>= 7
-        return bytes([*out, number])
 
     def encode(*values):
         record = b""
@@ -105,12 +107,42 @@ def encoder():
     return encode
 
 
+def bucket(microseconds):
+    """As src/store/histogram.c has it: 16 for each power of two."""
+    if microseconds < 16:
+        return microseconds
+    shift = microseconds.bit_length() - 5
+    return shift * 16 + (microseconds >> shift)
+
+
+class Histogram:
+    """An aggregate: what src/store/histogram.h calls the encoding."""
+
+    def __init__(self):
+        self.counts = {}
+
+    def step(self, nanoseconds):
+        if nanoseconds is not None:
+            place = bucket(nanoseconds // 1000)
+            self.counts[place] = self.counts.get(place, 0) + 1
+
+    def finalize(self):
+        out, following = b"", 0
+        for place in sorted(self.counts):
+            out += varint(place - following) + varint(self.counts[place])
+            following = place + 1
+        return out or None
+
+
 def fill_rollups(database):
+    database.create_aggregate("histogram", 1, Histogram)
     special = {"calls": "sum(calls)", "served": "sum(outcome = 'served')", "refused": "sum(outcome = 'refused')",
                "unpriced": "sum(cost_state = 'unpriced')", "estimated": "sum(cost_state = 'estimated')",
                "failed": "0", "cancelled": "0", "interrupted": "0", "duration_us": "sum(duration / 1000)",
                "cost_usd": "sum(coalesce(cost, 0)) / 1000000000000", "cost_picos": "sum(coalesce(cost, 0)) % 1000000000000",
-               "adjusted_usd": "0", "adjusted_picos": "0", "series": "series"}
+               "adjusted_usd": "0", "adjusted_picos": "0", "series": "series",
+               "durations": "histogram(iif(outcome = 'served', duration, NULL))",
+               "first_tokens": "histogram(iif(outcome = 'served', first_token, NULL))"}
     for table, length in (("usage_quarters", QUARTER), ("usage_days", DAY)):
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         values = [f"started_at / {length}" if name == "bucket" else special.get(name, f"sum(coalesce({name}, 0))" if name in RECORDED else "0")

@@ -2,6 +2,7 @@
 #include "admin/call.h"
 #include "admin/handlers.h"
 #include "admin/usage_answer.h"
+#include "admin/usage_filter.h"
 #include "admin/when.h"
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -102,42 +103,6 @@ static bool read_times(struct admin_call *call, struct usage_answer *answer)
            call_refuse(call, ADMIN_PROBLEM_INVALID, "until", "it is not after since");
 }
 
-/* One value of each is asked for at most; the texts must live as long as the request. */
-struct usage_filter {
-    struct text team, key, model, provider;
-    struct usage_tag tag;
-};
-
-static struct usage_list list_of(const struct text *value)
-{
-    return (struct usage_list){value, text_empty(*value) ? 0 : 1};
-}
-
-static bool read_filter(struct admin_call *call, struct usage_filter *filter,
-                        struct usage_request *request)
-{
-    struct text tag = call_query(call, "tag");
-
-    *filter = (struct usage_filter){.team = call_query(call, "team"),
-                                    .key = call_query(call, "key"),
-                                    .model = call_query(call, "model"),
-                                    .provider = call_query(call, "provider")};
-    if (!call_narrow_team(call, &filter->team))
-        return false;
-    *request = (struct usage_request){.teams = list_of(&filter->team),
-                                      .keys = list_of(&filter->key),
-                                      .models = list_of(&filter->model),
-                                      .providers = list_of(&filter->provider),
-                                      .tags = &filter->tag};
-    if (!tag.data)
-        return true;
-    filter->tag.name = text_split(&tag, '=');
-    filter->tag.value = tag;
-    request->tag_count = 1;
-    return (tag.data && !text_empty(filter->tag.name)) ||
-           call_refuse(call, ADMIN_PROBLEM_INVALID, "tag", "write NAME=VALUE");
-}
-
 static bool ask(struct admin_call *call, struct usage_answer *answer, struct usage_request *request)
 {
     struct store *store = call->office->store;
@@ -176,7 +141,7 @@ bool handle_usage(struct admin_call *call)
     struct usage_request request;
     const struct usage_format *format = read_format(call);
     bool good = format && read_columns(call, format, &answer) && read_zone(call, &answer) &&
-                read_times(call, &answer) && read_filter(call, &filter, &request) &&
+                read_times(call, &answer) && usage_filter_read(call, &filter, &request) &&
                 ask(call, &answer, &request) && write_answer(call, format, &answer);
 
     usage_answer_close(&answer);

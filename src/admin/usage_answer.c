@@ -93,16 +93,17 @@ static uint64_t next_hour(const struct time_zone *zone, uint64_t wall)
     return (uint64_t)next * NANOSECONDS_PER_SECOND;
 }
 
-static uint64_t next_edge(const struct usage_answer *answer, uint64_t wall)
+uint64_t usage_step_next(enum usage_step step, const struct time_zone *zone, uint64_t wall)
 {
     static const enum period_kind kinds[] = {[USAGE_STEP_DAY] = PERIOD_DAY,
                                              [USAGE_STEP_WEEK] = PERIOD_WEEK,
                                              [USAGE_STEP_MONTH] = PERIOD_MONTH};
-    if (answer->step == USAGE_STEP_NONE)
-        return UINT64_MAX;
-    if (answer->step == USAGE_STEP_HOUR)
-        return next_hour(answer->zone, wall);
-    return period_at(kinds[answer->step], answer->zone, 0, wall).end;
+    switch (step) {
+    case USAGE_STEP_NONE: return UINT64_MAX;
+    case USAGE_STEP_QUARTER: return wall - wall % PERIOD_QUARTER + PERIOD_QUARTER;
+    case USAGE_STEP_HOUR: return next_hour(zone, wall);
+    default: return period_at(kinds[step], zone, 0, wall).end;
+    }
 }
 
 static enum error add_edge(struct usage_answer *answer, size_t *room, uint64_t edge)
@@ -128,7 +129,7 @@ enum error usage_answer_make_edges(struct usage_answer *answer, struct store *st
     uint64_t last = answer->until < end ? answer->until : end;
     error = add_edge(answer, &room, at);
     while (!error && at < last) {
-        uint64_t next = next_edge(answer, at);
+        uint64_t next = usage_step_next(answer->step, answer->zone, at);
         at = next < last ? next : last;
         error = add_edge(answer, &room, at);
     }
@@ -138,11 +139,10 @@ enum error usage_answer_make_edges(struct usage_answer *answer, struct store *st
 size_t usage_answer_label(const struct usage_answer *answer, size_t interval,
                           char out[USAGE_LABEL_SIZE])
 {
-    static const char *const formats[] = {[USAGE_STEP_NONE] = "%Y-%m-%d %H:%M",
-                                          [USAGE_STEP_HOUR] = "%Y-%m-%d %H:%M",
-                                          [USAGE_STEP_DAY] = "%Y-%m-%d",
-                                          [USAGE_STEP_WEEK] = "%Y-%m-%d",
-                                          [USAGE_STEP_MONTH] = "%Y-%m"};
+    static const char *const formats[] = {
+        [USAGE_STEP_NONE] = "%Y-%m-%d %H:%M", [USAGE_STEP_QUARTER] = "%Y-%m-%d %H:%M",
+        [USAGE_STEP_HOUR] = "%Y-%m-%d %H:%M", [USAGE_STEP_DAY] = "%Y-%m-%d",
+        [USAGE_STEP_WEEK] = "%Y-%m-%d",       [USAGE_STEP_MONTH] = "%Y-%m"};
     uint64_t wall = answer->edges[interval];
     if (answer->step == USAGE_STEP_WEEK) /* its Monday, also where the answer begins later */
         wall = period_at(PERIOD_WEEK, answer->zone, 0, wall).start;
@@ -225,7 +225,7 @@ struct taking {
     size_t room;
 };
 
-static void add_sums(struct usage_sums *to, const struct usage_sums *from)
+void usage_add_sums(struct usage_sums *to, const struct usage_sums *from)
 {
 #define COUNTER(name, description)                                                          \
     if (__builtin_add_overflow(to->counters.name, from->counters.name, &to->counters.name)) \
@@ -259,7 +259,7 @@ static bool take_row(void *context, const struct usage_row *row)
     answer->rows[answer->row_count] =
         (struct answer_row){row->interval, answer->row_count, values, *row->sums};
     answer->row_count++;
-    add_sums(&answer->total, row->sums);
+    usage_add_sums(&answer->total, row->sums);
     return true;
 }
 

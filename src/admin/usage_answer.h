@@ -9,13 +9,19 @@
 #include "policy/timezone.h"
 #include "store/usage.h"
 
+struct json_writer;
+
 enum usage_step {
     USAGE_STEP_NONE,
+    USAGE_STEP_QUARTER, /* of an hour */
     USAGE_STEP_HOUR,
     USAGE_STEP_DAY,
     USAGE_STEP_WEEK,
     USAGE_STEP_MONTH
 };
+
+/* When the step begins that comes after the one in which `wall` lies; NULL is UTC. */
+uint64_t usage_step_next(enum usage_step step, const struct time_zone *zone, uint64_t wall);
 
 #define USAGE_TIME SIZE_MAX /* a column that shows the interval */
 
@@ -77,12 +83,16 @@ struct text usage_answer_team_title(const struct usage_answer *answer, struct te
 size_t usage_answer_label(const struct usage_answer *answer, size_t interval,
                           char out[USAGE_LABEL_SIZE]);
 
+void usage_add_sums(struct usage_sums *to, const struct usage_sums *from);
 /* What is known of the cost: nothing, when no call of the row has a price and some should. */
 bool usage_answer_has_cost(const struct usage_sums *sums);
 
 /* What stands in a column of a row; `label` has the text of a time. */
 struct text usage_answer_value(const struct usage_answer *answer, const struct answer_row *row,
                                const struct usage_column *column, char label[USAGE_LABEL_SIZE]);
+
+/* The members of sums, within an object; `cost_usd` has the adjustments in it. */
+void usage_write_sums(struct json_writer *json, const struct usage_sums *sums);
 
 void usage_write_csv(const struct usage_answer *answer, FILE *out);
 void usage_write_json(const struct usage_answer *answer, FILE *out);

@@ -89,8 +89,7 @@ static void write_money(struct json_writer *json, const char *key, bool known, m
                      known ? text_of(text, money_format_exact(amount, text)) : text_of(NULL, 0));
 }
 
-/* `cost_usd` has the adjustments in it. */
-static void write_sums(struct json_writer *json, const struct usage_sums *sums)
+void usage_write_sums(struct json_writer *json, const struct usage_sums *sums)
 {
 #define COUNTER(name, description) json_member_signed(json, #name, sums->counters.name);
 #include "tables/usage_counters.def"
@@ -118,7 +117,7 @@ static void write_row(struct json_writer *json, const struct usage_answer *answe
         write_time(json, "start", answer->edges[row->interval]);
         write_time(json, "end", answer->edges[row->interval + 1]);
     }
-    write_sums(json, &row->sums);
+    usage_write_sums(json, &row->sums);
     json_end_object(json);
 }
 
@@ -143,7 +142,7 @@ void usage_write_json(const struct usage_answer *answer, FILE *file)
                      text_empty(answer->timezone) ? TEXT("UTC") : answer->timezone);
     json_key(&json, TEXT("total"));
     json_begin_object(&json);
-    write_sums(&json, &answer->total);
+    usage_write_sums(&json, &answer->total);
     json_end_object(&json);
     json_end_object(&json);
     ensure(json_done(&json) && out.length > 0);

@@ -418,6 +418,7 @@ static void note_times(struct attempt *attempt)
 
     record->connect = times->reused ? 0 : span(times->started, ready);
     record->first_byte = span(times->sent, times->first_byte);
+    record->forwarded = span(attempt->exchange->started, times->sent);
     record->upstream_status = attempt->status ? (int64_t)attempt->status : RECORD_UNKNOWN;
 }
 

@@ -54,7 +54,7 @@ static void describe(struct exchange *exchange, struct attempt *attempt, struct 
     record->provider = target->provider->name;
     record->target_model = target->model.length > 0 ? target->model : exchange->model;
     record->finished_at = loop_wall(exchange->worker->loop);
-    record->duration = RECORD_UNKNOWN;
+    record->duration = record->forwarded = record->first_token = RECORD_UNKNOWN;
     record->attempts = 1;
     record->attempts_detail = record->refusal = record->object_id = record->observed =
         text_of(NULL, 0);

@@ -138,6 +138,18 @@ void relay_record_object(struct exchange *exchange, struct text id)
         exchange->record.error = TEXT("object_not_recorded");
 }
 
+/* Of a stream whose only piece is its last, settle notes when that goes. */
+static void note_piece(struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct record *record = &exchange->record;
+
+    record->bytes_sent += (int64_t)relay_gathered_length(attempt);
+    if (attempt->part_count > 0 && record->first_token < 0 &&
+        attempt->out.relay == PROVIDER_RELAY_STREAM)
+        record->first_token = (int64_t)(loop_now(exchange->worker->loop) - exchange->started);
+}
+
 /* Everything but the last bytes goes through here; with `last`, from settle. */
 static void send_gathered(struct attempt *attempt, bool last)
 {
@@ -152,7 +164,7 @@ static void send_gathered(struct attempt *attempt, bool last)
     if (attempt->out.relay == PROVIDER_RELAY_STREAM)
         record_object(attempt);
     if (!last) /* the last bytes are in the record already */
-        exchange->record.bytes_sent += (int64_t)relay_gathered_length(attempt);
+        note_piece(attempt);
     if (!exchange->answered)
         sent = respond(attempt, last);
     else

@@ -68,8 +68,11 @@ static void finish_record(struct exchange *exchange)
         record->status = exchange->ending_status;
         record->bytes_sent += (int64_t)exchange->ending_body.length;
     }
-    if (exchange->ending == ENDING_RELAY && exchange->request)
+    if (exchange->ending == ENDING_RELAY && exchange->request) {
         record->bytes_sent += (int64_t)relay_gathered_length(exchange->attempt);
+        if (record->streamed && record->first_token < 0) /* it came in one piece, which goes now */
+            record->first_token = record->duration;
+    }
     if (exchange->attempts_detail.length > 0) {
         buffer_append_char(&exchange->attempts_detail, ']');
         if (!exchange->attempts_detail.failed)

@@ -33,6 +33,7 @@ struct sum {
     int64_t series;
     struct usage_counters counters;
     __int128 cost;
+    struct histogram_parts durations, first_tokens;
 };
 
 enum statement {
@@ -88,11 +89,12 @@ static enum error prepare_put(struct store *store, const char *table, struct sto
 #define COUNTER(name, description) buffer_append(&sql, TEXT(", " #name));
 #include "tables/usage_counters.def"
 #undef COUNTER
-    buffer_append(&sql, TEXT(", cost_usd, cost_picos, adjusted_usd, adjusted_picos) VALUES (?, ?"));
+    buffer_append(&sql, TEXT(", cost_usd, cost_picos, durations, first_tokens, adjusted_usd,"
+                             " adjusted_picos) VALUES (?, ?"));
 #define COUNTER(name, description) buffer_append(&sql, TEXT(", ?"));
 #include "tables/usage_counters.def"
 #undef COUNTER
-    buffer_append(&sql, TEXT(", ?, ?, 0, 0) ON CONFLICT DO UPDATE SET "));
+    buffer_append(&sql, TEXT(", ?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET "));
 #define COUNTER(name, description)                                                               \
     buffer_append_format(&sql,                                                                   \
                          #name " = " #name " + iif(" #name " >= %lld, 0, excluded." #name "), ", \
@@ -102,7 +104,9 @@ static enum error prepare_put(struct store *store, const char *table, struct sto
     buffer_append_format(&sql,
                          "cost_usd = cost_usd + iif(cost_usd >= %lld, 0, excluded.cost_usd)"
                          " + (cost_picos + excluded.cost_picos) / %lld,"
-                         " cost_picos = (cost_picos + excluded.cost_picos) %% %lld",
+                         " cost_picos = (cost_picos + excluded.cost_picos) %% %lld,"
+                         " durations = histogram_sum(durations, excluded.durations),"
+                         " first_tokens = histogram_sum(first_tokens, excluded.first_tokens)",
                          (long long)SUM_MAX, ROLLUP_PICOS, ROLLUP_PICOS);
     buffer_append_char(&sql, '\0');
     enum error error = sql.failed ? ERROR_MEMORY : store_prepare(store, sql.data, out);
@@ -147,10 +151,18 @@ static void forget_known(struct rollup *rollup)
     rollup->known_count = 0;
 }
 
+static void free_histograms(struct sum *sum)
+{
+    histogram_parts_free(&sum->durations);
+    histogram_parts_free(&sum->first_tokens);
+}
+
 static void forget_sums(struct rollup *rollup)
 {
     if (rollup->sum_count > 0)
         memset(rollup->places, 0, rollup->place_count * sizeof *rollup->places);
+    for (size_t i = 0; i < rollup->sum_count; i++)
+        free_histograms(&rollup->sums[i]);
     rollup->sum_count = 0;
 }
 
@@ -162,6 +174,7 @@ void rollup_destroy(struct rollup *rollup)
         store_finish(rollup->statements[i]);
     exchanges_close(&rollup->old);
     forget_known(rollup);
+    forget_sums(rollup);
     free(rollup->sums);
     free(rollup->places);
     free(rollup);
@@ -331,6 +344,7 @@ void rollup_describe(const struct record *record, struct rollup_call *call)
         .call_count = record->calls,
         .cost = record->cost,
         .duration = record->duration,
+        .first_token = record->first_token,
 #define COUNTER(name, description)
 #define COUNTER_FIELD(name, description) .name = record->name,
 #include "tables/usage_counters.def"
@@ -372,6 +386,14 @@ void rollup_count(const struct rollup_call *call, struct usage_counters *out)
     if (text_empty(call->cost_state) && (call->input_tokens > 0 || call->output_tokens > 0))
         out->unpriced = lines;
     out->duration_us = call->duration < 0 ? 0 : cut(call->duration / 1000);
+}
+
+/* Of what the caller got whole: how soon a refusal came says nothing about the models. */
+void rollup_times(const struct rollup_call *call, int64_t *duration, int64_t *first_token)
+{
+    bool counts = call->outcome == RECORD_OUTCOME_SERVED && call->call_count != 0;
+    *duration = counts && call->duration >= 0 ? call->duration / 1000 : -1;
+    *first_token = counts && call->first_token >= 0 ? call->first_token / 1000 : -1;
 }
 
 void rollup_split_money(__int128 picodollars, int64_t *dollars, int64_t *picos)
@@ -437,6 +459,18 @@ static void add_up(struct usage_counters *to, const struct usage_counters *from)
 #undef COUNTER
 }
 
+static enum error add_times(struct sum *sum, const struct rollup_call *call)
+{
+    int64_t duration, first_token;
+    enum error error = ERROR_OK;
+    rollup_times(call, &duration, &first_token);
+    if (duration >= 0)
+        error = histogram_parts_add(&sum->durations, histogram_bucket((uint64_t)duration), 1);
+    if (!error && first_token >= 0)
+        error = histogram_parts_add(&sum->first_tokens, histogram_bucket((uint64_t)first_token), 1);
+    return error;
+}
+
 enum error rollup_add(struct rollup *rollup, int64_t series, const struct rollup_call *call)
 {
     struct usage_counters counters;
@@ -454,7 +488,7 @@ enum error rollup_add(struct rollup *rollup, int64_t series, const struct rollup
     add_up(&sum->counters, &counters);
     if (call->cost > 0)
         sum->cost += call->cost;
-    return ERROR_OK;
+    return add_times(sum, call);
 }
 
 /* ---- Writing ---- */
@@ -467,18 +501,30 @@ static int compare_sums(const void *left, const void *right)
     return (a->series > b->series) - (a->series < b->series);
 }
 
+/* An empty one stays NULL. */
+static void bind_histogram(struct store_statement *put, int parameter,
+                           const struct histogram_parts *parts, uint8_t bytes[HISTOGRAM_SIZE_MAX])
+{
+    size_t length = histogram_parts_encode(parts, bytes);
+    if (length > 0)
+        store_bind_blob(put, parameter, bytes, length);
+}
+
 static enum error put_sum(struct store_statement *put, const struct sum *sum)
 {
     int64_t dollars, picos;
     int parameter = 3;
+    uint8_t durations[HISTOGRAM_SIZE_MAX], first_tokens[HISTOGRAM_SIZE_MAX];
     rollup_split_money(sum->cost, &dollars, &picos);
     store_bind_integer(put, 1, sum->bucket);
     store_bind_integer(put, 2, sum->series);
 #define COUNTER(name, description) store_bind_integer(put, parameter++, sum->counters.name);
 #include "tables/usage_counters.def"
 #undef COUNTER
-    store_bind_integer(put, parameter, dollars);
-    store_bind_integer(put, parameter + 1, picos);
+    store_bind_integer(put, parameter++, dollars);
+    store_bind_integer(put, parameter++, picos);
+    bind_histogram(put, parameter++, &sum->durations, durations);
+    bind_histogram(put, parameter, &sum->first_tokens, first_tokens);
     return store_run(put);
 }
 
@@ -491,24 +537,36 @@ static enum error put_sums(struct rollup *rollup, enum statement put)
     return error;
 }
 
+static enum error merge_sums(struct sum *to, struct sum *from)
+{
+    add_up(&to->counters, &from->counters);
+    to->cost += from->cost;
+    enum error error = histogram_parts_add_all(&to->durations, &from->durations);
+    if (!error)
+        error = histogram_parts_add_all(&to->first_tokens, &from->first_tokens);
+    free_histograms(from);
+    return error;
+}
+
 /* Makes one sum of those of a day and series. The places are wrong after this. */
-static void merge_days(struct rollup *rollup)
+static enum error merge_days(struct rollup *rollup)
 {
     size_t kept = 0;
+    enum error error = ERROR_OK;
     for (size_t i = 0; i < rollup->sum_count; i++)
         rollup->sums[i].bucket /= ROLLUP_QUARTERS_PER_DAY;
     qsort(rollup->sums, rollup->sum_count, sizeof *rollup->sums, compare_sums);
     for (size_t i = 1; i < rollup->sum_count; i++) {
-        struct sum *last = &rollup->sums[kept];
-        const struct sum *sum = &rollup->sums[i];
+        struct sum *last = &rollup->sums[kept], *sum = &rollup->sums[i];
         if (compare_sums(last, sum) == 0) {
-            add_up(&last->counters, &sum->counters);
-            last->cost += sum->cost;
+            enum error failed = merge_sums(last, sum);
+            error = error ? error : failed;
         } else {
             rollup->sums[++kept] = *sum;
         }
     }
     rollup->sum_count = kept + 1;
+    return error;
 }
 
 enum error rollup_flush(struct rollup *rollup)
@@ -516,10 +574,10 @@ enum error rollup_flush(struct rollup *rollup)
     if (rollup->sum_count == 0)
         return ERROR_OK;
     enum error error = put_sums(rollup, PUT_QUARTER);
-    if (!error) {
-        merge_days(rollup);
+    if (!error)
+        error = merge_days(rollup);
+    if (!error)
         error = put_sums(rollup, PUT_DAY);
-    }
     forget_sums(rollup);
     return error;
 }

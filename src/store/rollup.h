@@ -9,6 +9,10 @@
  * as key and is none counts as no key. What is left
  * (keys, teams, tags, providers) grows as administrators work.
  *
+ * Beside the sums there are two histograms (store/histogram.h): how long served calls took, and
+ * when the first piece of a stream came; of calls counted before there were histograms nothing is
+ * known.
+ *
  * Sums never overflow: a counter that reaches 2^62 stays there, money is whole dollars and
  * picodollars below 1e12. Everything within transactions of the caller, who inserts the record and
  * flushes in the same one, so that a record counts if it is there, and once. One thread. Errors as
@@ -20,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "store/histogram.h"
 #include "store/record.h"
 #include "store/store.h"
 #include "tables/error.h"
@@ -47,6 +52,7 @@ struct rollup_call {
     int64_t call_count;     /* how many calls the record stands for; 0: a line within another */
     int64_t cost;           /* picodollars */
     int64_t duration;       /* nanoseconds */
+    int64_t first_token;    /* nanoseconds */
 #define COUNTER(name, description)
 #define COUNTER_FIELD(name, description) int64_t name;
 #include "tables/usage_counters.def"
@@ -81,6 +87,8 @@ must_handle enum error rollup_progress(struct store *store, uint64_t *counted, u
 
 /* What one call adds to the counters; numbers that cannot be true are cut to 2^40. */
 void rollup_count(const struct rollup_call *call, struct usage_counters *out);
+/* Microseconds that the call adds to each histogram, -1: it is in none. */
+void rollup_times(const struct rollup_call *call, int64_t *duration, int64_t *first_token);
 /* The same number of dollars and picodollars; the picodollars are never negative. */
 void rollup_split_money(__int128 picodollars, int64_t *dollars, int64_t *picos);
 

@@ -1,4 +1,5 @@
-/* The store on SQLite; only this file and sqlite_bulk.c know its API.
+/* The store on SQLite; only this file, sqlite_bulk.c and sqlite_histogram.c know
+ * its API.
  *
  * WAL, so that readers (turnpike log, key listings) and the importer do not wait for each other.
  * synchronous=FULL: a commit is on disk when it returns, because a journal segment is deleted on
@@ -79,6 +80,9 @@ static enum error open_database(struct store *store, const char *path, enum stor
     sqlite3_busy_timeout(store->database, (int)patience);
     if (access == STORE_READ)
         return ERROR_OK;
+    enum error error = store_add_functions(store);
+    if (error)
+        return error;
     /* The page size is a new file's. Records come in by the thousand and are only appended: larger
      * pages are fewer system calls, two for each page in the WAL and two when it moves into the
      * file. */

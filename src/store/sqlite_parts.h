@@ -12,5 +12,7 @@ struct store {
 };
 
 enum error store_error_from_sqlite(int code);
+/* sqlite_histogram.c: what SQL of ours calls beside SQLite's own. */
+must_handle enum error store_add_functions(struct store *store);
 
 #endif

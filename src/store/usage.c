@@ -186,9 +186,11 @@ static void visit_rows(const struct usage_reading *reading, const size_t *first,
 {
     for (size_t interval = 0; interval < reading->interval_count; interval++) {
         for (size_t group = 0; reading->sums[interval] && group < reading->group_count; group++) {
-            struct usage_row row = {.interval = interval,
-                                    .values = reading->series[first[group]].values,
-                                    .sums = &reading->sums[interval][group]};
+            struct usage_row row = {
+                .interval = interval,
+                .values = reading->series[first[group]].values,
+                .sums = &reading->sums[interval][group],
+                .times = reading->times != NULL ? &reading->times[interval][group] : NULL};
             if (!is_nothing(row.sums) && !visit(context, &row))
                 return;
         }
@@ -205,7 +207,8 @@ enum error usage_query(struct store *store, const struct usage_request *request,
     enum error error = store_execute(store, USAGE_BEGIN_READING);
     if (error)
         return error;
-    error = usage_reading_open(&reading, store, request->edges, request->edge_count);
+    error =
+        usage_reading_open(&reading, store, request->edges, request->edge_count, request->times);
     if (!error)
         error = read_series(&reading, request);
     if (!error)

@@ -21,6 +21,11 @@ struct usage_sums {
     __int128 adjusted; /* picodollars that adjustments add, perhaps negative */
 };
 
+/* How long served calls took, and when the first piece of streams came. */
+struct usage_times {
+    struct histogram durations, first_tokens;
+};
+
 enum usage_dimension {
     USAGE_BY_TEAM,
     USAGE_BY_KEY,          /* its id */
@@ -39,6 +44,7 @@ struct usage_group {
 
 #define USAGE_GROUPS_MAX 8u
 #define USAGE_ROWS_MAX   1000000u /* of an answer, which is made in memory: 250 MiB */
+#define USAGE_TIMES_MAX  4096u    /* rows of an answer with times: 35 MiB */
 
 /* Each list: one of these; empty: any. */
 struct usage_list {
@@ -64,19 +70,22 @@ struct usage_request {
     struct usage_list models;     /* asked for or asked of the provider; `*` matches any run */
     const struct usage_tag *tags; /* all of them are to match */
     size_t tag_count;
+    bool times; /* each row with its times */
 };
 
 struct usage_row {
     size_t interval;           /* 0: from edges[0] to edges[1] */
     const struct text *values; /* one for each group */
     const struct usage_sums *sums;
+    const struct usage_times *times; /* NULL: not asked for */
 };
 
 /* Valid until it returns. False ends the visit. */
 typedef bool (*usage_visit)(void *context, const struct usage_row *row);
 
 /* Visits what is not empty, by interval, then by the values. ERROR_LIMIT when there would be more
- * than USAGE_ROWS_MAX rows; ERROR_ARGUMENT for edges that do not ascend. */
+ * than USAGE_ROWS_MAX rows, or USAGE_TIMES_MAX with times; ERROR_ARGUMENT for edges that do not
+ * ascend. */
 must_handle enum error usage_query(struct store *store, const struct usage_request *request,
                                    usage_visit visit, void *context);
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/identifier.h"
+#include "base/note.h"
 #include "store/table.h"
 
 /* An id's time is when it was made, a moment from when the exchange started. */
@@ -20,24 +21,43 @@
 
 /* ---- Memory ---- */
 
-static enum error find_sums(struct usage_reading *reading, size_t interval, int64_t series,
-                            struct usage_sums **out)
+/* Where something is added to. */
+struct place {
+    struct usage_sums *sums;   /* NULL: it is not wanted */
+    struct usage_times *times; /* NULL: the times are not */
+};
+
+static enum error make_place(struct usage_reading *reading, size_t interval)
 {
-    *out = NULL;
+    size_t most = reading->times != NULL ? USAGE_TIMES_MAX : USAGE_ROWS_MAX;
+    if (reading->rows + reading->group_count > most)
+        return ERROR_LIMIT;
+    reading->sums[interval] = calloc(reading->group_count, sizeof **reading->sums);
+    if (reading->times != NULL)
+        reading->times[interval] = calloc(reading->group_count, sizeof **reading->times);
+    if (reading->sums[interval] == NULL ||
+        (reading->times != NULL && reading->times[interval] == NULL))
+        return ERROR_MEMORY;
+    reading->rows += reading->group_count;
+    return ERROR_OK;
+}
+
+static enum error find_place(struct usage_reading *reading, size_t interval, int64_t series,
+                             struct place *out)
+{
+    *out = (struct place){0};
     if (series < 0 || (uint64_t)series >= reading->series_count)
         return ERROR_OK;
     size_t group = reading->series[series].group;
     if (group == USAGE_NO_GROUP)
         return ERROR_OK;
     if (reading->sums[interval] == NULL) {
-        if (reading->rows + reading->group_count > USAGE_ROWS_MAX)
-            return ERROR_LIMIT;
-        reading->sums[interval] = calloc(reading->group_count, sizeof **reading->sums);
-        if (reading->sums[interval] == NULL)
-            return ERROR_MEMORY;
-        reading->rows += reading->group_count;
+        enum error error = make_place(reading, interval);
+        if (error)
+            return error;
     }
-    *out = &reading->sums[interval][group];
+    out->sums = &reading->sums[interval][group];
+    out->times = reading->times != NULL ? &reading->times[interval][group] : NULL;
     return ERROR_OK;
 }
 
@@ -45,9 +65,12 @@ void usage_reading_close(struct usage_reading *reading)
 {
     for (size_t i = 0; reading->sums != NULL && i < reading->interval_count; i++)
         free(reading->sums[i]);
+    for (size_t i = 0; reading->times != NULL && i < reading->interval_count; i++)
+        free(reading->times[i]);
     for (size_t i = 0; reading->series != NULL && i < reading->series_count; i++)
         free(reading->series[i].values);
     free(reading->sums);
+    free(reading->times);
     free(reading->series);
     store_finish(reading->days);
     store_finish(reading->quarters);
@@ -55,7 +78,7 @@ void usage_reading_close(struct usage_reading *reading)
     store_finish(reading->adjustments);
 }
 
-static enum error prepare_buckets(struct store *store, const char *table,
+static enum error prepare_buckets(struct store *store, const char *table, bool times,
                                   struct store_statement **out)
 {
 #define COUNTER(name, description) ", " #name
@@ -66,18 +89,19 @@ static enum error prepare_buckets(struct store *store, const char *table,
     char sql[SQL_SIZE_MAX];
     _Static_assert(sizeof counters + 256 <= sizeof sql, "the statement fits");
     (void)snprintf(sql, sizeof sql,
-                   "SELECT series, cost_usd, cost_picos, adjusted_usd, adjusted_picos%s FROM %s"
+                   "SELECT series, cost_usd, cost_picos, adjusted_usd, adjusted_picos%s%s FROM %s"
                    " WHERE bucket >= ? AND bucket < ?",
-                   counters, table);
+                   counters, times ? ", durations, first_tokens" : "", table);
     return store_prepare(store, sql, out);
 }
 
 static enum error prepare(struct usage_reading *reading)
 {
     struct store *store = reading->store;
-    enum error error = prepare_buckets(store, "usage_days", &reading->days);
+    bool times = reading->times != NULL;
+    enum error error = prepare_buckets(store, "usage_days", times, &reading->days);
     if (!error)
-        error = prepare_buckets(store, "usage_quarters", &reading->quarters);
+        error = prepare_buckets(store, "usage_quarters", times, &reading->quarters);
     if (!error)
         error = exchanges_open(&reading->records, store,
                                "WHERE id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
@@ -93,7 +117,7 @@ static enum error prepare(struct usage_reading *reading)
 }
 
 enum error usage_reading_open(struct usage_reading *reading, struct store *store,
-                              const uint64_t *edges, size_t edge_count)
+                              const uint64_t *edges, size_t edge_count, bool times)
 {
     *reading = (struct usage_reading){.store = store, .edges = edges};
     if (edge_count < 2)
@@ -106,7 +130,9 @@ enum error usage_reading_open(struct usage_reading *reading, struct store *store
     if (reading->interval_count > USAGE_ROWS_MAX)
         return ERROR_LIMIT;
     reading->sums = calloc(reading->interval_count, sizeof *reading->sums);
-    if (reading->sums == NULL)
+    if (times)
+        reading->times = calloc(reading->interval_count, sizeof *reading->times);
+    if (reading->sums == NULL || (times && reading->times == NULL))
         return ERROR_MEMORY;
     return prepare(reading);
 }
@@ -154,6 +180,15 @@ void usage_add_counters(struct usage_sums *sums, const struct usage_counters *co
 #undef COUNTER
 }
 
+/* Of a damaged histogram what comes before the damage counts. */
+static void add_times(struct usage_times *times, struct store_statement *select, int column,
+                      int sign)
+{
+    if (!histogram_add(&times->durations, store_column_text(select, column), sign) ||
+        !histogram_add(&times->first_tokens, store_column_text(select, column + 1), sign))
+        note_error("store", "a histogram of the rollups is damaged; passed over");
+}
+
 static enum error add_buckets(struct usage_reading *reading, struct store_statement *select,
                               uint64_t from, uint64_t to, size_t interval, int sign)
 {
@@ -161,20 +196,22 @@ static enum error add_buckets(struct usage_reading *reading, struct store_statem
     store_bind_integer(select, 1, (int64_t)from);
     store_bind_integer(select, 2, (int64_t)to);
     for (bool row = true; !(error = store_step(select, &row)) && row;) {
-        struct usage_sums *sums;
+        struct place place;
         struct usage_counters counters;
         int column = COLUMN_COUNTERS;
-        error = find_sums(reading, interval, store_column_integer(select, COLUMN_SERIES), &sums);
+        error = find_place(reading, interval, store_column_integer(select, COLUMN_SERIES), &place);
         if (error)
             break;
-        if (sums == NULL)
+        if (place.sums == NULL)
             continue;
 #define COUNTER(name, description) counters.name = store_column_integer(select, column++);
 #include "tables/usage_counters.def"
 #undef COUNTER
-        usage_add_counters(sums, &counters, sign);
-        sums->cost += sign * read_money(select, COLUMN_COST);
-        sums->adjusted += sign * read_money(select, COLUMN_ADJUSTED);
+        usage_add_counters(place.sums, &counters, sign);
+        place.sums->cost += sign * read_money(select, COLUMN_COST);
+        place.sums->adjusted += sign * read_money(select, COLUMN_ADJUSTED);
+        if (place.times != NULL)
+            add_times(place.times, select, column, sign);
     }
     store_reset(select);
     return error;
@@ -196,15 +233,23 @@ static void bind_bounds(struct store_statement *select, struct id_bounds *bounds
     store_bind_integer(select, 4, (int64_t)to);
 }
 
-static void add_record(struct usage_sums *sums, const struct record *record, int sign)
+static void add_record(const struct place *place, const struct record *record, int sign)
 {
     struct usage_counters counters;
     struct rollup_call call;
+    int64_t duration, first_token;
     rollup_describe(record, &call);
     rollup_count(&call, &counters);
-    usage_add_counters(sums, &counters, sign);
+    usage_add_counters(place->sums, &counters, sign);
     if (call.cost > 0)
-        sums->cost += (__int128)sign * call.cost;
+        place->sums->cost += (__int128)sign * call.cost;
+    if (place->times == NULL)
+        return;
+    rollup_times(&call, &duration, &first_token);
+    if (duration >= 0)
+        histogram_add_time(&place->times->durations, (uint64_t)duration, sign);
+    if (first_token >= 0)
+        histogram_add_time(&place->times->first_tokens, (uint64_t)first_token, sign);
 }
 
 static void add_adjustment(struct usage_sums *sums, struct store_statement *select, int sign)
@@ -226,12 +271,12 @@ static enum error add_records(struct usage_reading *reading, uint64_t from, uint
     enum error error;
     bind_bounds(reading->records.select, &bounds, from, to);
     for (bool found = true; !(error = exchanges_next(&reading->records, &row, &found)) && found;) {
-        struct usage_sums *sums;
-        error = find_sums(reading, interval, row.series, &sums);
+        struct place place;
+        error = find_place(reading, interval, row.series, &place);
         if (error)
             break;
-        if (sums != NULL)
-            add_record(sums, &row.record, sign);
+        if (place.sums != NULL)
+            add_record(&place, &row.record, sign);
     }
     exchanges_reset(&reading->records);
     return error;
@@ -245,12 +290,12 @@ static enum error add_adjustments(struct usage_reading *reading, uint64_t from, 
     enum error error;
     bind_bounds(select, &bounds, from, to);
     for (bool row = true; !(error = store_step(select, &row)) && row;) {
-        struct usage_sums *sums;
-        error = find_sums(reading, interval, store_column_integer(select, COLUMN_SERIES), &sums);
+        struct place place;
+        error = find_place(reading, interval, store_column_integer(select, COLUMN_SERIES), &place);
         if (error)
             break;
-        if (sums != NULL)
-            add_adjustment(sums, select, sign);
+        if (place.sums != NULL)
+            add_adjustment(place.sums, select, sign);
     }
     store_reset(select);
     return error;

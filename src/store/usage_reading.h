@@ -25,15 +25,17 @@ struct usage_reading {
     struct usage_series *series; /* by id */
     size_t series_count;         /* the highest id and 1 */
     size_t group_count;
-    struct usage_sums **sums; /* for each interval those of the groups; NULL: nothing yet */
-    size_t rows;              /* allocated in them */
+    struct usage_sums **sums;   /* for each interval those of the groups; NULL: nothing yet */
+    struct usage_times **times; /* the same of the times; NULL: not wanted */
+    size_t rows;                /* allocated in the sums */
     struct store_statement *days, *quarters, *adjustments;
     struct exchanges_reader records;
 };
 
-/* `edges` must stay valid. To be closed after an error too. */
+/* `edges` must stay valid. With `times` histograms are read too. To be closed after an error too.
+ */
 must_handle enum error usage_reading_open(struct usage_reading *reading, struct store *store,
-                                          const uint64_t *edges, size_t edge_count);
+                                          const uint64_t *edges, size_t edge_count, bool times);
 void usage_reading_close(struct usage_reading *reading); /* frees the values of the series, too */
 /* Room in `series` up to `id`; new ones are not wanted. `capacity` is 0 at first. ERROR_CORRUPT for
  * an id that is none. */

@@ -95,6 +95,7 @@ def test_every_documented_route(admin):
     bounce, = wait_until(lambda: admin.get("/bounces", reason="mistyped_api_key")["data"], what="who was turned away is known")
     assert admin.get(f"/bounces/{bounce['id']}") == bounce
     wait_until(lambda: admin.get("/usage", by="team")["total"]["calls"] >= 1, what="the call is counted")
+    assert admin.get("/overview")["period"]["sums"]["served"] == 1
 
     for name in ("teams", "keys", "budgets", "limits", "network_rules", "audit"):
         assert admin.get(f"/{name}")["data"], name

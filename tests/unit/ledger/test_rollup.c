@@ -93,6 +93,7 @@ static struct record make_call(uint64_t time)
         text_equal(record.cost_state, TEXT("estimated")))
         record.cost = (int64_t)next_random(3000000000u) * (int64_t)next_random(3000);
     record.duration = (int64_t)next_random(5000000000u);
+    record.first_token = (int64_t)next_random(2) * (record.duration / 3 + 1) - 1;
     record.input_tokens = (int64_t)next_random(20000) - 1;
     record.output_tokens = (int64_t)next_random(3000) - 1;
     record.cached_input_tokens = (int64_t)next_random(300) - 1;
@@ -179,6 +180,16 @@ static void add_call(struct usage_sums *sums, const struct record *record)
 #undef ADD
 }
 
+/* Of served calls, a part of a call not among them. */
+static void add_call_times(struct usage_times *times, const struct record *record)
+{
+    if (record->outcome != RECORD_OUTCOME_SERVED)
+        return;
+    histogram_add_time(&times->durations, (uint64_t)record->duration / 1000, 1);
+    if (record->first_token >= 0)
+        histogram_add_time(&times->first_tokens, (uint64_t)record->first_token / 1000, 1);
+}
+
 static struct text dimension(const struct record *record, const struct usage_group *group)
 {
     switch (group->dimension) {
@@ -244,11 +255,13 @@ static bool check_row(void *context, const struct usage_row *row)
 {
     struct checking *checking = context;
     struct usage_sums expected = {0};
+    struct usage_times times = {0};
     checking->rows++;
     for (size_t i = 0; i < call_count; i++) {
         if (!belongs(checking, row, &calls[i]))
             continue;
         add_call(&expected, &calls[i]);
+        add_call_times(&times, &calls[i]);
         assert_false(checking->counted[i]);
         checking->counted[i] = true;
     }
@@ -256,6 +269,9 @@ static bool check_row(void *context, const struct usage_row *row)
     assert_memory_equal(&expected.counters, &row->sums->counters, sizeof expected.counters);
     assert_true(expected.cost == row->sums->cost);
     assert_true(row->sums->adjusted == 0);
+    assert_int_equal(row->times != NULL, checking->request->times);
+    if (row->times != NULL)
+        assert_memory_equal(row->times, &times, sizeof times);
     return true;
 }
 
@@ -326,7 +342,7 @@ static void test_equals_a_recount(void **state)
     struct usage_tag tag;
     fill_store();
     for (unsigned round = 0; round < 150; round++) {
-        struct usage_request request = {.edges = edges};
+        struct usage_request request = {.edges = edges, .times = round % 2 == 0};
         request.edge_count = random_edges(edges);
         random_request(&request, groups, words, &tag);
         check(&request);

@@ -1,5 +1,5 @@
-/* The main thread knows where it listens (`address`, `tls`) and hands everything else over by
- * posts; `desk` and `server` belong to the api's own thread.
+/* The main thread knows where it listens (`places`) and hands everything else over by posts; `desk`
+ * and `doors` belong to the api's own thread.
  *
  * Life: api_start -> api_apply, any number of times (posted) -> api_stop (posted, joined). */
 #include "admin/api.h"
@@ -13,13 +13,17 @@
 
 #define BACKLOG 128
 
+struct place {
+    struct address address;  /* length 0: nowhere */
+    struct tls_context *tls; /* NULL: plain */
+};
+
 struct api {
     struct api_desk desk;
-    struct http_server *server; /* NULL: it listens nowhere */
+    struct api_door doors[API_DOOR_COUNT];
     pthread_t thread;
-    struct address address;  /* where it listens; length 0: nowhere */
-    struct tls_context *tls; /* with what; NULL: plain */
-    bool noted;              /* that the socket cannot be made */
+    struct place places[API_DOOR_COUNT]; /* where the doors are */
+    bool noted;                          /* that the socket cannot be made */
 };
 
 /* ---- the thread ---- */
@@ -57,11 +61,11 @@ enum error api_start(const struct api_settings *settings, struct api **out)
     return ERROR_OK;
 }
 
-static void close_door(struct api *api)
+static void close_door(struct api_door *door)
 {
-    if (api->server)
-        http_server_destroy(api->server);
-    api->server = NULL;
+    if (door->server)
+        http_server_destroy(door->server);
+    door->server = NULL;
 }
 
 static void stop_loop(void *owner)
@@ -76,7 +80,8 @@ static void stop(void *owner)
 {
     struct api *api = owner;
 
-    close_door(api);
+    for (size_t i = 0; i < API_DOOR_COUNT; i++)
+        close_door(&api->doors[i]);
     loop_post(api->desk.loop, stop_loop, api);
 }
 
@@ -88,8 +93,10 @@ void api_stop(struct api *api)
     pthread_join(api->thread, NULL);
     loop_destroy(api->desk.loop);
     office_close(&api->desk.office);
-    tls_context_release(api->tls);
-    listener_remove_path(&api->address);
+    for (size_t i = 0; i < API_DOOR_COUNT; i++) {
+        tls_context_release(api->places[i].tls);
+        listener_remove_path(&api->places[i].address);
+    }
     free(api);
 }
 
@@ -113,65 +120,90 @@ static bool same_address(const struct address *a, const struct address *b)
     return a->length == b->length && memcmp(&a->any, &b->any, a->length) == 0;
 }
 
-static enum error bind_door(const struct api *api, struct api_plan *plan)
+static enum error bind_door(const struct place *place, struct api_door_plan *plan)
 {
-    if (same_address(&plan->address, &api->address))
+    if (same_address(&plan->address, &place->address))
         return ERROR_OK;
     return listener_bind_private(&plan->address, BACKLOG, &plan->descriptor);
 }
 
 /* Nobody asked for this door, and calls do not need it. */
-static void do_without(struct api *api, struct api_plan *plan, const char *why)
+static void do_without(struct api *api, struct api_door_plan *plan, const char *why)
 {
     if (!api->noted)
         note_warning("admin",
-                     "there is no admin API: the socket %s/%s cannot be made (%s); set "
+                     "the admin API has no socket %s/%s: it cannot be made (%s); set "
                      "admin.address in the configuration",
                      api->desk.office.settings.data, API_SOCKET, why);
     api->noted = true;
     plan->address = (struct address){0};
 }
 
-enum error api_prepare(struct api *api, const struct config *config, struct api_plan *plan,
-                       char problem[API_PROBLEM_SIZE])
+static void prepare_socket(struct api *api, struct api_door_plan *plan)
 {
-    const struct config_listener *door = &config->admin;
-    char reason[TLS_REASON_SIZE];
-    enum error error = ERROR_OK;
+    if (!own_socket(api->desk.office.settings.data, &plan->address)) {
+        do_without(api, plan, "its path is too long");
+        return;
+    }
+    enum error error = bind_door(&api->places[API_DOOR_SOCKET], plan);
+    if (error != ERROR_OK)
+        do_without(api, plan, error_meaning(error));
+}
 
-    *plan = (struct api_plan){.address = door->address, .descriptor = -1};
+static enum error prepare_address(const struct place *place, const struct config_listener *door,
+                                  struct api_door_plan *plan, char problem[API_PROBLEM_SIZE])
+{
+    char reason[TLS_REASON_SIZE];
+
+    plan->address = door->address;
     if (door->tls_enabled &&
-        tls_server_context_create(&door->tls, api->tls, &plan->tls, reason) != ERROR_OK) {
+        tls_server_context_create(&door->tls, place->tls, &plan->tls, reason) != ERROR_OK) {
         (void)snprintf(problem, API_PROBLEM_SIZE, "admin: %s", reason);
         return ERROR_SYSTEM;
     }
-    if (door->address.length > 0) {
-        error = bind_door(api, plan);
+    if (plan->address.length == 0)
+        return ERROR_OK;
+    enum error error = bind_door(place, plan);
+    if (error != ERROR_OK)
+        (void)snprintf(problem, API_PROBLEM_SIZE,
+                       "admin: cannot listen on %.*s: %s. Choose another admin.address.",
+                       TEXT_ARG(door->address_text),
+                       error == ERROR_EXISTS ? "another process listens there"
+                                             : error_meaning(error));
+    return error;
+}
+
+enum error api_prepare(struct api *api, const struct config *config, struct api_plan *plan,
+                       char problem[API_PROBLEM_SIZE])
+{
+    struct address own;
+
+    *plan = (struct api_plan){{{.descriptor = -1}, {.descriptor = -1}}};
+    /* Somebody may have written the socket of the data directory down. */
+    if (!own_socket(api->desk.office.settings.data, &own) ||
+        !same_address(&own, &config->admin.address)) {
+        enum error error = prepare_address(&api->places[API_DOOR_ADDRESS], &config->admin,
+                                           &plan->doors[API_DOOR_ADDRESS], problem);
         if (error != ERROR_OK) {
-            (void)snprintf(problem, API_PROBLEM_SIZE,
-                           "admin: cannot listen on %.*s: %s. Choose another admin.address.",
-                           TEXT_ARG(door->address_text),
-                           error == ERROR_EXISTS ? "another process listens there"
-                                                 : error_meaning(error));
             api_discard(plan);
+            return error;
         }
-        return error;
     }
-    if (!own_socket(api->desk.office.settings.data, &plan->address))
-        do_without(api, plan, "its path is too long");
-    else if ((error = bind_door(api, plan)) != ERROR_OK)
-        do_without(api, plan, error_meaning(error));
+    prepare_socket(api, &plan->doors[API_DOOR_SOCKET]);
     return ERROR_OK;
 }
 
 void api_discard(struct api_plan *plan)
 {
-    if (plan->descriptor >= 0) {
-        close(plan->descriptor);
-        listener_remove_path(&plan->address);
+    for (size_t i = 0; i < API_DOOR_COUNT; i++) {
+        struct api_door_plan *door = &plan->doors[i];
+        if (door->descriptor >= 0) {
+            close(door->descriptor);
+            listener_remove_path(&door->address);
+        }
+        tls_context_release(door->tls);
+        *door = (struct api_door_plan){.descriptor = -1};
     }
-    tls_context_release(plan->tls);
-    *plan = (struct api_plan){.descriptor = -1};
 }
 
 /* What the thread is told. */
@@ -183,30 +215,41 @@ struct change {
     struct api_plan plan;
 };
 
+static void move_door(struct api *api, struct api_door *door, struct api_door_plan *plan)
+{
+    door->desk = &api->desk;
+    if (plan->descriptor >= 0 || plan->address.length == 0)
+        close_door(door);
+    if (plan->descriptor >= 0) {
+        enum error error =
+            http_server_create(api->desk.loop, plan->descriptor, plan->tls, &api_request_limits,
+                               &api_request_events, door, &door->server);
+        if (error != ERROR_OK) {
+            note_error("admin", "the admin API cannot be opened: %s", error_meaning(error));
+            door->server = NULL;
+        }
+    } else if (door->server) {
+        http_server_set_tls(door->server, plan->tls);
+    }
+    door->origin = (struct origin_door){
+        .local = plan->address.any.sa_family == AF_UNIX,
+        .secure = plan->tls != NULL,
+        .port = address_port(&plan->address),
+    };
+    tls_context_release(plan->tls);
+}
+
 static void take_change(void *owner)
 {
     struct change *change = owner;
     struct api *api = change->api;
-    struct api_plan *plan = &change->plan;
 
     office_set_config(&api->desk.office, change->config, change->book, change->routes);
     config_release(change->config);
     price_book_release(change->book);
     route_table_release(change->routes);
-    if (plan->descriptor >= 0 || plan->address.length == 0)
-        close_door(api);
-    if (plan->descriptor >= 0) {
-        enum error error =
-            http_server_create(api->desk.loop, plan->descriptor, plan->tls, &api_request_limits,
-                               &api_request_events, &api->desk, &api->server);
-        if (error != ERROR_OK) {
-            note_error("admin", "the admin API cannot be opened: %s", error_meaning(error));
-            api->server = NULL;
-        }
-    } else if (api->server) {
-        http_server_set_tls(api->server, plan->tls);
-    }
-    tls_context_release(plan->tls);
+    for (size_t i = 0; i < API_DOOR_COUNT; i++)
+        move_door(api, &api->doors[i], &change->plan.doors[i]);
     free(change);
 }
 
@@ -215,13 +258,17 @@ void api_apply(struct api *api, struct config *config, struct price_book *book,
 {
     struct change *change = ensure_memory(malloc(sizeof(*change)));
 
-    if (!same_address(&plan->address, &api->address))
-        listener_remove_path(&api->address);
-    tls_context_release(api->tls);
-    api->tls = plan->tls ? tls_context_hold(plan->tls) : NULL;
-    api->address = plan->address;
+    for (size_t i = 0; i < API_DOOR_COUNT; i++) {
+        struct place *place = &api->places[i];
+        const struct api_door_plan *door = &plan->doors[i];
+        if (!same_address(&door->address, &place->address))
+            listener_remove_path(&place->address);
+        tls_context_release(place->tls);
+        place->tls = door->tls ? tls_context_hold(door->tls) : NULL;
+        place->address = door->address;
+    }
     *change = (struct change){api, config_hold(config), price_book_acquire(book),
                               route_table_hold(routes), *plan};
-    *plan = (struct api_plan){.descriptor = -1};
+    *plan = (struct api_plan){{{.descriptor = -1}, {.descriptor = -1}}};
     loop_post(api->desk.loop, take_change, change);
 }

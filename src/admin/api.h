@@ -1,4 +1,7 @@
-/* api: the admin API's door: a listener, a thread with a loop and a store of its own, and HTTP.
+/* api: the admin API's doors: listeners, a thread with a loop and a store of its own, and HTTP.
+ *
+ * The socket in the data directory is always there, for who works on the machine; admin.address
+ * adds another. Both answer alike, the console included.
  *
  * The thread may wait for the store; no worker waits for it. Everything here is for the main
  * thread. A configuration comes into force in two steps, as for the callers' doors: api_prepare
@@ -10,8 +13,10 @@
 #include "config/snapshot.h"
 #include "net/tls.h"
 
-#define API_SOCKET       "admin.sock" /* in the data directory, unless configured otherwise */
+#define API_SOCKET       "admin.sock" /* in the data directory */
 #define API_PROBLEM_SIZE 1024u
+
+enum api_door_name { API_DOOR_SOCKET, API_DOOR_ADDRESS, API_DOOR_COUNT };
 
 struct api;
 
@@ -25,14 +30,18 @@ must_handle enum error api_start(const struct api_settings *settings, struct api
 /* Cuts what is open, ends the thread, removes the socket's file. NULL is fine. */
 void api_stop(struct api *api);
 
-struct api_plan {
+struct api_door_plan {
     struct address address;  /* where it will listen; length 0: nowhere */
     int descriptor;          /* bound to it; -1: it listens there already, or nowhere */
     struct tls_context *tls; /* NULL: plain */
 };
 
-/* `problem` says what is wrong and what to do. A socket in the data directory that cannot be made,
- * when no address is configured, is noted and no error: calls go on without administration. */
+struct api_plan {
+    struct api_door_plan doors[API_DOOR_COUNT];
+};
+
+/* `problem` says what is wrong and what to do. A socket in the data directory that cannot be made
+ * is noted and no error: calls go on without it. */
 must_handle enum error api_prepare(struct api *api, const struct config *config,
                                    struct api_plan *plan, char problem[API_PROBLEM_SIZE]);
 /* Takes the plan over. */

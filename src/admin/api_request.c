@@ -8,6 +8,7 @@
 #include "admin/api_request.h"
 
 #include "admin/call.h"
+#include "admin/console.h"
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/identifier.h"
@@ -30,6 +31,7 @@ const struct http_server_limits api_request_limits = {
 };
 
 struct api_request {
+    struct api_door *door;
     struct api_desk *desk;
     struct http_request *request;
     struct buffer body;
@@ -88,9 +90,12 @@ static void count_answer(struct api_request *own)
     bool reading = call->method == HTTP1_GET || call->method == HTTP1_HEAD;
 
     (void)snprintf(status, sizeof(status), "%u", call->status);
-    const struct text labels[] = {
-        call->route ? http1_method_text(call->route->method) : TEXT("other"),
-        call->route ? call->route->path : TEXT("other"), text_from(status)};
+    const struct text labels[] = {call->route ? http1_method_text(call->route->method)
+                                              : TEXT("other"),
+                                  call->route                 ? call->route->path
+                                  : console_has(call->target) ? TEXT(CONSOLE_PATH)
+                                                              : TEXT("other"),
+                                  text_from(status)};
     metrics_add_labelled(own->desk->metrics, METRIC_ADMIN_REQUESTS, labels, 1);
     metrics_observe(own->desk->metrics, METRIC_ADMIN_DURATION, taken);
     /* Who looks often would drown who changes. */
@@ -104,6 +109,24 @@ static void count_answer(struct api_request *own)
                TEXT_ARG(call->request_id));
 }
 
+/* What browsers are told of every answer: what it is stands in its content type; no page of another
+ * origin may have it, nor hold a window of ours; where somebody came from is nobody's business. */
+static void append_protection(struct buffer *headers)
+{
+    static const struct {
+        struct text name, value;
+    } lines[] = {
+        {TEXT_INIT("x-content-type-options"), TEXT_INIT("nosniff")},
+        {TEXT_INIT("referrer-policy"), TEXT_INIT("no-referrer")},
+        {TEXT_INIT("cross-origin-opener-policy"), TEXT_INIT("same-origin")},
+        {TEXT_INIT("cross-origin-resource-policy"), TEXT_INIT("same-origin")},
+        {TEXT_INIT("x-frame-options"), TEXT_INIT("DENY")},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
+        http1_append_header(headers, lines[i].name, lines[i].value);
+}
+
 /* The answer is whole; the head goes out with its first piece. */
 static void start_answer(struct api_request *own, bool close)
 {
@@ -114,8 +137,9 @@ static void start_answer(struct api_request *own, bool close)
     if (call->content_type)
         http1_append_header(&headers, TEXT("content-type"), text_from(call->content_type));
     http1_append_header(&headers, TEXT("x-request-id"), call->request_id);
-    http1_append_header(&headers, TEXT("cache-control"), TEXT("no-store"));
-    http1_append_header(&headers, TEXT("x-content-type-options"), TEXT("nosniff"));
+    http1_append_header(&headers, TEXT("cache-control"),
+                        call->caching ? text_from(call->caching) : TEXT("no-store"));
+    append_protection(&headers);
     if (call->status == 401)
         http1_append_header(&headers, TEXT("www-authenticate"),
                             TEXT("Bearer realm=\"Turnpike admin API\""));
@@ -168,6 +192,21 @@ static const struct verdict_row verdict_rows[] = {
     [CREDENTIALS_EXPIRED] = {ADMIN_PROBLEM_EXPIRED_CREDENTIAL, "the admin key has expired"},
 };
 
+/* Who shows a key is asked by no page, and may call us what he likes. */
+static bool check_host(struct api_request *own)
+{
+    const struct http1_head *head = http_request_head(own->request);
+    struct text host = http1_head_value(head, HEADER_HOST);
+
+    if (http1_head_has(head, HEADER_AUTHORIZATION) ||
+        origin_knows_host(&own->door->origin, &own->desk->office.config->console, host))
+        return true;
+    return call_refuse(&own->call, ADMIN_PROBLEM_HOST, "",
+                       "this gateway is not known by the name \"%.*s\": use its address, or "
+                       "write the name into admin.url of the configuration",
+                       TEXT_ARG(text_first(host, 120)));
+}
+
 /* With the store away, those last read are good. */
 static bool identify(struct api_request *own)
 {
@@ -193,10 +232,12 @@ static bool identify(struct api_request *own)
 
 /* ---- events ---- */
 
-static struct api_request *open_request(struct api_desk *desk, struct http_request *request)
+static struct api_request *open_request(struct api_door *door, struct http_request *request)
 {
     struct api_request *own = ensure_memory(calloc(1, sizeof(*own)));
+    struct api_desk *desk = door->desk;
 
+    own->door = door;
     own->desk = desk;
     own->request = request;
     own->began = loop_now_exact(desk->loop);
@@ -219,10 +260,16 @@ static void on_request(void *owner, struct http_request *request)
     own->call.target = head->target;
     if (http1_head_has(head, HEADER_IF_MATCH))
         own->call.if_match = http1_head_value(head, HEADER_IF_MATCH);
-    if (!identify(own))
+    if (!check_host(own)) {
         refuse(own);
-    else
+    } else if (console_has(head->target)) {
+        console_answer(&own->call, head);
+        start_answer(own, http_request_has_body(request));
+    } else if (!identify(own)) {
+        refuse(own);
+    } else {
         http_request_accept_body(request);
+    }
 }
 
 static void on_malformed(void *owner, struct http_request *request, enum error error,

@@ -6,13 +6,21 @@
 #define ADMIN_API_REQUEST_H
 
 #include "admin/office.h"
+#include "admin/origin.h"
 #include "http/server.h"
 
-/* What requests need of their api; the owner of its http_server. */
+/* What requests need of their api. */
 struct api_desk {
     struct loop *loop;
     struct office office;
     struct metrics_worker *metrics;
+};
+
+/* One of the listeners; the owner of its http_server. */
+struct api_door {
+    struct api_desk *desk;
+    struct http_server *server; /* NULL: it listens nowhere */
+    struct origin_door origin;
 };
 
 #define API_BODY_MAX (1u << 20) /* two lists of 256 patterns take a tenth */

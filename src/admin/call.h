@@ -37,7 +37,8 @@ struct admin_call {
     /* What is answered. */
     unsigned status;
     const char *content_type;
-    struct buffer headers; /* lines beside content type and request id */
+    const char *caching;   /* Cache-Control; NULL: no-store */
+    struct buffer headers; /* lines beside content type, caching and request id */
     struct buffer out;
     struct json_writer json;
     struct admin_problem problem;

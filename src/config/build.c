@@ -127,9 +127,10 @@ static void build_listeners(struct settings_reader *reader, const struct setting
 
 /* After the listeners. Whoever reads an admin key on the way owns the gateway, so in clear it goes
  * within this machine only. */
-static void build_admin(struct settings_reader *reader, const struct settings_listener *from,
+static void build_admin(struct settings_reader *reader, const struct settings_admin *settings,
                         struct config *config)
 {
+    const struct settings_listener *from = &settings->door;
     struct config_listener *admin = &config->admin;
     size_t top = report_enter(reader->report, TEXT("admin"));
 
@@ -145,6 +146,7 @@ static void build_admin(struct settings_reader *reader, const struct settings_li
                      "127.0.0.1, [::1] or a unix socket");
     report_leave(reader->report, key);
     check_client_certificate(reader, from, admin);
+    build_console(reader, settings, config);
     report_leave(reader->report, top);
 }
 

@@ -44,6 +44,9 @@ void build_callers(struct settings_reader *reader, const struct settings_caller 
 /* build_callers.c: how callers say who they are at a listener, its certificates are known. */
 void build_identify(struct settings_reader *reader, const struct settings *settings,
                     const struct settings_listener *from, struct config_listener *listener);
+/* build_console.c: the report stands at "admin" */
+void build_console(struct settings_reader *reader, const struct settings_admin *settings,
+                   struct config *config);
 /* build_webhooks.c */
 void build_webhooks(struct settings_reader *reader, const struct settings *settings,
                     struct config *config);

@@ -544,6 +544,13 @@ static struct things admin_of(const struct config *config)
     return (struct things){"section", &config->admin, 1, sizeof(config->admin), compare_listener};
 }
 
+static void compare_console(const struct config_console *old, const struct config_console *new,
+                            struct buffer *out)
+{
+    if (!text_equal(old->url, new->url))
+        buffer_append(out, TEXT("admin.url changed\n"));
+}
+
 static struct things providers_of(const struct config *config)
 {
     return (struct things){"provider", config->providers, config->provider_count,
@@ -588,6 +595,7 @@ void config_describe_difference(const struct config *old, const struct config *n
     compare_key(out, "workers", old->workers, new->workers);
     for (size_t i = 0; i < ARRAY_LENGTH(after); i++)
         compare_things(out, &before[i], &after[i]);
+    compare_console(&old->console, &new->console, out);
     if (!text_equal(old->default_provider->name, new->default_provider->name))
         buffer_append_format(out, "calls without a model go to provider %.*s\n",
                              TEXT_ARG(new->default_provider->name));

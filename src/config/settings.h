@@ -237,6 +237,12 @@ struct settings_webhook {
     struct settings_value url, secret;
 };
 
+/* Keys of a listener are found in `door`, which is why it comes first. */
+struct settings_admin {
+    struct settings_listener door;
+    struct settings_value url;
+};
+
 struct settings {
     uint64_t workers;
     struct settings_value contact;
@@ -244,7 +250,7 @@ struct settings {
     size_t network_count;
     struct settings_listener *listeners;
     size_t listener_count;
-    struct settings_listener admin;
+    struct settings_admin admin;
     struct settings_issuer *issuers;
     size_t issuer_count;
     struct settings_provider *providers;

@@ -308,6 +308,14 @@ struct config_secret_file {
     const struct config_secret_file *next;
 };
 
+/* How browsers reach the admin API's door, for which it is an origin. */
+struct config_console {
+    struct text
+        url; /* "https://turnpike.example.com", without a slash at its end; empty: the door */
+    struct text host; /* its name alone */
+    bool secure;      /* https */
+};
+
 struct config_index;  /* names to models, config/lookup.c */
 struct config_memory; /* arena, secrets and the count, config/snapshot.c */
 
@@ -322,8 +330,9 @@ struct config {
     const struct network_table *network_table; /* indices of `networks`; NULL: none are named */
     const struct config_listener *listeners;
     size_t listener_count; /* at least 1 */
-    /* Where administrators connect; address.length 0: DATA/admin.sock. */
+    /* Where administrators connect beside DATA/admin.sock; address.length 0: nowhere else. */
     struct config_listener admin;
+    struct config_console console;
     const struct config_issuer *issuers;
     size_t issuer_count;
     const struct config_provider *providers;

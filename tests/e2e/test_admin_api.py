@@ -454,7 +454,7 @@ def test_tcp_and_reload(start_gateway, own_fake):
 
     key = make_key(gateway, "owner")["key"]
     assert over(ports[0]).get("/status")["config"]["generation"] == 1
-    assert not (gateway.data / "admin.sock").exists()
+    assert AdminClient(gateway, key).get("/me")["role"] == "owner"  # the socket is there beside it
     change = over(ports[0])
     change.post("/teams", {"name": "payments"})
     assert change.get("/audit")["data"][0]["via"] == "api 127.0.0.1"
@@ -471,8 +471,16 @@ def test_tcp_and_reload(start_gateway, own_fake):
     with pytest.raises(OSError):
         over(ports[0]).get("/me")
     gateway.write_config({name: value for name, value in config.items() if name != "admin"})
-    wait_until((gateway.data / "admin.sock").exists, 10, "the door is the default one again")
-    assert wait_until(lambda: AdminClient(gateway, key).get("/me"))["role"] == "owner"
+
+    def closed():
+        try:
+            over(ports[1]).get("/me")
+        except OSError:
+            return True
+        return False
+
+    wait_until(closed, 10, "the door is closed again")
+    assert AdminClient(gateway, key).get("/me")["role"] == "owner"
 
 
 def test_tls(start_gateway, own_fake, authority):

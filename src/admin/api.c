@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "admin/api_request.h"
+#include "admin/feed.h"
 #include "base/ensure.h"
 #include "base/note.h"
 
@@ -46,11 +47,16 @@ enum error api_start(const struct api_settings *settings, struct api **out)
     api->desk.loop = loop_create();
     enum error error =
         api->desk.loop ? office_open(&api->desk.office, &settings->office) : ERROR_SYSTEM;
+    if (error == ERROR_OK) {
+        api->desk.office.feed = feed_create(api->desk.loop, settings->office.data);
+        error = api->desk.office.feed ? ERROR_OK : ERROR_MEMORY;
+    }
     if (error == ERROR_OK && pthread_create(&api->thread, NULL, run, api) != 0) {
         office_close(&api->desk.office);
         error = ERROR_SYSTEM;
     }
     if (error != ERROR_OK) {
+        feed_destroy(api->desk.office.feed);
         if (api->desk.loop)
             loop_destroy(api->desk.loop);
         free(api);
@@ -91,6 +97,7 @@ void api_stop(struct api *api)
         return;
     loop_post(api->desk.loop, stop, api);
     pthread_join(api->thread, NULL);
+    feed_destroy(api->desk.office.feed);
     loop_destroy(api->desk.loop);
     office_close(&api->desk.office);
     for (size_t i = 0; i < API_DOOR_COUNT; i++) {

@@ -1,7 +1,9 @@
 /* A request:   GATHERING -> ANSWERING -> ended
+ *                        -> STREAMING -> ended
  *
  *   GATHERING   the head is here and its credential good; body bytes are collected
  *   ANSWERING   the answer is whole in `call.out`; what the reader has not taken waits there
+ *   STREAMING   the answer is the handler's to give, piece by piece (admin/stream.h)
  *
  * Whatever refuses (credential, size, time) goes straight to ANSWERING. `request` is NULL from the
  * moment the connection no longer wants anything of us. */
@@ -40,6 +42,8 @@ struct api_request {
     uint64_t began; /* loop_now_exact */
     size_t sent;    /* bytes of the answer handed on */
     bool answering;
+    bool streaming;   /* the stream's owner is told of what happens */
+    bool head_is_out; /* of a stream */
     char id[IDENTIFIER_TEXT_LENGTH];
     char source[ADDRESS_TEXT_SIZE];
 };
@@ -127,6 +131,18 @@ static void append_protection(struct buffer *headers)
         http1_append_header(headers, lines[i].name, lines[i].value);
 }
 
+/* What every answer has. */
+static void write_headers(const struct api_request *own, struct text content_type,
+                          struct buffer *headers)
+{
+    if (content_type.data)
+        http1_append_header(headers, TEXT("content-type"), content_type);
+    http1_append_header(headers, TEXT("x-request-id"), own->call.request_id);
+    http1_append_header(headers, TEXT("cache-control"),
+                        own->call.caching ? text_from(own->call.caching) : TEXT("no-store"));
+    append_protection(headers);
+}
+
 /* The answer is whole; the head goes out with its first piece. */
 static void start_answer(struct api_request *own, bool close)
 {
@@ -134,12 +150,8 @@ static void start_answer(struct api_request *own, bool close)
     struct buffer headers;
 
     buffer_open(&headers, HEADERS_SIZE);
-    if (call->content_type)
-        http1_append_header(&headers, TEXT("content-type"), text_from(call->content_type));
-    http1_append_header(&headers, TEXT("x-request-id"), call->request_id);
-    http1_append_header(&headers, TEXT("cache-control"),
-                        call->caching ? text_from(call->caching) : TEXT("no-store"));
-    append_protection(&headers);
+    write_headers(own, call->content_type ? text_from(call->content_type) : text_of(NULL, 0),
+                  &headers);
     if (call->status == 401)
         http1_append_header(&headers, TEXT("www-authenticate"),
                             TEXT("Bearer realm=\"Turnpike admin API\""));
@@ -165,6 +177,88 @@ static void refuse(struct api_request *own)
 {
     call_answer_problem(&own->call);
     start_answer(own, true);
+}
+
+/* ---- an answer that goes on ---- */
+
+/* The stream is the request: its owner sees no more of it than admin/stream.h says. */
+static struct api_request *request_of(const struct stream *stream)
+{
+    return (struct api_request *)(uintptr_t)stream;
+}
+
+static bool gone_unless(struct api_request *own, bool sent)
+{
+    if (!sent) {
+        own->streaming = false;
+        end_request(own);
+    }
+    return sent;
+}
+
+struct loop *stream_loop(const struct stream *stream)
+{
+    return request_of(stream)->desk->loop;
+}
+
+bool stream_begin(struct stream *stream, unsigned status, struct text content_type,
+                  struct text lines, struct text first)
+{
+    struct api_request *own = request_of(stream);
+    struct buffer headers;
+
+    buffer_open(&headers, HEADERS_SIZE);
+    write_headers(own, content_type, &headers);
+    buffer_append(&headers, lines);
+    const struct http_answer answer = {.status = status, .headers = buffer_text(&headers)};
+    own->call.status = status;
+    own->head_is_out = true;
+    count_answer(own);
+    bool sent =
+        http_request_respond(own->request, &answer, &first, first.length > 0 ? 1 : 0, false);
+    buffer_close(&headers);
+    return gone_unless(own, sent);
+}
+
+bool stream_send(struct stream *stream, struct text bytes)
+{
+    struct api_request *own = request_of(stream);
+
+    return gone_unless(own, http_request_send(own->request, &bytes, 1, false));
+}
+
+bool stream_is_congested(const struct stream *stream)
+{
+    return http_request_is_congested(request_of(stream)->request);
+}
+
+void stream_end(struct stream *stream)
+{
+    struct api_request *own = request_of(stream);
+
+    own->streaming = false;
+    if (own->head_is_out) {
+        (void)http_request_send(own->request, NULL, 0, true);
+        end_request(own);
+        return;
+    }
+    call_answer_problem(&own->call);
+    start_answer(own, false);
+}
+
+void stream_break(struct stream *stream)
+{
+    struct api_request *own = request_of(stream);
+
+    own->streaming = false;
+    http_request_abort(own->request);
+    end_request(own);
+}
+
+static void start_stream(struct api_request *own)
+{
+    own->answering = own->streaming = true;
+    own->call.stream_events->on_open(own->call.stream_owner, (struct stream *)own);
 }
 
 /* ---- who asks ---- */
@@ -260,6 +354,8 @@ static void on_request(void *owner, struct http_request *request)
     own->call.target = head->target;
     if (http1_head_has(head, HEADER_IF_MATCH))
         own->call.if_match = http1_head_value(head, HEADER_IF_MATCH);
+    if (http1_head_has(head, HEADER_LAST_EVENT_ID))
+        own->call.last_event_id = http1_head_value(head, HEADER_LAST_EVENT_ID);
     if (!check_host(own)) {
         refuse(own);
     } else if (console_has(head->target)) {
@@ -304,7 +400,10 @@ static void on_body_end(void *owner)
         return;
     own->call.body = buffer_text(&own->body);
     call_answer(&own->call);
-    start_answer(own, false);
+    if (own->call.stream_events)
+        start_stream(own);
+    else
+        start_answer(own, false);
 }
 
 static void on_body_failed(void *owner, enum error error, const char *reason)
@@ -324,13 +423,19 @@ static void on_drained(void *owner)
 {
     struct api_request *own = owner;
 
-    if (own->answering)
+    if (own->streaming)
+        own->call.stream_events->on_drained(own->call.stream_owner);
+    else if (own->answering)
         go_on(own);
 }
 
 static void on_gone(void *owner, enum error error)
 {
-    end_request(owner);
+    struct api_request *own = owner;
+
+    if (own->streaming)
+        own->call.stream_events->on_gone(own->call.stream_owner);
+    end_request(own);
 }
 
 const struct http_server_events api_request_events = {

@@ -130,6 +130,13 @@ void call_end_page(struct admin_call *call, struct text cursor)
     json_end_object(&call->json);
 }
 
+bool call_go_on(struct admin_call *call, const struct stream_events *events, void *owner)
+{
+    call->stream_events = events;
+    call->stream_owner = owner;
+    return true;
+}
+
 bool call_read_cursor(struct admin_call *call, struct text *out)
 {
     struct text hex = call_query(call, "cursor");
@@ -243,6 +250,8 @@ static bool run(struct admin_call *call)
     begin_answer(call, call->route->status);
     if (!call->route->handler(call))
         return false;
+    if (call->stream_events)
+        return true;
     if (call->status != 204 && call->content_type)
         buffer_append_char(&call->out, '\n');
     if (call->out.failed || call->headers.failed)

@@ -8,6 +8,7 @@
 #include "admin/credentials.h"
 #include "admin/office.h"
 #include "admin/routes.h"
+#include "admin/stream.h"
 #include "base/buffer.h"
 #include "codec/json.h"
 
@@ -24,8 +25,9 @@ struct admin_call {
     enum http1_method method;
     struct text target; /* path and query, as it came */
     struct text body;
-    struct text if_match; /* the header; data NULL: there was none */
-    struct text source;   /* address of the peer */
+    struct text if_match;      /* the header; data NULL: there was none */
+    struct text last_event_id; /* the header; data NULL: there was none */
+    struct text source;        /* address of the peer */
     struct text request_id;
     const struct credential *credential;
     /* What call_answer finds out. */
@@ -42,6 +44,9 @@ struct admin_call {
     struct buffer out;
     struct json_writer json;
     struct admin_problem problem;
+    /* An answer that goes on; NULL: it is whole. */
+    const struct stream_events *stream_events;
+    void *stream_owner;
 };
 
 /* Texts and credential are set by the caller afterwards. */
@@ -83,6 +88,10 @@ struct document_node *call_read_body(struct admin_call *call);
 struct document_node *call_read_shape(struct admin_call *call, enum shape_name shape);
 /* The scalar of a member; data NULL when it was not given or is null. */
 struct text call_member(const struct document_node *body, const char *name);
+
+/* The answer comes later, piece by piece: the events go to `owner`, which lives until the stream
+ * has ended. Returns true, for a handler to return. */
+bool call_go_on(struct admin_call *call, const struct stream_events *events, void *owner);
 
 /* A member that is null when the text is empty, or the moment 0. */
 void call_write_text(struct admin_call *call, const char *name, struct text value);

@@ -1,6 +1,7 @@
 /* What was recorded: calls, and what administrators changed. Both the newest first, page by page.
  */
 #include "admin/call.h"
+#include "admin/exchange_filter.h"
 #include "admin/handlers.h"
 #include "base/number.h"
 #include "ledger/history.h"
@@ -9,38 +10,12 @@
 
 /* ---- calls ---- */
 
-/* 429, or 4xx. */
-static bool read_status(struct admin_call *call, struct history_filter *filter)
-{
-    struct text value = call_query(call, "status");
-    bool class = value.length == 3 && text_ends_with(value, TEXT("xx"));
-    uint64_t number;
-
-    if (!value.data)
-        return true;
-    if (!number_parse_unsigned(class ? text_first(value, 1) : value, &number) ||
-        number * (class ? 100 : 1) < 100 || number * (class ? 100 : 1) > 599)
-        return call_refuse(call, ADMIN_PROBLEM_INVALID, "status",
-                           "that is no status: 429, or 4xx for all of a class");
-    filter->status_low = (int64_t)(class ? 100 * number : number);
-    filter->status_high = filter->status_low + (class ? 99 : 0);
-    return true;
-}
-
 static bool read_filter(struct admin_call *call, struct history_filter *filter,
                         struct identifier *before)
 {
-    struct text outcome = call_query(call, "outcome"), cursor;
+    struct text cursor;
 
-    *filter = (struct history_filter){.key = call_query(call, "key"),
-                                      .team = call_query(call, "team"),
-                                      .model = call_query(call, "model")};
-    if (outcome.data && !record_outcome_parse(outcome, &filter->outcome))
-        return call_refuse(call, ADMIN_PROBLEM_INVALID, "outcome",
-                           "that is no outcome: served, refused, failed, cancelled or interrupted");
-    if (!call_query_moment(call, "since", &filter->since) ||
-        !call_query_moment(call, "until", &filter->until) || !read_status(call, filter) ||
-        !call_query_limit(call, &filter->limit) || !call_narrow_team(call, &filter->team) ||
+    if (!exchange_filter_read(call, filter) || !call_query_limit(call, &filter->limit) ||
         !call_read_cursor(call, &cursor))
         return false;
     if (!cursor.data)

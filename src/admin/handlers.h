@@ -30,6 +30,9 @@ bool handle_bounce(struct admin_call *call);
 /* handle_usage.c */
 bool handle_usage(struct admin_call *call);
 
+/* handle_events.c */
+bool handle_events(struct admin_call *call);
+
 /* handle_overview.c */
 bool handle_overview(struct admin_call *call);
 

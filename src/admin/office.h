@@ -14,6 +14,8 @@
 #include "policy/policy.h"
 #include "route/place.h"
 
+struct feed;
+
 /* Milliseconds to wait for another process's lock: the importer's batches take some tens. */
 #define OFFICE_STORE_PATIENCE 5000u
 #define OFFICE_PATH_SIZE      4096u
@@ -40,6 +42,7 @@ struct office {
     struct config *config;            /* in force; NULL until the first is */
     struct price_book *book;          /* its */
     struct route_table *routes;       /* its */
+    struct feed *feed;                /* live calls; NULL without a loop, as in tests */
     char problem[STORE_PROBLEM_SIZE]; /* why the store cannot be opened */
     char path[OFFICE_PATH_SIZE];      /* of the store */
 };

@@ -269,10 +269,9 @@ static enum error prepare(struct gateway *gateway, const struct config *config,
 {
     size_t descriptors = config->listener_count * gateway->worker_count;
 
-    *preparation = (struct preparation){
-        .config = config,
-        .workers = gateway->worker_count,
-        .admin.doors = {{.descriptor = -1}, {.descriptor = -1}}};
+    *preparation = (struct preparation){.config = config,
+                                        .workers = gateway->worker_count,
+                                        .admin.doors = {{.descriptor = -1}, {.descriptor = -1}}};
     preparation->provider_tls =
         ensure_memory(calloc(config->provider_count, sizeof(struct tls_context *)));
     preparation->door_tls =

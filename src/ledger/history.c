@@ -93,7 +93,7 @@ static int compare_ids(const struct identifier *left, const struct identifier *r
     return memcmp(left->bytes, right->bytes, sizeof(left->bytes));
 }
 
-static bool matches(const struct history_filter *filter, const struct record *record)
+bool history_wants(const struct history_filter *filter, const struct record *record)
 {
     if ((filter->only && compare_ids(&record->id, filter->only) != 0) ||
         (filter->before && compare_ids(&record->id, filter->before) >= 0))
@@ -234,7 +234,7 @@ static bool show_item(struct history *history, const struct item *item, history_
 {
     struct record record;
     if (record_decode(&record, item->bytes, item->length) != ERROR_OK ||
-        !matches(&history->filter, &record))
+        !history_wants(&history->filter, &record))
         return true;
     return visit(context, &record);
 }
@@ -333,7 +333,7 @@ static enum error read_all(struct history *history, const struct items *items, h
     while (!error && wanted && reader.select && !(error = exchanges_next(&reader, &row, &found)) &&
            found) {
         wanted = show_before(history, items, &next, &row.record.id, visit, context) &&
-                 (!matches(&history->filter, &row.record) || visit(context, &row.record));
+                 (!history_wants(&history->filter, &row.record) || visit(context, &row.record));
     }
     exchanges_close(&reader);
     if (wanted)
@@ -352,7 +352,7 @@ static enum error collect_rows(struct history *history, struct items *rows)
     enum error error = select_rows(history, &bounds, true, &reader);
     while (!error && rows->count < history->filter.limit &&
            !(error = exchanges_next(&reader, &row, &found)) && found) {
-        if (!matches(&history->filter, &row.record))
+        if (!history_wants(&history->filter, &row.record))
             continue;
         struct item item = {.id = row.record.id, .length = record_encode(&row.record, bytes)};
         item.bytes = memcpy(ensure_memory(malloc(item.length)), bytes, item.length);
@@ -366,7 +366,7 @@ static bool item_matches(const struct history *history, const struct item *item)
 {
     struct record record;
     return record_decode(&record, item->bytes, item->length) == ERROR_OK &&
-           matches(&history->filter, &record);
+           history_wants(&history->filter, &record);
 }
 
 static enum error read_last(struct history *history, const struct items *items, history_visit visit,
@@ -427,7 +427,7 @@ static enum error follow_store(struct history *history, int64_t until, history_v
     for (bool found; !(error = exchanges_next(&reader, &row, &found)) && found;) {
         history->last_number = row.number;
         if (!open_set_remove(&history->shown, row.record.id) &&
-            matches(&history->filter, &row.record))
+            history_wants(&history->filter, &row.record))
             (void)visit(context, &row.record);
     }
     exchanges_close(&reader);

@@ -39,6 +39,8 @@ void history_close(struct history *history);
 /* All that is there now. An error is that of the store; what the journals have was shown anyway. */
 must_handle enum error history_read(struct history *history, history_visit visit, void *context,
                                     char problem[HISTORY_PROBLEM_SIZE]);
+/* Whether the filter wants the record. */
+bool history_wants(const struct history_filter *filter, const struct record *record);
 /* After history_read: what came since the last call, in the order it came (`limit` is not looked
  * at). */
 void history_follow(struct history *history, history_visit visit, void *context);

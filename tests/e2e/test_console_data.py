@@ -6,11 +6,13 @@ All tests share one gateway; each takes a team of its own, so that none counts a
 import itertools
 import json
 import math
+import socket
 import types
+import urllib.parse
 
 import pytest
 
-from admin_client import AdminClient
+from admin_client import PREFIX, AdminClient, UnixConnection
 from fake_upstream import FakeUpstream
 from gateway import Gateway, plain_config, wait_until
 from wire_client import Wire
@@ -129,3 +131,126 @@ def test_an_overview_is_filtered(house, team):
                                          ({"tag": "prod"}, "tag")])
 def test_a_wrong_question_about_the_overview(house, query, field):
     assert house.admin.get("/overview", status=400, **query).field == field
+
+
+# -- calls as they finish -----------------------------------------------------------------------
+
+
+class Events:
+    """A reader of GET /events."""
+
+    def __init__(self, admin, receive_buffer=None, headers=None, **query):
+        self.connection = UnixConnection(admin.gateway.data / "admin.sock")
+        self.connection.connect()
+        if receive_buffer:
+            self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.connection.request("GET", f"{PREFIX}/events?{urllib.parse.urlencode(query)}",
+                                headers={"authorization": f"Bearer {admin.key}", **(headers or {})})
+        self.answer = self.connection.getresponse()
+
+    def __enter__(self):
+        assert self.answer.status == 200, self.answer.read()
+        assert self.answer.getheader("content-type") == "text/event-stream"
+        assert self.answer.getheader("cache-control") == "no-store" and self.answer.getheader("x-accel-buffering") == "no"
+        assert self.answer.readline() == b"retry: 2000\n" and self.answer.readline() == b"\n"
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def next(self):
+        """The next event: its fields."""
+        fields = {}
+        while (line := self.answer.readline()) != b"\n":
+            assert line, "the stream has ended"
+            name, _, value = line.decode().rstrip("\n").partition(": ")
+            if name:
+                fields[name] = json.loads(value) if name == "data" else value
+        return fields if fields else self.next()
+
+    def call(self):
+        event = self.next()
+        assert event["event"] == "call", event
+        return event["data"]
+
+
+def test_calls_are_shown_as_they_finish(house, team):
+    with Events(house.admin, team=team.name, outcome="served") as served, Events(house.admin, team=team.name, status="4xx") as refused:
+        first = team.call().request_id
+        denied = team.call(model="denied", status=403).request_id
+        second = team.call(stream=True).request_id
+        shown = [served.call(), served.call()]
+        assert sorted(row["id"] for row in shown) == sorted([first, second])
+        assert refused.call()["id"] == denied
+    for row in shown:
+        assert house.admin.get(f"/exchanges/{row['id']}") == row
+
+
+def test_who_comes_back_sees_what_he_missed(house, team):
+    with Events(house.admin, team=team.name, outcome="served") as events:
+        seen = team.call().request_id
+        event = events.next()
+        assert event["data"]["id"] == seen
+    missed = {team.call().request_id for _ in range(3)}
+    for query, headers in (({}, {"last-event-id": event["id"]}), ({"last_event_id": event["id"]}, {})):
+        with Events(house.admin, team=team.name, outcome="served", headers=headers, **query) as events:
+            shown = {events.call()["id"] for _ in range(3)}
+            while not missed <= shown:  # the last one seen may be shown again
+                shown.add(events.call()["id"])
+            assert shown <= {seen, *missed}
+            live = team.call().request_id
+            missed.add(live)
+            assert live in (events.call()["id"], *shown)
+
+
+def test_a_lead_sees_the_calls_of_the_team(house, team):
+    lead = lead_of(house, team.name)
+    assert lead.get("/events", status=403, team="others").field == "team"
+    with Events(lead, outcome="served") as events:
+        house.gateway.wait_key(house.gateway.key)
+        with Wire(house.gateway.port, key=house.gateway.key) as wire:
+            wire.chat("fast")
+            assert wire.answer().status == 200
+        mine = team.call().request_id
+        assert events.call()["id"] == mine
+
+
+def test_of_too_many_calls_the_number_is_told(house, team):
+    """More than is sent in a second: nothing is lost uncounted."""
+    with Events(house.admin, team=team.name, outcome="served") as events:
+        count = 400
+        with Wire(house.gateway.port, key=team.key["key"]) as wire:
+            for _ in range(count):
+                wire.chat("fast")
+            for _ in range(count):
+                assert wire.answer().status == 200
+        shown = unsent = 0
+        while shown + unsent < count:
+            event = events.next()
+            if event["event"] == "call":
+                shown += 1
+            else:
+                assert event["event"] == "unsent" and event["data"]["too_slow"] is False
+                assert event["data"]["served"] == event["data"]["calls"]
+                unsent += event["data"]["calls"]
+        assert shown + unsent == count and shown >= 20
+
+
+def test_as_many_watch_as_may(house):
+    watching = []
+    try:
+        for _ in range(16):
+            watching.append(Events(house.admin).__enter__())
+        full = house.admin.get("/events", status=409)
+        assert full.code == "too_many"
+    finally:
+        for events in watching:
+            events.__exit__()
+    with wait_until(lambda: (events := Events(house.admin)).answer.status == 200 and events, what="a place is free again"):
+        pass
+
+
+@pytest.mark.parametrize("query,field", [({"status": "9xx"}, "status"), ({"last_event_id": "x"}, "last_event_id"), ({"outcome": "good"}, "outcome"),
+                                         ({"model": "m" * 300}, None)])
+def test_a_wrong_question_about_events(house, query, field):
+    assert house.admin.get(f"/events?{urllib.parse.urlencode(query)}", status=400).field == field

@@ -106,13 +106,15 @@ static void watch(struct running *running)
     ensure(pthread_mutex_unlock(&running->lock) == 0);
 }
 
-enum error crew_run(struct crew *crew,
+enum error crew_run(struct crew *crew, unsigned least,
                     void (*work)(struct crew *crew, struct scanner *scanner, void *task),
                     void *task)
 {
     struct running running = {.crew = crew, .work = work, .task = task};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned wanted = cores < 1 ? 1 : cores > (long)CREW_MAX ? CREW_MAX : (unsigned)cores;
+    unsigned wanted = cores < (long)least      ? least
+                      : cores > (long)CREW_MAX ? CREW_MAX
+                                               : (unsigned)cores;
     enum error error = ERROR_OK;
     ensure(pthread_mutex_init(&running.lock, NULL) == 0);
     ensure(pthread_cond_init(&running.ended, NULL) == 0);

@@ -328,7 +328,7 @@ enum error history_scan(struct crew *crew, const struct history_part *part, bool
     crew->total = history.count;
     crew->done = 0;
     if (!error && history.count > 0)
-        error = crew_run(crew, read_objects, &history);
+        error = crew_run(crew, 1, read_objects, &history);
     if (!error && history.failed)
         error = ERROR_UNSUPPORTED;
     if (!error && !part->staged && crew->leaks->count > from)

@@ -10,9 +10,14 @@
 
 #define NAMES_MAX ((size_t)4 << 30) /* bytes of all paths */
 
+struct tree_file {
+    const char *name;
+    uint64_t size; /* when it was listed */
+};
+
 struct tree {
     struct arena names;
-    const char **files;
+    struct tree_file *files;
     size_t count, room;
     size_t next; /* atomic: the next to be searched */
 };
@@ -34,7 +39,8 @@ static bool add_file(struct tree *tree, const FTSENT *entry, struct crew *crew)
         tree->room = tree->room ? tree->room * 2 : 1024;
         tree->files = ensure_memory(reallocarray(tree->files, tree->room, sizeof *tree->files));
     }
-    tree->files[tree->count++] = name.data;
+    tree->files[tree->count++] =
+        (struct tree_file){.name = name.data, .size = (uint64_t)entry->fts_statp->st_size};
     crew->total += (uint64_t)entry->fts_statp->st_size;
     return true;
 }
@@ -85,10 +91,18 @@ static enum error list_files(struct tree *tree, struct crew *crew, char *const *
 
 /* ------------------------------------------------------------------ searching them */
 
-/* False with errno. */
-static bool read_all(struct crew *crew, struct scanner *scanner, int descriptor)
+/* A file of so many bytes is read ahead of by the kernel as far as it goes. */
+#define LARGE_FILE (1u << 20)
+
+/* To the end, or to as many bytes as the file had when it was listed: most files are read in one
+ * piece, and are not asked whether there is more. One whose size says nothing (in /proc: 0) is read
+ * to its end. False with errno. */
+static bool read_all(struct crew *crew, struct scanner *scanner, int descriptor, uint64_t listed)
 {
-    for (;;) {
+    uint64_t seen = 0;
+    if (listed >= LARGE_FILE)
+        (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
+    while (seen == 0 || seen != listed) {
         size_t size;
         char *space = scanner_space(scanner, &size);
         ssize_t got = read(descriptor, space, size);
@@ -96,14 +110,17 @@ static bool read_all(struct crew *crew, struct scanner *scanner, int descriptor)
             continue;
         if (got <= 0)
             return got == 0;
+        seen += (uint64_t)got;
         scanner_took(scanner, (size_t)got);
         crew_add(&crew->bytes, (uint64_t)got);
         crew_add(&crew->done, (uint64_t)got);
     }
+    return true;
 }
 
-static void search_file(struct crew *crew, struct scanner *scanner, const char *name)
+static void search_file(struct crew *crew, struct scanner *scanner, const struct tree_file *file)
 {
+    const char *name = file->name;
     const struct leaks_place place = {.file = text_from(name), .object = TEXT("")};
     /* Without waiting: a pipe may have taken the file's place meanwhile. */
     int descriptor = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -111,8 +128,7 @@ static void search_file(struct crew *crew, struct scanner *scanner, const char *
         crew_complain(crew, "%s: %s", name, strerror(errno));
         return;
     }
-    (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
-    if (!read_all(crew, scanner, descriptor))
+    if (!read_all(crew, scanner, descriptor, file->size))
         crew_complain(crew, "%s: %s", name, strerror(errno));
     leaks_take(crew->leaks, scanner, &place);
     crew_add(&crew->files, 1);
@@ -126,7 +142,7 @@ static void search_files(struct crew *crew, struct scanner *scanner, void *task)
         size_t at = __atomic_fetch_add(&tree->next, 1, __ATOMIC_RELAXED);
         if (at >= tree->count)
             return;
-        search_file(crew, scanner, tree->files[at]);
+        search_file(crew, scanner, &tree->files[at]);
     }
 }
 
@@ -139,7 +155,7 @@ enum error tree_scan(struct crew *crew, char *const *paths, size_t count)
     crew->total = crew->done = 0;
     enum error error = list_files(&tree, crew, all);
     if (!error)
-        error = crew_run(crew, search_files, &tree);
+        error = crew_run(crew, CREW_READERS, search_files, &tree);
     arena_close(&tree.names);
     free(tree.files);
     free(all);
@@ -153,7 +169,7 @@ enum error tree_scan_descriptor(struct crew *crew, int descriptor, const char *n
     enum error error = scanner_create(crew->patterns, &scanner);
     if (error)
         return error;
-    if (!read_all(crew, scanner, descriptor)) {
+    if (!read_all(crew, scanner, descriptor, 0)) {
         crew_complain(crew, "%s: %s", name, strerror(errno));
         error = ERROR_SYSTEM;
     }

@@ -122,6 +122,15 @@ def test_over_the_borders_of_blocks(place, tmp_path):
     assert sorted(row["column"] - 1 for row in found if row["file"] != str(place.data)) == list(range(block - 58, block + 3, 4))
 
 
+def test_a_file_whose_size_says_nothing(place):
+    """In /proc every file has 0 bytes, until it is read."""
+    key = make_key(place)["key"]
+    with subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], "OPENAI_API_KEY": key}) as sleeper:
+        found = findings(f"/proc/{sleeper.pid}/environ")
+        sleeper.kill()
+    assert [row["key"] for row in found] == [key.split("_")[1][:12]]
+
+
 def test_standard_input(place):
     key = make_key(place)["key"]
     done = scan("--stdin", code=1, input=f"log line\nkey {key}\n".encode())

@@ -20,6 +20,7 @@ BODIES = {
     "JSON": "JSON",
     "MULTIPART": "form",
     "JSON_OR_MULTIPART": "JSON or form",
+    "JSON_OR_URLENCODED": "JSON or URL-encoded, or none",
     "ANY": "any",
     "HASHED": "any, of which only a hash is kept",
 }

@@ -108,6 +108,8 @@ bool handle_list(struct admin_call *call)
         return call_refuse(call, ADMIN_PROBLEM_INVALID, "state",
                            "live is the only state to ask for");
     filter.live = state.data != NULL;
+    if (!call_query_flag(call, "exchanged", &filter.exchanged))
+        return false;
     if (!read_unused(call, &filter.unused))
         return false;
     if (!call_query_limit(call, &limit) || !call_read_cursor(call, &after) ||

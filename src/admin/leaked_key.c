@@ -3,6 +3,7 @@
 #include "admin/key_revocations.h"
 #include "admin/operations_parts.h"
 #include "store/admin_keys.h"
+#include "store/exchanged_keys.h"
 
 static const char *const names[] = {
     [LEAKED_KEY_UNKNOWN] = "unknown", [LEAKED_KEY_LIVE] = "live",
@@ -105,6 +106,8 @@ bool leaked_key_look_up(struct operations *operations, bool administrative, stru
     enum error error = administrative
                            ? admin_keys_find(operations->store, id, take_administrative, &looking)
                            : keys_find(operations->store, id, take, &looking);
+    if (error == ERROR_NOT_FOUND && !administrative)
+        error = exchanged_keys_find(operations->store, id, take, &looking);
     if (error == ERROR_NOT_FOUND)
         return true;
     if (!looking.kept)

@@ -150,6 +150,7 @@ struct operations_filter {
     struct text team; /* only what belongs to it; empty: all */
     struct text key;  /* id: only budgets and limits of this key */
     bool live;        /* keys: only those that are neither revoked nor expired */
+    bool exchanged;   /* keys: those that were given in exchange for tokens, in place of others */
     uint64_t unused; /* keys: only live ones that were not used for so many nanoseconds, as far back
                         as uses are counted; 0: all */
 };

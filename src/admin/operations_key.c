@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "identity/key.h"
+#include "store/exchanged_keys.h"
 #include "store/key_sources.h"
 #include "store/keys.h"
 #include "store/teams.h"
@@ -14,8 +15,9 @@
 
 static bool keep(struct operations *operations, struct stored_key *key)
 {
-    struct text *const texts[] = {&key->id,     &key->name,   &key->team,          &key->tags,
-                                  &key->models, &key->denied, &key->revoked_reason};
+    struct text *const texts[] = {&key->id,        &key->name,    &key->team,
+                                  &key->tags,      &key->models,  &key->denied,
+                                  &key->principal, &key->subject, &key->revoked_reason};
     key_revocations_merge(operations, key);
     return operations_keep(operations, texts, ARRAY_LENGTH(texts));
 }
@@ -41,6 +43,29 @@ static const char *state_of(const struct stored_key *key, uint64_t now)
 }
 
 /* ------------------------------------------------------------------ finding */
+
+static bool is_exchanged(const struct stored_key *key)
+{
+    return !text_empty(key->principal);
+}
+
+/* Also one that was given in exchange for a token. */
+static enum error find_row(struct store *store, struct text id, keys_found found, void *context)
+{
+    enum error error = keys_find(store, id, found, context);
+    return error == ERROR_NOT_FOUND ? exchanged_keys_find(store, id, found, context) : error;
+}
+
+/* Such a one says what the token says, for as long as was agreed. */
+static bool refuse_exchanged(struct operations *operations, const struct stored_key *key)
+{
+    return operations_refuse(
+        operations, ADMIN_PROBLEM_ENDED, "",
+        "the key %.*s was given in exchange for a token or certificate: it can "
+        "be revoked, and what its callers may do is said by their rule in the "
+        "configuration",
+        TEXT_ARG(key->id));
+}
 
 struct nearest {
     struct operations *operations;
@@ -139,7 +164,7 @@ bool operations_resolve_key(struct operations *operations, const char *field, st
     struct namesakes namesakes = {.operations = operations};
     struct text found;
     if (find_id(given, &found)) {
-        enum error error = keys_find(operations->store, found, note_seen, &namesakes);
+        enum error error = find_row(operations->store, found, note_seen, &namesakes);
         if (error && error != ERROR_NOT_FOUND)
             return operations_store_answer(operations, error);
         if (namesakes.count > 0)
@@ -160,7 +185,7 @@ bool operations_resolve_key(struct operations *operations, const char *field, st
 static bool load(struct operations *operations, struct text id, struct stored_key *key)
 {
     struct finding finding = {.operations = operations};
-    enum error error = keys_find(operations->store, id, take, &finding);
+    enum error error = find_row(operations->store, id, take, &finding);
     *key = finding.key;
     if (error == ERROR_NOT_FOUND)
         return refuse_unknown(operations, "", id);
@@ -213,6 +238,8 @@ static void write_members(struct operations *operations, struct json_writer *wri
                             key->previous_until > now ? key->previous_until : 0);
     operations_write_moment(writer, "revoked_at", key->revoked_at);
     operations_write_name(writer, "revoked_reason", key->revoked_reason);
+    operations_write_name(writer, "principal", key->principal);
+    operations_write_name(writer, "subject", key->subject);
 }
 
 static bool write(struct operations *operations, const struct stored_key *key, struct text *out)
@@ -341,6 +368,8 @@ static bool edit(struct operations *operations, struct text id, const struct obj
     if (!key_revocations_refresh(operations) || !find(operations, id, &key) ||
         !write(operations, &key, &result->before))
         return false;
+    if (is_exchanged(&key))
+        return refuse_exchanged(operations, &key);
     if (key.revoked_at > 0)
         return operations_refuse(operations, ADMIN_PROBLEM_ENDED, "",
                                  "the key %.*s is revoked, and stays so: make a new one",
@@ -364,6 +393,8 @@ bool operations_rotate_key(struct operations *operations, struct text id, uint64
         return false;
     bool good = key_revocations_refresh(operations) && find(operations, id, &key) &&
                 write(operations, &key, &result->before);
+    if (good && is_exchanged(&key))
+        good = refuse_exchanged(operations, &key);
     if (good && key.revoked_at > 0)
         good = operations_refuse(operations, ADMIN_PROBLEM_ENDED, "",
                                  "the key %.*s is revoked, and stays so: make a new one",
@@ -389,7 +420,8 @@ static bool revoke_row(struct operations *operations, struct stored_key *key, ui
 {
     if (!write(operations, key, &result->before) ||
         !operations_store_answer(operations,
-                                 keys_revoke(operations->store, key->id, time, reason)) ||
+                                 (is_exchanged(key) ? exchanged_keys_revoke : keys_revoke)(
+                                     operations->store, key->id, time, reason)) ||
         !load(operations, key->id, key) || !write(operations, key, &result->after))
         return false;
     result->id = key->id;
@@ -552,7 +584,9 @@ static bool list(struct operations *operations, const struct operations_filter *
     enum error error =
         filter->unused > 0 ? key_sources_began(operations->store, &listing.began) : ERROR_OK;
     return operations_store_answer(operations, error) &&
-           operations_store_answer(operations, keys_list(operations->store, list_one, &listing));
+           operations_store_answer(operations,
+                                   (filter->exchanged ? exchanged_keys_list : keys_list)(
+                                       operations->store, list_one, &listing));
 }
 
 /* ------------------------------------------------------------------ for apply */

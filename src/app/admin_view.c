@@ -313,7 +313,8 @@ static void add_key(struct output_table *table, yyjson_val *root)
     output_table_cell(table, text_equal(state, TEXT("live")) ? STYLE_GOOD : STYLE_BAD, state);
     add_age(table, root, "created_at", "");
     add_age(table, root, "expires_at", "never");
-    add_value(table, yyjson_obj_get(root, "models"), TEXT("all"));
+    add_value(table, yyjson_obj_get(root, "models"),
+              text_empty(text_member(root, "principal")) ? TEXT("all") : TEXT("as its rule says"));
 }
 
 static void add_budget(struct output_table *table, yyjson_val *root)

@@ -60,6 +60,8 @@ static bool is_kind(enum object_kind kind, struct text name)
 
 static enum object_kind kind_of(struct text name)
 {
+    if (text_equal(name, TEXT("exchanged_key")))
+        return OBJECT_KEY;
     for (unsigned i = 0; i < OBJECT_KIND_COUNT; i++) {
         if (is_kind((enum object_kind)i, name))
             return (enum object_kind)i;
@@ -190,7 +192,8 @@ static const struct option audit_option_rows[] = {
     ROW("until", until, "WHEN", "changes before WHEN"),
     ROW("who", who, "WHO", "by whom: cli:alice, or key:ID of an admin key"),
     ROW("object", kind, "KIND",
-        "team, key, budget, limit, network_rule, organisation or admin_key"),
+        "team, key, budget, limit, network_rule, organisation or admin_key; exchanged_key: keys "
+        "given for tokens, which are left out else"),
     ROW("id", id, "ID", "of one object: a team's name, the id of the others"),
     OPTION_TEXT_LETTER_ROW('n', "limit", struct audit_options, limit, "N",
                            "only the newest N; 0: all [100; all with --json]", OPTION_ANY),

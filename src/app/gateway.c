@@ -92,6 +92,14 @@ static void wait_issuer_keys(void *owner, struct loop *loop, void (*done)(void *
     issuer_refresher_wait(gateway->issuers, loop, done, ticket);
 }
 
+static void exchange_key(void *owner, struct loop *loop, const struct key_wish *wish,
+                         key_answer_taken taken, void *ticket)
+{
+    struct gateway *gateway = owner;
+
+    control_exchange_key(gateway->control, wish, loop, taken, ticket);
+}
+
 static bool is_ready(void *owner, struct text *why_not)
 {
     struct gateway *gateway = owner;
@@ -542,8 +550,8 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
             .policy = policy_refresher_policy(gateway->policy_refresher),
             .metrics = metrics_worker(gateway->metrics, i),
             .model_lists = gateway->model_lists,
-            .services = {find_object, wait_credential, wait_issuer_keys, is_ready, write_metrics,
-                         gateway},
+            .services = {find_object, wait_credential, wait_issuer_keys, exchange_key, is_ready,
+                         write_metrics, gateway},
             .dns_servers = config->dns.servers,
             .dns_timeout = config->dns.timeout,
             .on_drained = on_drained,

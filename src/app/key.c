@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "base/clock.h"
 #include "base/number.h"
+#include "store/exchanged_keys.h"
 
 #define GRACE_DEFAULT "24h"
 #define SOURCES_MAX   32768u /* bytes of JSON: KEY_SOURCES_MAX and one, each under a kilobyte */
@@ -16,7 +17,7 @@
 struct key_options {
     const char *data, *name, *team, *expires, *grace, *reason, *unused;
     struct option_list models, denied, tags;
-    bool json, all_models, no_models, deny_none, no_tags, live;
+    bool json, all_models, no_models, deny_none, no_tags, live, exchanged;
 };
 
 static bool say(struct admin_session *session, const void *given, struct object_change *change)
@@ -120,11 +121,48 @@ static int expire_run(const struct verb_call *call)
 
 /* ------------------------------------------------------------------ list and show */
 
+/* What an empty list of keys means. */
+static const char *hint_of(const struct operations_filter *filter)
+{
+    if (filter->unused)
+        return "No live key is known to be unused for so long; `turnpike key list --help` says "
+               "since when uses are counted.";
+    return filter->exchanged ? "No key was given in exchange for a token."
+                             : "There is no key yet: `turnpike key create --name NAME` makes one.";
+}
+
+/* Keys given for tokens are many, and end by themselves: a line for all of them. */
+static enum error tell_exchanged(struct admin_session *session)
+{
+    uint64_t count = 0, first_end;
+    enum error error =
+        exchanged_keys_count(session->store, text_of(NULL, 0), clock_wall(), &count, &first_end);
+    if (!error && count > 0)
+        printf("\n%llu more were given in exchange for tokens: `turnpike key list --exchanged`.\n",
+               (unsigned long long)count);
+    return error;
+}
+
+static int list_keys(const struct verb_call *call, const struct operations_filter *filter)
+{
+    const struct key_options *options = call->options;
+    struct admin_session session;
+    int exit_code = VERB_FAILED;
+    admin_session_begin(&session, call->verb, options->data);
+    if (admin_session_open(&session, false))
+        exit_code = admin_view_list(&session, OBJECT_KEY, filter, options->json, hint_of(filter));
+    if (exit_code == VERB_OK && !options->json && !filter->exchanged &&
+        tell_exchanged(&session) != ERROR_OK)
+        exit_code = verb_fail("the store: %s", store_problem(session.store));
+    admin_session_end(&session);
+    return exit_code;
+}
+
 static int list_run(const struct verb_call *call)
 {
     const struct key_options *options = call->options;
-    const struct admin_common common = {options->data, options->json};
-    struct operations_filter filter = {.team = text_from(options->team), .live = options->live};
+    struct operations_filter filter = {
+        .team = text_from(options->team), .live = options->live, .exchanged = options->exchanged};
     uint64_t milliseconds = 0;
     if (options->unused &&
         (!number_parse_duration(text_from(options->unused), &milliseconds) || milliseconds == 0 ||
@@ -132,18 +170,15 @@ static int list_run(const struct verb_call *call)
         return verb_misused(call->verb, "--unused: '%.60s' is no length of time: write 12h or 90d",
                             options->unused);
     filter.unused = milliseconds * NANOSECONDS_PER_MILLISECOND;
-    return admin_run_list(call, &common, OBJECT_KEY, &filter,
-                          filter.unused
-                              ? "No live key is known to be unused for so long; `turnpike "
-                                "key list --help` says since when uses are counted."
-                              : "There is no key yet: `turnpike key create --name NAME` "
-                                "makes one.");
+    return list_keys(call, &filter);
 }
 
 static const struct option list_options[] = {
     ADMIN_DATA_ROW(struct key_options),
     ADMIN_TEXT_ROW(struct key_options, "team", team, "TEAM", "only keys of this team"),
     OPTION_FLAG_ROW("live", struct key_options, live, "only keys that work"),
+    OPTION_FLAG_ROW("exchanged", struct key_options, exchanged,
+                    "those that were given in exchange for tokens and certificates instead"),
     ADMIN_TEXT_ROW(struct key_options, "unused", unused, "TIME",
                    "only live keys that were not used for so long: 90d"),
     ADMIN_JSON_ROW(struct key_options),

@@ -38,9 +38,13 @@ struct text build_vertex_url(struct settings_reader *reader,
 /* build_issuers.c */
 void build_issuers(struct settings_reader *reader, const struct settings *settings,
                    struct config *config);
+/* Whose rules they are: they are known again by it (caller_rule_make_code). */
+struct build_place {
+    struct text section, name;
+};
 /* build_callers.c: the report stands above "callers". */
 void build_callers(struct settings_reader *reader, const struct settings_caller *callers,
-                   size_t count, struct caller_rules *out);
+                   size_t count, const struct build_place *place, struct caller_rules *out);
 /* build_callers.c: how callers say who they are at a listener, its certificates are known. */
 void build_identify(struct settings_reader *reader, const struct settings *settings,
                     const struct settings_listener *from, struct config_listener *listener);

@@ -1,5 +1,6 @@
 /* Who the holders of tokens and certificates are. What a rule lets in is money that somebody may
  * spend, so one that would let everybody in is refused. */
+#include "base/clock.h"
 #include "config/build.h"
 #include "identity/claims.h"
 #include "tables/config.h"
@@ -83,9 +84,14 @@ static const struct caller_pair *build_tags(struct settings_reader *reader,
     return tags;
 }
 
+/* Keys in exchange, where nothing is said: an hour, as most tokens have. */
+#define KEY_LIFETIME (3600 * NANOSECONDS_PER_SECOND)
+
 static void build_caller(struct settings_reader *reader, const struct settings_caller *from,
                          struct caller_rule *out)
 {
+    bool lifetime = from->key_lifetime != SETTINGS_UNSET;
+
     size_t mark = report_enter(reader->report, TEXT("claims"));
     check_claims(reader, from);
     report_leave(reader->report, mark);
@@ -104,11 +110,14 @@ static void build_caller(struct settings_reader *reader, const struct settings_c
                    .allowed_count = from->model_count,
                    .denied = build_texts(reader, from->denied, from->denied_count),
                    .denied_count = from->denied_count},
+        .key_lifetime = lifetime ? from->key_lifetime : KEY_LIFETIME,
+        .key_outlives = lifetime,
+        .keys = from->keys,
     };
 }
 
 void build_callers(struct settings_reader *reader, const struct settings_caller *callers,
-                   size_t count, struct caller_rules *out)
+                   size_t count, const struct build_place *place, struct caller_rules *out)
 {
     struct caller_rule *rows = build_array(reader, count, sizeof(*rows));
     size_t list = report_enter(reader->report, TEXT("callers"));
@@ -118,6 +127,7 @@ void build_callers(struct settings_reader *reader, const struct settings_caller 
     for (size_t i = 0; rows && i < count; i++) {
         size_t mark = report_enter_item(reader->report, i);
         build_caller(reader, &callers[i], &rows[i]);
+        caller_rule_make_code(&rows[i], place->section, place->name);
         report_leave(reader->report, mark);
     }
     report_leave(reader->report, list);
@@ -137,10 +147,27 @@ static uint32_t read_proofs(const struct settings *settings, const struct settin
     return proofs;
 }
 
+/* An empty list is no way to say "as usual". */
+static void check_written(struct settings_reader *reader, const struct settings_listener *from)
+{
+    const struct document_node *list =
+        from->entry.node ? document_find(from->entry.node, TEXT("identify")) : NULL;
+    if (!list || from->identify_count > 0 || document_is_null(list))
+        return;
+    size_t mark = report_enter(reader->report, TEXT("identify"));
+    report_error(reader->report, list->place,
+                 "nobody could say who he is: write what is taken, such as [key, token], or leave "
+                 "\"identify\" out for what is usual");
+    report_leave(reader->report, mark);
+}
+
 void build_identify(struct settings_reader *reader, const struct settings *settings,
                     const struct settings_listener *from, struct config_listener *listener)
 {
-    build_callers(reader, from->callers, from->caller_count, &listener->certificate_callers);
+    const struct build_place rules = {TEXT("listeners"), from->entry.name};
+    build_callers(reader, from->callers, from->caller_count, &rules,
+                  &listener->certificate_callers);
+    check_written(reader, from);
     listener->proofs = read_proofs(settings, from);
     bool written = from->identify_count > 0;
     bool certificates = listener->proofs & 1u << PRINCIPAL_CERTIFICATE;

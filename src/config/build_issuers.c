@@ -101,7 +101,8 @@ static void build_issuer(struct settings_reader *reader, const struct settings_i
         .bearer_file = from->bearer_file.text,
         .refresh = from->refresh,
     };
-    build_callers(reader, from->callers, from->caller_count, &out->terms.rules);
+    const struct build_place rules = {TEXT("issuers"), from->issuer.text};
+    build_callers(reader, from->callers, from->caller_count, &rules, &out->terms.rules);
 }
 
 void build_issuers(struct settings_reader *reader, const struct settings *settings,

@@ -166,7 +166,9 @@ static bool same_caller(const struct caller_rule *old, const struct caller_rule 
            same_texts(old->models.allowed, old->models.allowed_count, new->models.allowed,
                       new->models.allowed_count) &&
            same_texts(old->models.denied, old->models.denied_count, new->models.denied,
-                      new->models.denied_count);
+                      new->models.denied_count) &&
+           old->key_lifetime == new->key_lifetime && old->key_outlives == new->key_outlives &&
+           old->keys == new->keys;
 }
 
 static bool same_callers(const struct caller_rules *old, const struct caller_rules *new)

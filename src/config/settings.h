@@ -63,6 +63,7 @@ struct settings_caller {
     struct settings_text *claims, *tags, *models, *denied;
     size_t claim_count, tag_count, model_count, denied_count;
     struct settings_value team, name;
+    uint64_t key_lifetime, keys;
 };
 
 struct settings_issuer {

@@ -9,6 +9,7 @@
 struct control {
     struct loop *loop;
     struct control_settings settings;
+    struct key_exchange *exchange;
     struct loop_timer timer;
     pthread_t thread;
 };
@@ -61,6 +62,7 @@ static void measure(struct control *control)
     metrics_set(process, METRIC_KEYS_UPDATED_AT, keys.updated_at);
     metrics_set(process, METRIC_KEYS_UP, keys.store_working && keys.file_working);
     policy_refresher_read_state(control->settings.policy, &policy);
+    metrics_set(process, METRIC_EXCHANGED_KEYS, key_exchange_count(control->exchange));
     metrics_set(process, METRIC_BUDGETS, policy.budgets);
     metrics_set(process, METRIC_LIMITS, policy.limits);
     metrics_set(process, METRIC_NETWORK_RULES, policy.network_rules);
@@ -75,6 +77,7 @@ static void step(void *owner)
     struct control *control = owner;
 
     key_refresher_step(control->settings.keys);
+    key_exchange_step(control->exchange);
     policy_refresher_step(control->settings.policy);
     policy_take_crossings(policy_refresher_policy(control->settings.policy), clock_wall(),
                           alerts_take_crossing, control->settings.alerts);
@@ -102,12 +105,14 @@ enum error control_start(const struct control_settings *settings, struct control
         free(control);
         return ERROR_SYSTEM;
     }
+    control->exchange = ensure_memory(key_exchange_create(control->loop, settings->keys));
     loop_timer_open(&control->timer, step, control);
     loop_timer_set(control->loop, &control->timer, KEY_REFRESHER_INTERVAL);
     measure(control);
     if (pthread_create(&control->thread, NULL, run, control) != 0) {
         loop_timer_clear(control->loop, &control->timer);
         loop_destroy(control->loop);
+        key_exchange_destroy(control->exchange);
         free(control);
         return ERROR_SYSTEM;
     }
@@ -128,7 +133,9 @@ void control_stop(struct control *control)
 {
     loop_post(control->loop, stop, control);
     pthread_join(control->thread, NULL);
+    key_exchange_stop(control->exchange);
     loop_destroy(control->loop);
+    key_exchange_destroy(control->exchange);
     free(control);
 }
 
@@ -212,4 +219,10 @@ void control_find_object(struct control *control, struct loop *loop, struct text
     memcpy(search->id_bytes, id.data, id.length);
     search->id = text_of(search->id_bytes, id.length);
     loop_post(control->loop, look, search);
+}
+
+void control_exchange_key(struct control *control, const struct key_wish *wish, struct loop *loop,
+                          key_answer_taken taken, void *ticket)
+{
+    key_exchange_ask(control->exchange, wish, loop, taken, ticket);
 }

@@ -9,6 +9,7 @@
 #include "control/alerts.h"
 #include "control/credential_refresher.h"
 #include "control/issuer_refresher.h"
+#include "control/key_exchange.h"
 #include "control/key_refresher.h"
 #include "control/policy_refresher.h"
 #include "ledger/ledger.h"
@@ -42,5 +43,9 @@ void control_set_config_facts(struct control *control, const struct control_conf
 void control_find_object(struct control *control, struct loop *loop, struct text id,
                          void (*done)(void *ticket, enum error error, const struct object *object),
                          void *ticket);
+
+/* A key in exchange for a token or certificate: see key_exchange_ask. */
+void control_exchange_key(struct control *control, const struct key_wish *wish, struct loop *loop,
+                          key_answer_taken taken, void *ticket);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/note.h"
+#include "store/exchanged_keys.h"
 #include "store/keys.h"
 #include "store/revocations.h"
 
@@ -234,6 +235,85 @@ static void take_key(void *context, const struct stored_key *row)
     refresher->changes += refresher->state.loaded;
 }
 
+/* ------------------------------------------------------------------ keys given for tokens */
+
+static enum error put_exchanged(struct key_refresher *refresher, const struct stored_key *row)
+{
+    _Static_assert(PRINCIPAL_RULE_SIZE == KEYS_RULE_SIZE, "one code");
+    struct key_exchanged exchanged = {
+        .proof = text_equal(row->proof, principal_proof_name(PRINCIPAL_CERTIFICATE))
+                     ? PRINCIPAL_CERTIFICATE
+                     : PRINCIPAL_TOKEN,
+        .principal = row->principal,
+        .issuer = row->issuer,
+        .subject = row->subject,
+        .proof_id = row->proof_id,
+    };
+    struct key key;
+    fill_key(refresher, row, &key);
+    memcpy(exchanged.rule.bytes, row->rule, sizeof exchanged.rule.bytes);
+    key.exchanged = &exchanged;
+    return key_table_put(refresher->table, &key);
+}
+
+static void take_exchanged(void *context, const struct stored_key *row)
+{
+    struct key_refresher *refresher = context;
+    if (!key_id_is_valid(row->id))
+        return;
+    enum error error = put_exchanged(refresher, row);
+    if (error)
+        refresher->failed = error;
+}
+
+/* Whoever revokes one says so in the file first; this is for what could be said in the store alone.
+ */
+static void take_revoked_exchanged(void *context, const struct stored_key *row)
+{
+    struct key_refresher *refresher = context;
+    const struct key *key = key_table_get(refresher->table, row->id);
+    if (key != NULL && !key->revoked)
+        take_exchanged(refresher, row);
+}
+
+static enum error read_revoked_exchanged(struct key_refresher *refresher)
+{
+    refresher->failed = ERROR_OK;
+    key_table_begin(refresher->table);
+    enum error error = exchanged_keys_revoked(refresher->store, take_revoked_exchanged, refresher);
+    key_table_end(refresher->table);
+    return error ? error : refresher->failed;
+}
+
+struct store *key_refresher_store(struct key_refresher *refresher)
+{
+    return refresher->state.store_working ? refresher->store : NULL;
+}
+
+enum error key_refresher_put_exchanged(struct key_refresher *refresher,
+                                       const struct stored_key *row)
+{
+    key_table_begin(refresher->table);
+    enum error error = put_exchanged(refresher, row);
+    key_table_end(refresher->table);
+    return error;
+}
+
+static bool is_kept(void *context, const struct key *key)
+{
+    const uint64_t *wall = context;
+    return key->exchanged == NULL || key->expires_at >= *wall;
+}
+
+void key_refresher_drop_exchanged(struct key_refresher *refresher, uint64_t wall)
+{
+    key_table_begin(refresher->table);
+    key_table_retain(refresher->table, is_kept, &wall);
+    key_table_end(refresher->table);
+}
+
+/* ------------------------------------------------------------------ a store in another's place */
+
 /* The ids of a store that replaced another. */
 struct id_list {
     char (*ids)[KEY_ID_LENGTH];
@@ -275,6 +355,8 @@ static enum error drop_missing(struct key_refresher *refresher)
 {
     struct id_list list = {0};
     enum error error = keys_reader_changed(refresher->reader, 0, take_id, &list);
+    if (!error)
+        error = exchanged_keys_list(refresher->store, take_id, &list);
     if (!error && list.failed)
         error = ERROR_MEMORY;
     if (!error && list.count > 0) {
@@ -300,6 +382,8 @@ static enum error load_changes(struct key_refresher *refresher)
     if (whole)
         refresher->seen = 0;
     error = keys_reader_changed(refresher->reader, refresher->seen, take_key, refresher);
+    if (!error && whole)
+        error = exchanged_keys_list(refresher->store, take_exchanged, refresher);
     if (!error)
         error = refresher->failed;
     if (!error && whole && refresher->state.loaded)
@@ -339,8 +423,10 @@ static enum error apply_revocations(struct key_refresher *refresher)
     for (struct revoked *revoked = refresher->revoked; revoked != NULL; revoked = revoked->next) {
         if (revoked->in_store)
             continue;
-        error = keys_revoke(refresher->store, text_of(revoked->id, KEY_ID_LENGTH), revoked->time,
-                            text_from(revoked->reason));
+        struct text id = text_of(revoked->id, KEY_ID_LENGTH), reason = text_from(revoked->reason);
+        error = keys_revoke(refresher->store, id, revoked->time, reason);
+        if (error == ERROR_NOT_FOUND)
+            error = exchanged_keys_revoke(refresher->store, id, revoked->time, reason);
         if (error && error != ERROR_NOT_FOUND)
             return error;
         revoked->in_store = true;
@@ -356,8 +442,11 @@ static void read_store(struct key_refresher *refresher, struct key_refresher_sta
     enum error error = open_store(refresher, problem);
     if (!error)
         error = keys_reader_poll(refresher->reader, &changed);
-    if (!error && (changed || refresher->replaced || !refresher->state.store_working))
+    if (!error && (changed || refresher->replaced || !refresher->state.store_working)) {
         error = load_changes(refresher);
+        if (!error)
+            error = read_revoked_exchanged(refresher);
+    }
     state->store_working = error == ERROR_OK;
     state->loaded = state->loaded || error == ERROR_OK;
     if (!error && refresher->to_apply)

@@ -30,6 +30,19 @@ void key_refresher_destroy(struct key_refresher *refresher); /* NULL is fine */
 /* Brings the table up to date; some microseconds when nothing has changed. Notes problems once. */
 void key_refresher_step(struct key_refresher *refresher);
 
+struct stored_key;
+struct store;
+
+/* For control/key_exchange.c, in the thread that makes the steps. The store, open for writing;
+ * NULL: it cannot be used now. */
+struct store *key_refresher_store(struct key_refresher *refresher);
+/* Puts a key that was given for a token, and is in the store, into the table. ERROR_MEMORY,
+ * ERROR_LIMIT. */
+must_handle enum error key_refresher_put_exchanged(struct key_refresher *refresher,
+                                                   const struct stored_key *row);
+/* Takes those that ended before `wall` out of it. */
+void key_refresher_drop_exchanged(struct key_refresher *refresher, uint64_t wall);
+
 /* For metrics and readiness; copied under a lock, any thread. */
 struct key_refresher_state {
     bool loaded;         /* the store's keys were read at least once */

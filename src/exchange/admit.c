@@ -2,6 +2,7 @@
  * decides. */
 #include "exchange/echo.h"
 #include "exchange/hold.h"
+#include "exchange/token_exchange.h"
 #include "exchange/whoami.h"
 #include "openai/tags.h"
 
@@ -50,6 +51,32 @@ static enum step_result note_tags(struct exchange *exchange)
     return STEP_NEXT;
 }
 
+static enum step_result reserve_record(struct exchange *exchange)
+{
+    if (journal_reserve(exchange->worker->journal, &exchange->reservation,
+                        loop_wall(exchange->worker->loop)) != ERROR_OK) {
+        exchange->unrecorded = true; /* the journal has counted it */
+        return exchange_refuse(exchange, REFUSAL_LEDGER_UNAVAILABLE, (struct refusal_context){0});
+    }
+    exchange->reserved = true;
+    return STEP_NEXT;
+}
+
+/* Asked for as often as a call is. */
+static enum step_result admit_token_exchange(struct exchange *exchange)
+{
+    if (!exchange->reserved) {
+        enum step_result result = token_exchange_identify(exchange);
+        if (result == STEP_NEXT)
+            result = hold_limits(exchange);
+        if (result == STEP_NEXT)
+            result = reserve_record(exchange);
+        if (result != STEP_NEXT)
+            return result;
+    }
+    return token_exchange_answer(exchange);
+}
+
 enum step_result admit_step(struct exchange *exchange)
 {
     note_request(exchange);
@@ -57,6 +84,8 @@ enum step_result admit_step(struct exchange *exchange)
         return STEP_END;
     if (exchange->worker->draining)
         return exchange_refuse(exchange, REFUSAL_DRAINING, (struct refusal_context){0});
+    if (exchange->match.endpoint->kind == ENDPOINT_TOKEN)
+        return admit_token_exchange(exchange);
     if (exchange->match.endpoint->kind == ENDPOINT_WHOAMI)
         return whoami_answer(exchange);
     if (exchange->match.endpoint->kind == ENDPOINT_ECHO)
@@ -68,11 +97,5 @@ enum step_result admit_step(struct exchange *exchange)
     enum step_result limited = hold_limits(exchange);
     if (limited != STEP_NEXT)
         return limited;
-    if (journal_reserve(exchange->worker->journal, &exchange->reservation,
-                        loop_wall(exchange->worker->loop)) != ERROR_OK) {
-        exchange->unrecorded = true; /* the journal has counted it */
-        return exchange_refuse(exchange, REFUSAL_LEDGER_UNAVAILABLE, (struct refusal_context){0});
-    }
-    exchange->reserved = true;
-    return STEP_NEXT;
+    return reserve_record(exchange);
 }

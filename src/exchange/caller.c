@@ -31,6 +31,7 @@ static void copy_proof(struct exchange *exchange, const struct principal *princi
     record->token_issuer = arena_copy(arena, principal->issuer);
     record->token_subject = arena_copy(arena, principal->subject);
     record->token_id = arena_copy(arena, principal->proof_id);
+    record->exchanged_key = arena_copy(arena, principal->exchanged_key);
 }
 
 /* Where memory for the copies is short the caller must not become somebody else: all or nothing. */
@@ -47,6 +48,7 @@ static bool copy_principal(struct exchange *exchange, const struct principal *pr
     record->team = exchange->team;
     exchange->proof = principal->proof;
     exchange->proof_expires = principal->expires_at;
+    exchange->caller_rule = principal->rule;
     if (principal->proof != PRINCIPAL_KEY)
         copy_proof(exchange, principal);
     if (!exchange->key_id.data || !exchange->team.data || !record->key_name.data)
@@ -81,8 +83,47 @@ enum step_result caller_let_in(struct exchange *exchange, const struct principal
 
 /* ---- keys ---- */
 
-static struct principal principal_of(const struct key *key)
+/* The rule that let the one in to whom the key was given: it says what he may now, and may be gone.
+ */
+static const struct caller_rule *find_rule(const struct exchange *exchange,
+                                           const struct key_exchanged *exchanged)
 {
+    const struct config *config = exchange->upstreams->config;
+    const struct caller_rule *rule = NULL;
+
+    for (size_t i = 0; i < config->issuer_count && !rule; i++)
+        rule = caller_rules_find_code(&config->issuers[i].terms.rules, &exchanged->rule);
+    for (size_t i = 0; i < config->listener_count && !rule; i++)
+        rule = caller_rules_find_code(&config->listeners[i].certificate_callers, &exchanged->rule);
+    return rule;
+}
+
+/* As he would be with what he was given the key for, but that the key ends when it ends. */
+static struct principal principal_of_exchanged(const struct key *key,
+                                               const struct caller_rule *rule)
+{
+    const struct key_exchanged *exchanged = key->exchanged;
+
+    return (struct principal){
+        .proof = exchanged->proof,
+        .id = exchanged->principal,
+        .name = key->name,
+        .team = key->team,
+        .tags = key->tags,
+        .models = rule ? rule->models : (struct model_rules){.listed = true},
+        .issuer = exchanged->issuer,
+        .subject = exchanged->subject,
+        .proof_id = exchanged->proof_id,
+        .expires_at = key->expires_at,
+        .exchanged_key = key->id,
+        .rule = rule,
+    };
+}
+
+static struct principal principal_of(const struct exchange *exchange, const struct key *key)
+{
+    if (key->exchanged)
+        return principal_of_exchanged(key, find_rule(exchange, key->exchanged));
     return (struct principal){
         .proof = PRINCIPAL_KEY,
         .id = key->id,
@@ -112,7 +153,7 @@ static enum step_result refuse_key(struct exchange *exchange, enum refusal refus
 
     exchange->record.key_id = context.seen;
     if (key) {
-        const struct principal principal = principal_of(key);
+        const struct principal principal = principal_of(exchange, key);
         caller_note(exchange, &principal);
         context.seen = key->id;
         if (refusal == REFUSAL_KEY_EXPIRED)
@@ -130,6 +171,8 @@ enum step_result caller_by_key(struct exchange *exchange, struct text sent)
 
     if (refusal != REFUSAL_NONE)
         return refuse_key(exchange, refusal, sent, key);
-    const struct principal principal = principal_of(key);
+    const struct principal principal = principal_of(exchange, key);
+    if (key->exchanged && !principal.rule)
+        return refuse_key(exchange, REFUSAL_EXCHANGED_KEY_OUTDATED, sent, key);
     return caller_let_in(exchange, &principal);
 }

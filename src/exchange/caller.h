@@ -11,6 +11,10 @@ enum step_result caller_let_in(struct exchange *exchange, const struct principal
 /* The same for the record of a call that is refused. */
 void caller_note(struct exchange *exchange, const struct principal *principal);
 
+/* identify.c: by what was sent as key or token, else by the certificate, as the listener takes
+ * them.
+ */
+enum step_result identify_caller(struct exchange *exchange, struct text sent);
 /* Who sent the key. */
 enum step_result caller_by_key(struct exchange *exchange, struct text sent);
 /* Who sent the token: by the issuers of the configuration. May wait for an issuer's keys, with the

@@ -52,7 +52,8 @@ static bool wait_for_keys(struct exchange *exchange, size_t issuer)
     if (!exchange->caller_wait)
         return false;
     exchange->caller_wait->exchange = exchange;
-    http_request_pause_body(exchange->request);
+    if (!exchange->body_ended)
+        http_request_pause_body(exchange->request);
     services->wait_issuer_keys(services->owner, loop, on_keys, exchange->caller_wait);
     return true;
 }

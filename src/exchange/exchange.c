@@ -372,13 +372,14 @@ enum step_result exchange_refuse(struct exchange *exchange, enum refusal refusal
     return STEP_END;
 }
 
-enum step_result exchange_answer(struct exchange *exchange, unsigned status,
-                                 const char *content_type, struct text body)
+static enum step_result answer(struct exchange *exchange, unsigned status, const char *content_type,
+                               struct text body, struct text line)
 {
     char lines_memory[OWN_LINES_MAXIMUM];
     struct buffer more = {
         .data = lines_memory, .capacity = sizeof(lines_memory), .maximum = sizeof(lines_memory)};
 
+    buffer_append(&more, line);
     hold_write_lines(exchange, &more);
     exchange->ending = ENDING_OWN;
     exchange->ending_status = status;
@@ -386,4 +387,16 @@ enum step_result exchange_answer(struct exchange *exchange, unsigned status,
     exchange->ending_body = body;
     exchange->record.outcome = RECORD_OUTCOME_SERVED;
     return STEP_END;
+}
+
+enum step_result exchange_answer(struct exchange *exchange, unsigned status,
+                                 const char *content_type, struct text body)
+{
+    return answer(exchange, status, content_type, body, TEXT(""));
+}
+
+enum step_result exchange_answer_uncached(struct exchange *exchange, unsigned status,
+                                          const char *content_type, struct text body)
+{
+    return answer(exchange, status, content_type, body, TEXT("cache-control: no-store\r\n"));
 }

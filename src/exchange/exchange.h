@@ -65,6 +65,7 @@ enum exchange_body {
     BODY_NONE,
     BODY_JSON,   /* held whole in `body`, scanned by `envelope` */
     BODY_FORM,   /* multipart: held until its `model` was seen, then streamed */
+    BODY_SMALL,  /* held whole in `body`, for the gateway itself */
     BODY_STREAM, /* streamed through, never looked at */
     BODY_HASHED  /* echo.c: read to its end, and not kept */
 };
@@ -88,6 +89,7 @@ struct attempt;
 struct left;
 struct caller_wait;
 struct echo;
+struct key_wait;
 
 /* credentials.c: what the next attempt is given, and what was tried before. */
 struct exchange_credentials {
@@ -134,17 +136,21 @@ struct exchange {
     struct refusal_rule rule;  /* that refuses */
     struct text observed_networks; /* JSON objects, what observed rules would have refused */
     enum principal_proof proof;
-    uint64_t proof_expires;          /* wall; 0: never */
-    struct caller_wait *caller_wait; /* for the keys of an issuer */
-    uint64_t caller_waits_until;     /* loop_now; 0: it never waited */
+    const struct caller_rule *caller_rule; /* of the configuration; NULL: he has a key of his own */
+    struct key_wait *key_wait;             /* for a key in exchange */
+    bool key_given;                        /* `page` has it */
+    uint64_t proof_expires;                /* wall; 0: never */
+    struct caller_wait *caller_wait;       /* for the keys of an issuer */
+    uint64_t caller_waits_until;           /* loop_now; 0: it never waited */
 
     /* the body */
     enum exchange_body body_kind;
     bool in_model_field, model_complete;
     uint64_t form_model_offset; /* of the field's value in the body */
     bool form_open;
-    bool reading;       /* read_step has run */
-    struct buffer body; /* held bytes */
+    bool body_urlencoded; /* the small one is a form, not JSON */
+    bool reading;         /* read_step has run */
+    struct buffer body;   /* held bytes */
     struct text form_model;
     size_t body_offset;           /* of `body`, how much of a streamed one was handed on */
     struct references references; /* of a JSON body */
@@ -225,6 +231,9 @@ __attribute__((cold)) enum step_result exchange_refuse(struct exchange *exchange
 /* Ends with a local answer (models, health): `content_type` static, `body` in the arena. */
 enum step_result exchange_answer(struct exchange *exchange, unsigned status,
                                  const char *content_type, struct text body);
+/* The same, of what nobody on the way may keep. */
+enum step_result exchange_answer_uncached(struct exchange *exchange, unsigned status,
+                                          const char *content_type, struct text body);
 /* Ends because the caller is gone or the answer broke; for events outside of a step, followed by
  * exchange_resume. */
 void exchange_end(struct exchange *exchange, enum exchange_ending ending);

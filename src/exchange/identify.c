@@ -39,17 +39,32 @@ static bool is_nothing(struct text sent)
     return text_empty(sent) || text_equal(sent, TEXT("certificate"));
 }
 
+/* Who wants a key in exchange for a token may have it in the body, as RFC 8693 does: then he is
+ * asked for when that has come (exchange/token_exchange.c). */
+static bool may_say_later(const struct exchange *exchange, struct text sent)
+{
+    return exchange->match.endpoint->kind == ENDPOINT_TOKEN && is_nothing(sent);
+}
+
 enum step_result identify_step(struct exchange *exchange)
 {
     const struct http1_head *head = http_request_head(exchange->request);
     struct text sent = key_from_authorization(http1_head_value(head, HEADER_AUTHORIZATION));
-    uint32_t proofs = exchange->door->proofs;
     bool again =
         exchange->caller_waits_until > 0; /* it has waited for keys, and was judged before */
 
     if (exchange->door->network_rules && !again &&
         networks_judge_listener(exchange, key_visible_part(sent)) == STEP_END)
         return STEP_END;
+    if (may_say_later(exchange, sent))
+        return STEP_NEXT;
+    return identify_caller(exchange, sent);
+}
+
+enum step_result identify_caller(struct exchange *exchange, struct text sent)
+{
+    uint32_t proofs = exchange->door->proofs;
+
     if (jwt_is_meant(sent) && exchange->upstreams->config->issuer_count > 0)
         return proofs & 1u << PRINCIPAL_TOKEN ? caller_by_token(exchange, sent)
                                               : refuse_proof(exchange, PRINCIPAL_TOKEN);

@@ -37,6 +37,11 @@ static void refuse_scan(struct exchange *exchange, enum error error)
                                         .param = exchange->envelope.param});
 }
 
+static bool is_held(const struct exchange *exchange)
+{
+    return exchange->body_kind == BODY_JSON || exchange->body_kind == BODY_SMALL;
+}
+
 /* Not in tiny pieces, each of which costs a system call, while the rest has no room yet. */
 #define ROOM_MINIMUM (16u * 1024u)
 
@@ -60,7 +65,7 @@ char *read_room(struct exchange *exchange, size_t *size)
 {
     struct buffer *body = &exchange->body;
 
-    if (exchange->body_kind != BODY_JSON)
+    if (!is_held(exchange))
         return NULL;
     size_t room = body->capacity - body->length;
     if (room < ROOM_MINIMUM && enlarge(exchange))
@@ -81,7 +86,7 @@ static bool hold(struct buffer *body, struct text bytes)
     return true;
 }
 
-static void take_json(struct exchange *exchange, struct text bytes)
+static void take_held(struct exchange *exchange, struct text bytes)
 {
     if (!hold(&exchange->body, bytes)) {
         bool full = exchange->body_seen > exchange->body.maximum;
@@ -89,6 +94,8 @@ static void take_json(struct exchange *exchange, struct text bytes)
                    (struct refusal_context){.limit = exchange->body.maximum});
         return;
     }
+    if (exchange->body_kind == BODY_SMALL)
+        return;
     enum error error = envelope_feed(&exchange->envelope, bytes);
     if (error != ERROR_OK)
         refuse_scan(exchange, error);
@@ -201,8 +208,8 @@ void read_take(struct exchange *exchange, struct text bytes)
 {
     if (exchange->body_kind == BODY_HASHED)
         take_hashed(exchange, bytes);
-    else if (exchange->body_kind == BODY_JSON)
-        take_json(exchange, bytes);
+    else if (is_held(exchange))
+        take_held(exchange, bytes);
     else
         take_form(exchange, bytes);
     if (exchange->step == STEP_READ && exchange->body_kind == BODY_FORM && exchange->model_complete)
@@ -234,7 +241,7 @@ static bool form_decides(const struct exchange *exchange)
            exchange->match.endpoint->routing == ENDPOINT_BY_FORM_MODEL;
 }
 
-static enum step_result open_json(struct exchange *exchange)
+static enum step_result open_held(struct exchange *exchange)
 {
     const struct http1_head *head = http_request_head(exchange->request);
     uint64_t size =
@@ -281,8 +288,8 @@ enum step_result read_step(struct exchange *exchange)
     exchange->reading = true;
     if (exchange->body_kind == BODY_NONE)
         return STEP_NEXT;
-    if (exchange->body_kind == BODY_JSON)
-        return first ? open_json(exchange) : exchange->body_ended ? STEP_NEXT : STEP_WAIT;
+    if (is_held(exchange))
+        return first ? open_held(exchange) : exchange->body_ended ? STEP_NEXT : STEP_WAIT;
     if (exchange->body_kind == BODY_HASHED)
         return first ? open_hashed(exchange) : exchange->body_ended ? STEP_NEXT : STEP_WAIT;
     if (first && form_decides(exchange))

@@ -2,6 +2,7 @@
  * the record. */
 #include "codec/traceparent.h"
 #include "exchange/echo.h"
+#include "identity/token_request.h"
 
 static struct text host_of(struct exchange *exchange, const struct address *address)
 {
@@ -128,6 +129,8 @@ static const char *const accepted_types[] = {
     [ENDPOINT_BODY_JSON] = "application/json, in UTF-8",
     [ENDPOINT_BODY_MULTIPART] = "multipart/form-data, in UTF-8",
     [ENDPOINT_BODY_JSON_OR_MULTIPART] = "application/json or multipart/form-data, in UTF-8",
+    [ENDPOINT_BODY_JSON_OR_URLENCODED] =
+        "application/json or application/x-www-form-urlencoded, in UTF-8",
     [ENDPOINT_BODY_ANY] = "anything",
     [ENDPOINT_BODY_HASHED] = "anything",
 };
@@ -151,6 +154,11 @@ static bool choose_body(struct exchange *exchange)
     case ENDPOINT_BODY_JSON_OR_MULTIPART:
         exchange->body_kind = form ? BODY_FORM : BODY_JSON;
         return form || is_json(type);
+    case ENDPOINT_BODY_JSON_OR_URLENCODED:
+        exchange->body_kind = BODY_SMALL;
+        exchange->body.maximum = TOKEN_REQUEST_MAX;
+        exchange->body_urlencoded = is_type(type, TEXT("application/x-www-form-urlencoded"));
+        return exchange->body_urlencoded || is_json(type);
     }
     return false;
 }
@@ -174,9 +182,8 @@ static enum step_result check_body(struct exchange *exchange)
     if (!hashed && encoding.length > 0 && !text_equal_ignoring_case(encoding, TEXT("identity")))
         return exchange_refuse(exchange, REFUSAL_CONTENT_ENCODING_UNSUPPORTED,
                                (struct refusal_context){.seen = encoding});
-    uint64_t limit = hashed                             ? ECHO_BODY_MAXIMUM
-                     : exchange->body_kind == BODY_JSON ? limits->json_body
-                                                        : limits->upload;
+    bool held = exchange->body_kind == BODY_JSON || exchange->body_kind == BODY_SMALL;
+    uint64_t limit = hashed ? ECHO_BODY_MAXIMUM : held ? exchange->body.maximum : limits->upload;
     if (head->has_content_length && head->content_length > limit)
         return exchange_refuse(exchange, REFUSAL_BODY_TOO_LARGE,
                                (struct refusal_context){.limit = limit});

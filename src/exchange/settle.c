@@ -11,6 +11,7 @@
 #include "exchange/credentials.h"
 #include "exchange/echo.h"
 #include "exchange/hedge.h"
+#include "exchange/token_exchange.h"
 
 /* Ids that the caller may use from now on: the answer's own, and those it names (a batch's output
  * file). */
@@ -154,6 +155,8 @@ static void free_exchange(void *owner)
     if (exchange->form_open)
         multipart_close(&exchange->form);
     buffer_close(&exchange->body);
+    if (exchange->key_given)
+        secret_wipe(exchange->page.data, exchange->page.length);
     buffer_close(&exchange->page);
     buffer_close(&exchange->attempts_detail);
     upstreams_release(exchange->upstreams);
@@ -169,6 +172,7 @@ enum step_result settle_step(struct exchange *exchange)
     credentials_forget_wait(exchange);
     caller_forget_wait(exchange);
     echo_close(exchange);
+    token_exchange_forget(exchange);
     note_attempt(exchange);
     if (attempt)
         attempt_note(attempt);

@@ -73,6 +73,9 @@ static void write_principal(struct exchange *exchange, struct json_writer *json)
     json_key(json, TEXT("tags"));
     json_raw(json, record->tags.length > 0 ? record->tags : TEXT("{}"));
     write_moment(json, "expires_at", exchange->proof_expires);
+    if (record->exchanged_key.length >
+        0) /* what was sent is the key that was given for the proof */
+        json_member_text(json, "exchanged_key", record->exchanged_key);
     json_end_object(json);
     json_member_text(json, "contact", or_null(scene_contact(exchange)));
 }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "config/snapshot.h"
+#include "exchange/key_wish.h"
 #include "exchange/upstreams.h"
 #include "http/server.h"
 #include "identity/key_table.h"
@@ -43,6 +44,10 @@ struct worker_services {
     /* The same for the keys of issuers of tokens. */
     void (*wait_issuer_keys)(void *owner, struct loop *loop, void (*done)(void *ticket),
                              void *ticket);
+    /* Makes a key in exchange for a token or certificate. `taken` runs on the worker's thread,
+     * always, and once. */
+    void (*exchange_key)(void *owner, struct loop *loop, const struct key_wish *wish,
+                         key_answer_taken taken, void *ticket);
     /* True when the process accepts calls: ledger writable, not draining. Any thread. */
     bool (*is_ready)(void *owner, struct text *why_not);
     /* Writes /metrics. Any thread. */

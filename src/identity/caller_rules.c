@@ -1,6 +1,9 @@
 #include "identity/caller_rules.h"
 
+#include <openssl/evp.h>
+
 #include "base/buffer.h"
+#include "base/ensure.h"
 #include "codec/json.h"
 #include "identity/claims.h"
 
@@ -17,6 +20,53 @@ const struct caller_rule *caller_rules_find(const struct caller_rules *rules, yy
 {
     for (size_t i = 0; i < rules->count; i++) {
         if (rule_matches(&rules->rows[i], claims))
+            return &rules->rows[i];
+    }
+    return NULL;
+}
+
+/* With its length in front, so that no two lists of texts are one. */
+static void digest_text(EVP_MD_CTX *digest, struct text text)
+{
+    const uint64_t length = text.length;
+
+    ensure(EVP_DigestUpdate(digest, &length, sizeof length) == 1 &&
+           EVP_DigestUpdate(digest, text.data, text.length) == 1);
+}
+
+static void digest_pairs(EVP_MD_CTX *digest, const struct caller_pair *pairs, size_t count)
+{
+    const uint64_t length = count;
+
+    ensure(EVP_DigestUpdate(digest, &length, sizeof length) == 1);
+    for (size_t i = 0; i < count; i++) {
+        digest_text(digest, pairs[i].name);
+        digest_text(digest, pairs[i].value);
+    }
+}
+
+void caller_rule_make_code(struct caller_rule *rule, struct text place, struct text name)
+{
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *digest = ensure_memory(EVP_MD_CTX_new());
+
+    ensure(EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
+    digest_text(digest, place);
+    digest_text(digest, name);
+    digest_pairs(digest, rule->claims, rule->claim_count);
+    digest_text(digest, rule->team);
+    digest_text(digest, rule->name);
+    digest_pairs(digest, rule->tags, rule->tag_count);
+    ensure(EVP_DigestFinal_ex(digest, hash, NULL) == 1);
+    EVP_MD_CTX_free(digest);
+    memcpy(rule->code.bytes, hash, sizeof rule->code.bytes);
+}
+
+const struct caller_rule *caller_rules_find_code(const struct caller_rules *rules,
+                                                 const struct principal_rule *code)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        if (memcmp(&rules->rows[i].code, code, sizeof *code) == 0)
             return &rules->rows[i];
     }
     return NULL;
@@ -78,6 +128,7 @@ enum error caller_rule_apply(const struct caller_rule *rule, yyjson_val *claims,
         .subject = claims_cut(facts->subject, PRINCIPAL_SUBJECT_MAX),
         .proof_id = claims_cut(facts->proof_id, PRINCIPAL_NAME_MAX),
         .expires_at = facts->expires_at,
+        .rule = rule,
     };
     *out = principal_copy(&principal);
     return *out ? ERROR_OK : ERROR_MEMORY;

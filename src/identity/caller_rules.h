@@ -31,6 +31,11 @@ struct caller_rule {
     const struct caller_pair *tags;
     size_t tag_count;
     struct model_rules models;
+    struct principal_rule code;
+    /* Of keys that its callers may have in exchange (docs/decisions/0045): */
+    uint64_t key_lifetime; /* nanoseconds at most */
+    bool key_outlives; /* the configuration says the lifetime: it may be longer than a token's */
+    uint64_t keys;     /* that one caller may have at a time; 0: none */
 };
 
 struct caller_rules {
@@ -40,6 +45,12 @@ struct caller_rules {
 
 /* NULL when no rule matches. */
 const struct caller_rule *caller_rules_find(const struct caller_rules *rules, yyjson_val *claims);
+
+/* Sets `code`, by what the rule says and where it stands ("issuers", the "iss"). */
+void caller_rule_make_code(struct caller_rule *rule, struct text place, struct text name);
+/* The rule with that code; NULL: there is none any more. */
+const struct caller_rule *caller_rules_find_code(const struct caller_rules *rules,
+                                                 const struct principal_rule *code);
 
 /* What a principal is made of beside the rule. */
 struct caller_facts {

@@ -21,6 +21,7 @@ struct entry {
     struct cds_lfht_node node;
     struct key key;
     struct entry *next_old;
+    struct key_exchanged exchanged;
     char memory[]; /* of the key: the models' array, then all texts */
 };
 
@@ -202,12 +203,31 @@ static const struct text *copy_texts(const struct text *texts, size_t count, str
     return out;
 }
 
+static size_t exchanged_length(const struct key_exchanged *exchanged)
+{
+    return exchanged == NULL ? 0
+                             : exchanged->principal.length + exchanged->issuer.length +
+                                   exchanged->subject.length + exchanged->proof_id.length;
+}
+
+static void copy_exchanged(struct entry *entry, const struct key_exchanged *from, char **memory)
+{
+    if (from == NULL)
+        return;
+    entry->exchanged = *from;
+    entry->exchanged.principal = copy_text(from->principal, memory);
+    entry->exchanged.issuer = copy_text(from->issuer, memory);
+    entry->exchanged.subject = copy_text(from->subject, memory);
+    entry->exchanged.proof_id = copy_text(from->proof_id, memory);
+    entry->key.exchanged = &entry->exchanged;
+}
+
 static struct entry *make_entry(const struct key *key)
 {
     const struct model_rules *rules = &key->models;
     size_t names = rules->allowed_count + rules->denied_count;
     size_t size = names * sizeof(struct text) + key->id.length + key->name.length +
-                  key->team.length + key->tags.length +
+                  key->team.length + key->tags.length + exchanged_length(key->exchanged) +
                   total_length(rules->allowed, rules->allowed_count) +
                   total_length(rules->denied, rules->denied_count);
     struct entry *entry = calloc(1, sizeof *entry + size);
@@ -224,6 +244,7 @@ static struct entry *make_entry(const struct key *key)
     entry->key.name = copy_text(key->name, &memory);
     entry->key.team = copy_text(key->team, &memory);
     entry->key.tags = copy_text(key->tags, &memory);
+    copy_exchanged(entry, key->exchanged, &memory);
     return entry;
 }
 

@@ -13,7 +13,16 @@
 #include "identity/key.h"
 #include "identity/key_memory.h"
 #include "identity/model_rules.h"
+#include "identity/principal.h"
 #include "tables/error.h"
+
+/* Whom a key stands for that was given for a token or certificate (docs/decisions/0045). */
+struct key_exchanged {
+    enum principal_proof proof;
+    struct text principal; /* its id */
+    struct text issuer, subject, proof_id;
+    struct principal_rule rule; /* counts only while the configuration has it */
+};
 
 struct key {
     struct text id; /* the public id, KEY_ID_LENGTH bytes */
@@ -27,6 +36,7 @@ struct key {
     uint64_t expires_at;           /* the same; 0: never */
     bool revoked;
     struct model_rules models;
+    const struct key_exchanged *exchanged; /* NULL: a key of an administrator's making */
 };
 
 #define KEY_MODELS_MAX 256u     /* in one list of a key: each call compares with each */

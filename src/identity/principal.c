@@ -65,8 +65,8 @@ bool principal_id_is_valid(struct text id)
 struct principal *principal_copy(const struct principal *principal)
 {
     struct principal copy = *principal;
-    struct text *const texts[] = {&copy.id,     &copy.name,    &copy.team,    &copy.tags,
-                                  &copy.issuer, &copy.subject, &copy.proof_id};
+    struct text *const texts[] = {&copy.id,     &copy.name,    &copy.team,     &copy.tags,
+                                  &copy.issuer, &copy.subject, &copy.proof_id, &copy.exchanged_key};
     size_t size = sizeof copy;
 
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)

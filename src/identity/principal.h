@@ -31,6 +31,16 @@ struct text principal_proof_name(enum principal_proof proof);
 /* Bytes of the tags' JSON, as those of a key. */
 #define PRINCIPAL_TAGS_MAX 480u
 
+/* By what a rule of the configuration is known again: the same as long as it stands in the same
+ * place and says the same of whom it lets in, for which team, by which name and with which tags
+ * (caller_rule_make_code). */
+#define PRINCIPAL_RULE_SIZE 16u
+struct principal_rule {
+    uint8_t bytes[PRINCIPAL_RULE_SIZE];
+};
+
+struct caller_rule;
+
 struct principal {
     enum principal_proof proof;
     struct text id;   /* of a key its public id, else as principal_make_id makes it */
@@ -41,6 +51,9 @@ struct principal {
     struct text issuer, subject; /* empty: it is its key's */
     struct text proof_id;        /* of a token its "jti" */
     uint64_t expires_at;         /* wall nanoseconds; 0: never */
+    struct text exchanged_key;   /* the id of the key that was given for the proof, and was sent in
+                                    its place; empty: the proof itself was */
+    const struct caller_rule *rule; /* the configuration's; NULL: it is its key's */
 };
 
 /* The id of `subject` as `issuer` names it: the same always and everywhere, and not told from

@@ -68,7 +68,9 @@ enum error audit_list(struct store *store, const struct audit_filter *filter, au
     return table_query(
         store,
         "SELECT number, time, who, via, action, object_kind, object_id, before, after FROM audit"
-        " WHERE (?1 = '' OR object_kind = ?1) AND (?2 = '' OR object_id = ?2)"
+        " WHERE (?1 = '' OR object_kind = ?1)"
+        " AND (?1 <> '' OR ?2 <> '' OR ?3 <> '' OR object_kind <> 'exchanged_key') AND (?2 = '' OR "
+        "object_id = ?2)"
         " AND (?3 = '' OR who = ?3) AND time >= ?4 AND time < ?5 AND number < ?6"
         " ORDER BY number DESC LIMIT ?7",
         bind_filter, filter, take_row, &reading, NULL);

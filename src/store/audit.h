@@ -26,7 +26,8 @@ struct audit_entry {
 /* Sets `number`. */
 must_handle enum error audit_append(struct store *store, struct audit_entry *entry);
 
-/* What is asked for; zeroed: everything. */
+/* What is asked for; zeroed: everything but that keys were given for tokens, by the thousand: that
+ * is found by its kind ("exchanged_key"), object or who. */
 struct audit_filter {
     uint64_t since; /* wall nanoseconds; 0: no bound */
     uint64_t until; /* not included; 0: no bound */

@@ -10,6 +10,7 @@
 
 static void read_row(struct store_statement *statement, struct stored_key *key)
 {
+    *key = (struct stored_key){0};
     key->id = store_column_text(statement, 0);
     key->name = store_column_text(statement, 1);
     key->team = store_column_text(statement, 2);

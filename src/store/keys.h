@@ -17,6 +17,7 @@
 #define KEYS_NAME_MAX   128u /* bytes of a name or team */
 #define KEYS_TAGS_MAX   480u /* bytes of the tags' JSON: a record holds 512 */
 #define KEYS_REASON_MAX 200u
+#define KEYS_RULE_SIZE  16u
 
 /* Times are wall-clock nanoseconds, 0: none. Texts are valid as the function says. */
 struct stored_key {
@@ -35,6 +36,11 @@ struct stored_key {
     uint64_t revoked_at;
     struct text revoked_reason;
     int64_t changed;
+    /* Of one that was given for a token or certificate alone (store/exchanged_keys.h): */
+    struct text principal; /* the id of whom it stands for; empty: a key of its own */
+    struct text proof;     /* "token", "certificate" */
+    struct text issuer, subject, proof_id;
+    uint8_t rule[KEYS_RULE_SIZE]; /* of the configuration */
 };
 
 /* Called for each row; texts are valid until it returns. */

@@ -15,6 +15,7 @@ enum endpoint_kind {
     ENDPOINT_EMBEDDINGS,
     ENDPOINT_MODELS_LIST, /* answered by the gateway */
     ENDPOINT_MODELS_GET,  /* answered by the gateway */
+    ENDPOINT_TOKEN,       /* answered by the gateway: a key for a token or certificate */
     ENDPOINT_WHOAMI,      /* answered by the gateway, whatever limits and budgets have left */
     ENDPOINT_ECHO,        /* as the one before */
     ENDPOINT_PASS         /* identity, limits and record, but no understanding of the content */
@@ -25,8 +26,9 @@ enum endpoint_body {
     ENDPOINT_BODY_JSON, /* a JSON object; none at all is fine where routing needs nothing of it */
     ENDPOINT_BODY_MULTIPART, /* streamed through */
     ENDPOINT_BODY_JSON_OR_MULTIPART,
-    ENDPOINT_BODY_ANY,   /* streamed through, never looked at */
-    ENDPOINT_BODY_HASHED /* anything: of it the length and a hash are kept */
+    ENDPOINT_BODY_JSON_OR_URLENCODED, /* a small JSON object or form, of parameters; may be none */
+    ENDPOINT_BODY_ANY,                /* streamed through, never looked at */
+    ENDPOINT_BODY_HASHED              /* anything: of it the length and a hash are kept */
 };
 
 /* What decides which provider the call goes to. */

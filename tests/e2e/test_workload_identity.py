@@ -13,36 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from certificates import Authority
 from fake_issuer import FakeIssuer, jwk, kubernetes_claims, make_token
 from gateway import Gateway, free_port, plain_config, wait_until
-from node_runtime import DIRECTORY, node
-
-HELLO = [{"role": "user", "content": "hello"}]
-CALLERS = [
-    {"claims": {"sub": "system:serviceaccount:prod:*", "/kubernetes.io/namespace": "prod"}, "team": "search",
-     "name": "{/kubernetes.io/serviceaccount/name}", "tags": {"env": "prod", "pod": "{/kubernetes.io/pod/name}"}},
-    {"claims": {"repository": "example/*", "ref": "refs/heads/main"}, "team": "pipelines", "name": "{repository}",
-     "models": ["fast"]},
-    {"claims": {"sub": "homeless"}, "team": "nobody-made-it"},
-    {"claims": {"sub": "robot"}, "team": "robots"},
-]
-
+from workloads import CALLERS, HELLO, ask, client_of, real_provider, refusal, start_with, terms
 
 @pytest.fixture
 def issuer():
     issuer = FakeIssuer()
     yield issuer
     issuer.stop()
-
-
-def start_with(tmp_path, upstream, issuers, workers=1, teams=("search", "pipelines", "robots"), **more):
-    config = plain_config(upstream.url, workers=workers, issuers=issuers, **more)
-    gateway = Gateway(tmp_path, config)
-    for team in teams:
-        gateway.run("team", "create", team, "--data", str(gateway.data))
-    return gateway.start()
-
-
-def terms(issuer, **more):
-    return {"issuer": issuer.says, "audiences": ["turnpike"], "callers": CALLERS, **more}
 
 
 @pytest.fixture
@@ -52,45 +29,13 @@ def gateway(tmp_path, own_fake, issuer):
     gateway.stop()
 
 
-def client_of(gateway, token, retries=0):
-    return openai.OpenAI(base_url=gateway.url + "/v1", api_key=token, max_retries=retries)
-
-
-def ask(gateway, token, model="fast"):
-    with client_of(gateway, token) as client:
-        return client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
-
-
-def refusal(gateway, token, model="fast"):
-    """(status, code, message, headers) of a call that must be refused."""
-    with pytest.raises(openai.APIStatusError) as caught:
-        ask(gateway, token, model)
-    error = caught.value
-    return error.status_code, error.body["code"], error.body["message"], error.response.headers
-
-
 # -- a provider that is not ours -------------------------------------------------------------------
 
 
 @pytest.fixture
 def provider():
-    process = subprocess.Popen([node(), "oidc_server.mjs"], cwd=DIRECTORY, stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True)
-
-    class Provider:
-        url = process.stdout.readline().strip()
-
-        def token(self, kid="rsa", seconds=600, **claims):
-            return self.say({"claims": claims, "kid": kid, "seconds": seconds})
-
-        def say(self, order):
-            process.stdin.write(json.dumps(order) + "\n")
-            process.stdin.flush()
-            return process.stdout.readline().strip()
-
-    yield Provider()
-    process.stdin.close()
-    process.wait(10)
+    with real_provider() as provider:
+        yield provider
 
 
 @pytest.fixture

@@ -214,10 +214,26 @@ static const struct type_row shape_types[] = {
     [SHAPE_TYPE_NUMBER] = {"number", NULL, NULL, NULL},
 };
 
+/* {"anyOf":[SCHEMA,{"type":"null"}]} */
+static void write_one_or_null(struct json_writer *json, const char *schema)
+{
+    json_key(json, TEXT("anyOf"));
+    json_begin_array(json);
+    json_begin_object(json);
+    reference(json, "schemas", schema);
+    json_end_object(json);
+    json_begin_object(json);
+    member(json, "type", "null");
+    json_end_object(json);
+    json_end_array(json);
+}
+
 static void write_shape_member(struct json_writer *json, const struct shape_part *part)
 {
     begin(json, part->name.data);
-    if (part->type == SHAPE_TYPE_ONE) {
+    if (part->type == SHAPE_TYPE_ONE && part->need == SHAPE_NEED_MAYBE) {
+        write_one_or_null(json, part->of);
+    } else if (part->type == SHAPE_TYPE_ONE) {
         reference(json, "schemas", part->of);
     } else if (part->type == SHAPE_TYPE_MANY) {
         member(json, "type", "array");

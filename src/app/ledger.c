@@ -242,8 +242,8 @@ static void print_json(const struct repricing_run *run, bool written)
         json_member_text(&writer, "rule", text_from(group->rule));
         json_member_unsigned(&writer, "calls", group->calls);
         json_member_unsigned(&writer, "unpriced_before", group->unpriced);
-        prices_write_exact(&writer, "before_usd", group->before);
-        prices_write_exact(&writer, "after_usd", group->after);
+        price_json_exact(&writer, "before_usd", group->before);
+        price_json_exact(&writer, "after_usd", group->after);
         json_end_object(&writer);
     }
     json_end_array(&writer);

@@ -5,6 +5,7 @@
 #include "app/verb.h"
 #include "codec/json.h"
 #include "meter/price_book.h"
+#include "meter/price_json.h"
 
 struct prices_options {
     const char *catalog, *provider, *mode;
@@ -29,12 +30,6 @@ void prices_append(struct buffer *out, const int64_t prices[UNIT_COUNT], uint64_
 /* Writes the buffer, a JSON object or a text, on stdout as a line. */
 void prices_print(const struct buffer *out);
 
-/* Exact dollars, "0.000759600000". */
-void prices_write_exact(struct json_writer *writer, const char *key, money amount);
-/* null when unpriced. */
-void prices_write_cost(struct json_writer *writer, const char *key, const struct price *price);
-/* Members `lines`, `basis` and what explains it. */
-void prices_write_lines(struct json_writer *writer, const struct price *price);
 /* The lines as a table on stdout; nothing without any. */
 void prices_print_lines(const struct price *price);
 

@@ -203,8 +203,8 @@ static void print_json(const struct costing *costing, const struct described_cal
     json_begin_object(&writer);
     if (described->id.data != NULL)
         json_member_text(&writer, "id", described->id);
-    prices_write_cost(&writer, "cost_usd", price);
-    prices_write_lines(&writer, price);
+    price_json_cost(&writer, "cost_usd", price);
+    price_json_lines(&writer, price);
     json_member_text(&writer, "service", price_service_name(price->service));
     json_member_signed(&writer, "tier_basis_tokens", described->quantities.prompt_tokens);
     if (price_rule_write(described->priced, price, rule) > 0)

@@ -51,8 +51,8 @@ static void write_adjustment(void *context, const struct adjustment *adjustment)
     json_member_text(writer, "who", adjustment->who);
     json_member_text(writer, "catalog", adjustment->catalog);
     if (adjustment->before >= 0)
-        prices_write_exact(writer, "before_usd", adjustment->before);
-    prices_write_exact(writer, "after_usd", adjustment->after);
+        price_json_exact(writer, "before_usd", adjustment->before);
+    price_json_exact(writer, "after_usd", adjustment->after);
     json_end_object(writer);
 }
 
@@ -77,7 +77,7 @@ static void write_record(struct json_writer *writer, const struct record *record
     json_member_text(writer, "model", record->target_model);
     json_member_text(writer, "cost_state", record->cost_state);
     if (record->cost >= 0)
-        prices_write_exact(writer, "recorded_cost_usd", record->cost);
+        price_json_exact(writer, "recorded_cost_usd", record->cost);
     json_member_text(writer, "recorded_rule", record->price_rule);
     json_member_text(writer, "recorded_catalog", record->catalog);
 }
@@ -96,8 +96,8 @@ static void explain_json(const struct explaining *explaining, const struct recor
     if (obstacle) {
         json_member_text(&writer, "not_priced_again", text_from(obstacle));
     } else {
-        prices_write_cost(&writer, "cost_usd", &repricing->price);
-        prices_write_lines(&writer, &repricing->price);
+        price_json_cost(&writer, "cost_usd", &repricing->price);
+        price_json_lines(&writer, &repricing->price);
         if (price_rule_write(repricing->model, &repricing->price, rule) > 0)
             json_member_text(&writer, "rule", text_from(rule));
         json_member_text(&writer, "catalog", catalog_version(price_book_catalog(explaining->book)));

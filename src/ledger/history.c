@@ -106,6 +106,8 @@ bool history_wants(const struct history_filter *filter, const struct record *rec
         return false;
     if (!text_empty(filter->team) && !text_equal(filter->team, record->team))
         return false;
+    if (!text_empty(filter->part_of) && !text_equal(filter->part_of, record->part_of))
+        return false;
     if (!text_empty(filter->model) && !text_matches_pattern(record->model, filter->model) &&
         !text_matches_pattern(record->target_model, filter->model))
         return false;

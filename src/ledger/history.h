@@ -25,6 +25,7 @@ struct history_filter {
     enum record_outcome outcome;     /* UNKNOWN: any */
     size_t limit;                    /* only the last so many, at most HISTORY_LIMIT_MAX; 0: all */
     const struct identifier *only;   /* the one with this id; NULL: any */
+    struct text part_of;             /* lines within the call of this id; empty: any line */
     const struct identifier *before; /* ids below this one, for the next page; NULL: any */
 };
 

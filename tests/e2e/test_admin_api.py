@@ -90,6 +90,7 @@ def test_every_documented_route(admin):
     exchange = admin.get(f"/exchanges/{request_id}")
     assert (exchange["id"], exchange["team"], exchange["status"]) == (request_id, "payments", 200)
     assert request_id in [row["id"] for row in admin.get("/exchanges")["data"]]
+    assert admin.get(f"/exchanges/{request_id}/detail")["call"] == exchange
     assert [row["network"] for row in admin.get(f"/keys/{key['id']}/sources")["data"]] == ["127.0.0.0/24"]
     assert chat(admin.gateway, "tpk_nobody")[0] == 401
     bounce, = wait_until(lambda: admin.get("/bounces", reason="mistyped_api_key")["data"], what="who was turned away is known")

@@ -254,3 +254,61 @@ def test_as_many_watch_as_may(house):
                                          ({"model": "m" * 300}, None)])
 def test_a_wrong_question_about_events(house, query, field):
     assert house.admin.get(f"/events?{urllib.parse.urlencode(query)}", status=400).field == field
+
+
+# -- the story of a call ------------------------------------------------------------------------
+
+
+def detail_of(house, request_id):
+    house.gateway.wait_record(request_id)
+    return house.admin.get(f"/exchanges/{request_id}/detail")
+
+
+def test_the_story_of_a_good_call(house, team):
+    request_id = team.call(stream=True).request_id
+    story = detail_of(house, request_id)
+    record = story["call"]
+    assert record == house.admin.get(f"/exchanges/{request_id}")
+    assert [step["name"] for step in story["steps"]] == ["decide", "send", "wait", "relay"]
+    assert story["steps"][0]["from_ms"] == 0 and story["steps"][-1]["until_ms"] == record["duration_ms"]
+    assert all(a["until_ms"] == b["from_ms"] for a, b in zip(story["steps"], story["steps"][1:]))
+    attempt, = story["attempts"]
+    assert (attempt["provider"], attempt["status"], attempt["error"], attempt["left"]) == (record["provider"], 200, None, None)
+    assert story["error"] is None and story["observed"] == [] and story["parts"] == []
+    explained = json.loads(house.gateway.run("prices", "explain", request_id, "--data", str(house.gateway.data), "--json").stdout)
+    assert story["cost"]["recorded_usd"] == explained["recorded_cost_usd"] == record["cost_usd"]
+    assert story["cost"]["lines"] == explained["lines"] and story["cost"]["lines"]
+    assert story["cost"]["cost_usd"] == record["cost_usd"]
+
+
+def test_the_story_of_a_refusal(house, team):
+    story = detail_of(house, team.call(model="denied", status=403).request_id)
+    assert [step["name"] for step in story["steps"]] in (["decide", "refuse"], ["refuse"])
+    error = story["error"]
+    assert (error["from"], error["status"], error["code"]) == ("turnpike", 403, "model_not_allowed")
+    assert error["type"] and "model" in error["message"] and story["call"]["id"] in error["message"]
+    assert story["attempts"] == [] and story["cost"]["lines"] == []
+
+
+def test_the_story_of_a_call_whose_first_target_failed(house, team):
+    async def limited(call):
+        await call.body()
+        call.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+
+    answer = team.call(model=house.fake.script(limited).token, status=500)
+    story = detail_of(house, answer.request_id)
+    assert story["attempts"] and story["attempts"][-1]["status"] == 500
+    assert (story["error"]["from"], story["error"]["status"]) == ("provider", 500)
+    assert story["call"]["attempts"] >= len(story["attempts"])
+
+
+def test_a_lead_hears_the_stories_of_the_team(house, team):
+    lead = lead_of(house, team.name)
+    mine = team.call().request_id
+    with Wire(house.gateway.port, key=house.gateway.key) as wire:
+        wire.chat("fast")
+        other = wire.answer().request_id
+    house.gateway.wait_record(other)
+    assert lead.get(f"/exchanges/{mine}/detail")["call"]["team"] == team.name
+    lead.get(f"/exchanges/{other}/detail", status=404)
+    lead.get("/exchanges/req_none/detail", status=404)

@@ -22,6 +22,9 @@ test("the exact amount is the decimal that the gateway gave", () => {
 test("counts keep three digits that mean something", () => {
     const cases: [number | null, string][] = [[null, "–"], [0, "0"], [940, "940"], [12_400, "12,400"], [99_999, "99,999"], [100_000, "100k"], [1_240_000, "1.24M"], [45_600_000_000, "45.6B"]];
     for (const [value, text] of cases) assert.equal(format.count(value), text);
+    assert.equal(format.countAxis(8_000_000), "8M");
+    assert.equal(format.countAxis(2_500_000), "2.5M");
+    assert.equal(format.countAxis(0), "0");
     assert.equal(format.bytes(900), "900 B");
     assert.equal(format.bytes(64 * 2 ** 20), "64.0 MiB");
 });
@@ -44,6 +47,7 @@ test("parts of a whole, and changes", () => {
 test("durations", () => {
     const cases: [number | null, string][] = [[null, "–"], [0.26, "0.26 ms"], [4.25, "4.3 ms"], [48.2, "48 ms"], [999, "999 ms"], [1240, "1.24 s"], [48_200, "48.2 s"], [200_000, "3 min 20 s"]];
     for (const [ms, text] of cases) assert.equal(format.duration(ms), text);
+    assert.equal(format.duration(0), "0");
     assert.equal(format.span(0), "0 s");
     assert.equal(format.span(86_400), "1 day");
     assert.equal(format.span(90_000), "1 day 1 h");

@@ -18,6 +18,11 @@ export function money(amount: string | number | null | undefined): string {
     return `${sign}$${smallDecimal(size)}`;
 }
 
+// Beside a chart: whole dollars without cents.
+export function moneyAxis(value: number): string {
+    return value >= 1 && value < 1000 && Number.isInteger(value) ? `$${value}` : money(value);
+}
+
 // 0.0000042: two digits that mean something, whatever the size.
 function smallDecimal(size: number): string {
     const places = Math.min(12, 1 - Math.floor(Math.log10(size)));
@@ -49,6 +54,11 @@ export function count(value: number | null | undefined): string {
     if (Math.abs(value) < 100_000) return Math.round(value).toLocaleString("en-US");
     const sign = value < 0 ? "−" : "";
     return sign + scaled(Math.abs(value), [1e12, 1e9, 1e6, 1e3], ["T", "B", "M", "k"]);
+}
+
+// Beside a chart: "8M" for "8.00M".
+export function countAxis(value: number): string {
+    return count(value).replace(/\.0+(?=[a-zA-Z])/, "").replace(/(\.\d)0(?=[a-zA-Z])/, "$1");
 }
 
 export function countExact(value: number | null | undefined): string {
@@ -89,6 +99,7 @@ export function change(now: number, before: number | null | undefined): string {
 // Milliseconds as "0.26 ms", "48 ms", "1.24 s", "3 min 20 s".
 export function duration(milliseconds: number | null | undefined): string {
     if (milliseconds === null || milliseconds === undefined) return UNKNOWN;
+    if (milliseconds === 0) return "0";
     if (milliseconds < 1) return `${milliseconds.toFixed(2)} ms`;
     if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
     if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
@@ -96,6 +107,11 @@ export function duration(milliseconds: number | null | undefined): string {
     if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
     return span(milliseconds / 1000);
 }
+
+// Between the lines beside a chart of milliseconds: from a second on by the clock, not by ten.
+export const DURATION_INCREMENTS = [
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_200_000, 3_600_000,
+];
 
 // Seconds in the two largest units that matter: "3 min 20 s", "5 h", "12 days".
 export function span(seconds: number): string {

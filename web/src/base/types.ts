@@ -250,3 +250,76 @@ export interface Overview {
     before: OverviewPoint;
     series: OverviewPoint[];
 }
+
+// The story of one call: GET /exchanges/{id}/detail.
+export interface ExchangeStep {
+    name: string; // decide, send, wait, relay or refuse
+    text: string;
+    from_ms: number;
+    until_ms: number;
+}
+
+export interface ExchangeAttempt {
+    provider: string | null;
+    model: string | null;
+    status: number | null;
+    error: string | null;
+    left: string | null;
+    ms: number | null;
+    reused: boolean | null;
+    resent: boolean | null;
+    cost_usd: string | null;
+}
+
+export interface ObservedVerdict {
+    reason: string;
+    id: string | null;
+    output_limit: number | null;
+}
+
+export interface ExchangeError {
+    from: string; // turnpike or provider
+    status: number | null;
+    code: string | null;
+    type: string | null;
+    message: string | null;
+    rule: string | null;
+}
+
+export interface CostLine {
+    class: string;
+    quantity: number;
+    price: string;
+    per: number;
+    factor: string;
+    cost: string;
+}
+
+export interface CostAdjustment {
+    time: string;
+    [member: string]: unknown;
+}
+
+export interface ExchangeCost {
+    state: string | null;
+    recorded_usd: string | null;
+    recorded_rule: string | null;
+    recorded_catalog: string | null;
+    not_priced_again: string | null;
+    cost_usd: string | null;
+    catalog: string | null;
+    basis: string | null;
+    reason: string | null;
+    lines: CostLine[];
+    adjustments: CostAdjustment[];
+}
+
+export interface ExchangeDetail {
+    call: Exchange;
+    steps: ExchangeStep[];
+    attempts: ExchangeAttempt[];
+    parts: Exchange[];
+    observed: ObservedVerdict[];
+    error: ExchangeError | null;
+    cost: ExchangeCost;
+}

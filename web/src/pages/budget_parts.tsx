@@ -15,6 +15,13 @@ export function scopeText(scope: Scope): string {
     return "everybody";
 }
 
+// Whose budget or limit it is; with its name where that says something more.
+export function ruleTitle(rule: Scope & { name: string | null }): string {
+    const scope = scopeText(rule);
+    const said = [rule.team, rule.key, rule.key_name, rule.tag, rule.model].includes(rule.name ?? "");
+    return rule.name && !said ? `${scope} (${visible(rule.name)})` : scope;
+}
+
 export function scopeHref(scope: Scope): string {
     if (scope.team) return link(pathOf("teams", scope.team));
     if (scope.key) return link("/teams", { tab: "keys", key: scope.key });
@@ -55,7 +62,7 @@ export function BudgetLine({ budget, live }: { budget: Budget; live?: LiveBudget
     return (
         <div class="stack-tight budget-line">
             <div class="row">
-                <a class="cut" href={scopeHref(budget)}>{scopeText(budget)}{budget.name ? ` (${visible(budget.name)})` : ""}</a>
+                <a class="cut" href={scopeHref(budget)}>{ruleTitle(budget)}</a>
                 {budget.mode === "observe" && <ModeBadge mode="observe" />}
                 {budget.soft && <Badge title="It only alerts; calls are not refused">soft</Badge>}
                 <span class="push number nowrap" title={`${format.moneyExact(budget.spent)} of ${format.moneyExact(String(capOf(budget)))}`}>

@@ -5,7 +5,6 @@ import * as format from "../base/format.ts";
 import { capOf, project } from "../base/projection.ts";
 import { pathOf } from "../base/router.ts";
 import { mayOperate } from "../base/session.ts";
-import { visible } from "../base/text.ts";
 import { say } from "../base/toasts.ts";
 import type { Budget, Live } from "../base/types.ts";
 import { Badge, ModeBadge } from "../parts/badge.tsx";
@@ -15,7 +14,7 @@ import { Menu, MenuItem } from "../parts/menu.tsx";
 import { Moment, Money } from "../parts/said.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { EditBudget, RaiseBudget } from "./budget_forms.tsx";
-import { BudgetBar, nearestEnd, outlook, periodText, scopeHref, scopeText } from "./budget_parts.tsx";
+import { BudgetBar, nearestEnd, outlook, periodText, ruleTitle, scopeHref, scopeText } from "./budget_parts.tsx";
 
 type Opened = { what: "edit" | "raise" | "delete"; budget: Budget } | null;
 
@@ -26,7 +25,7 @@ async function endRaise(budget: Budget) {
 
 function columnsOf(live: Live | null, open: (opened: Opened) => void): Column<Budget>[] {
     const columns: Column<Budget>[] = [
-        { key: "for", title: "For", render: (budget) => <a class="cell-link" href={scopeHref(budget)}>{scopeText(budget)}{budget.name ? ` (${visible(budget.name)})` : ""}</a>, sort: (budget) => scopeText(budget) },
+        { key: "for", title: "For", render: (budget) => <a class="cell-link" href={scopeHref(budget)}>{ruleTitle(budget)}</a>, sort: (budget) => scopeText(budget) },
         { key: "amount", title: "Amount", number: true, render: (budget) => <AmountCell budget={budget} />, sort: (budget) => capOf(budget) },
         { key: "used", title: "Used", render: (budget) => <div class="used"><BudgetBar budget={budget} live={live?.budgets.find((each) => each.id === budget.id)} /><span class="number small">{format.percentOf(project(budget).spentShare)}</span></div>, sort: (budget) => -project(budget).spentShare },
         { key: "spent", title: "Spent", number: true, render: (budget) => <Money amount={budget.spent} />, sort: (budget) => Number(budget.spent) },

@@ -121,6 +121,7 @@ function Spending({ known: { usage } }: { known: Known }) {
                     series={series}
                     kind="bars"
                     value={costs ? format.money : format.count}
+                    axis={costs ? format.moneyAxis : format.countAxis}
                     step={86_400}
                     height={130}
                 />

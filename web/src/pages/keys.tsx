@@ -27,10 +27,10 @@ function fits(key: Key, query: URLSearchParams, now: number): boolean {
 }
 
 const COLUMNS: Column<Key>[] = [
-    { key: "name", title: "Key", width: "24%", render: (key) => <Said text={key.name} cut />, sort: (key) => key.name },
+    { key: "name", title: "Key", width: "22%", render: (key) => <Said text={key.name} cut />, sort: (key) => key.name },
     { key: "id", title: "Id", wide: true, width: "130px", render: (key) => <code class="muted">{key.id}</code> },
-    { key: "team", title: "Team", width: "16%", render: (key) => <Said text={key.team} cut />, sort: (key) => key.team ?? "" },
-    { key: "tags", title: "Tags", wide: true, render: (key) => <Tags tags={key.tags} /> },
+    { key: "team", title: "Team", width: "13%", render: (key) => <Said text={key.team} cut />, sort: (key) => key.team ?? "" },
+    { key: "tags", title: "Tags", wide: true, width: "26%", render: (key) => <Tags tags={key.tags} /> },
     { key: "state", title: "State", width: "92px", render: (key) => <KeyState state={key.state} />, sort: (key) => key.state },
     { key: "used", title: "Last used", number: true, width: "110px", render: (key) => <Moment at={key.last_used_at} ago />, sort: (key) => key.last_used_at ?? "" },
     { key: "ends", title: "Ends", number: true, wide: true, width: "110px", render: (key) => <Moment at={key.expires_at} ago none="–" />, sort: (key) => key.expires_at ?? "9" },

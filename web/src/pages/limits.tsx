@@ -4,7 +4,6 @@ import { api } from "../base/api.ts";
 import * as format from "../base/format.ts";
 import { pathOf } from "../base/router.ts";
 import { mayOperate } from "../base/session.ts";
-import { visible } from "../base/text.ts";
 import { say } from "../base/toasts.ts";
 import type { Limit, Live } from "../base/types.ts";
 import { ModeBadge } from "../parts/badge.tsx";
@@ -13,7 +12,7 @@ import { Confirm } from "../parts/dialog.tsx";
 import { Empty } from "../parts/feedback.tsx";
 import { Menu, MenuItem } from "../parts/menu.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { scopeHref, scopeText } from "./budget_parts.tsx";
+import { ruleTitle, scopeHref, scopeText } from "./budget_parts.tsx";
 import { EditLimit } from "./limit_forms.tsx";
 
 export const KINDS = [
@@ -57,7 +56,7 @@ type Opened = { what: "edit" | "delete"; limit: Limit } | null;
 
 function columnsOf(live: Live | null, open: (opened: Opened) => void): Column<Limit>[] {
     const columns: Column<Limit>[] = [
-        { key: "for", title: "For", render: (limit) => <a class="cell-link" href={scopeHref(limit)}>{scopeText(limit)}{limit.name ? ` (${visible(limit.name)})` : ""}</a>, sort: scopeText },
+        { key: "for", title: "For", render: (limit) => <a class="cell-link" href={scopeHref(limit)}>{ruleTitle(limit)}</a>, sort: scopeText },
         { key: "allows", title: "Allows", render: limitWords },
         { key: "used", title: "Used now", render: (limit) => <Used limit={limit} live={live} /> },
         { key: "mode", title: "Mode", wide: true, render: (limit) => <ModeBadge mode={limit.mode} />, sort: (limit) => limit.mode },

@@ -1,5 +1,6 @@
 // How it goes: the figures of a period beside those of the one before, what needs attention, and who and what
 // the money went to.
+import { useMemo } from "preact/hooks";
 import { api } from "../base/api.ts";
 import * as format from "../base/format.ts";
 import { type Period, periodOf, periodQuery, zone } from "../base/period.ts";
@@ -67,16 +68,27 @@ function Figured({ value, metric }: { value: Overview; metric: Metric }) {
     );
 }
 
+// The first step may be cut at its beginning: in the chart it begins where it would begin whole.
+function timesOf(points: OverviewPoint[], step: number): number[] {
+    const times = points.map((point) => new Date(point.since).getTime() / 1000);
+    const [first, second] = times;
+    if (first !== undefined && second !== undefined && second - first < step) times[0] = second - step;
+    return times;
+}
+
 function Course({ points, metric, step }: { points: OverviewPoint[]; metric: Metric; step: string }) {
+    const seconds = STEP_SECONDS[step] ?? 3600;
+    const drawn = useMemo(() => ({ times: timesOf(points, seconds), series: metric.series(points) }), [points, metric]);
     return (
         <Chart
             label={`${metric.title} over time`}
-            times={points.map((point) => new Date(point.since).getTime() / 1000)}
-            series={metric.series(points)}
+            {...drawn}
+            {...(metric.axis ? { axis: metric.axis } : {})}
+            {...(metric.increments ? { increments: metric.increments } : {})}
             kind={metric.kind}
             value={(value) => metric.text(value)}
             exact={metric.kind === "bars" ? (metric.name === "spend" ? format.money : format.countExact) : (value) => metric.text(value)}
-            step={STEP_SECONDS[step] ?? 3600}
+            step={seconds}
             height={240}
         />
     );

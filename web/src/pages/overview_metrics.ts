@@ -12,6 +12,8 @@ export interface Metric {
     upIsBad?: boolean;
     note?: (point: OverviewPoint) => string; // beside the figure, where it says more than the comparison
     kind: "bars" | "lines";
+    axis?: (value: number) => string;
+    increments?: number[];
     series: (points: OverviewPoint[]) => Series[];
 }
 
@@ -37,6 +39,7 @@ export const METRICS: Metric[] = [
         title: "Calls",
         value: (point) => point.sums.calls,
         text: format.count,
+        axis: format.countAxis,
         exact: (value) => `${format.countExact(value)} calls`,
         kind: "bars",
         series: (points) => [
@@ -54,6 +57,7 @@ export const METRICS: Metric[] = [
         exact: (value) => (value === null ? "no calls" : `${(value * 100).toFixed(3)} % of the calls were refused or failed`),
         upIsBad: true,
         note: (point) => `${format.count(point.sums.refused)} refused, ${format.count(point.sums.failed + point.sums.interrupted)} failed`,
+        axis: format.countAxis,
         kind: "bars",
         series: (points) => [
             line("Refused", "warn", points, (point) => point.sums.refused),
@@ -67,6 +71,7 @@ export const METRICS: Metric[] = [
         value: (point) => (point.sums.cost_usd === null ? null : Number(point.sums.cost_usd)),
         text: format.money,
         exact: format.moneyExact,
+        axis: format.moneyAxis,
         kind: "bars",
         series: (points) => [line("Spend", "s1", points, (point) => Number(point.sums.cost_usd ?? 0))],
     },
@@ -75,6 +80,7 @@ export const METRICS: Metric[] = [
         title: "Tokens",
         value: (point) => tokens(point.sums),
         text: format.count,
+        axis: format.countAxis,
         exact: (value) => `${format.countExact(value)} tokens, in and out`,
         kind: "bars",
         series: (points) => [
@@ -100,6 +106,7 @@ export const METRICS: Metric[] = [
         exact: (value) => (value === null ? "no call was served" : `95 of 100 served calls took at most ${value.toLocaleString("en-US")} ms`),
         upIsBad: true,
         kind: "lines",
+        increments: format.DURATION_INCREMENTS,
         series: (points) => percentiles(points, "duration"),
     },
     {
@@ -110,6 +117,7 @@ export const METRICS: Metric[] = [
         exact: (value) => (value === null ? "no stream was served" : `of 95 of 100 streams the first piece came within ${value.toLocaleString("en-US")} ms`),
         upIsBad: true,
         kind: "lines",
+        increments: format.DURATION_INCREMENTS,
         series: (points) => percentiles(points, "first_token"),
     },
 ];

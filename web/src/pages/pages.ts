@@ -7,6 +7,7 @@ import { matchPattern } from "../base/router.ts";
 import { OverviewPage } from "./overview.tsx";
 import { TeamsPage } from "./teams.tsx";
 import { TeamPage } from "./team.tsx";
+import { UsagePage } from "./usage.tsx";
 
 export interface View {
     pattern: string;
@@ -22,15 +23,15 @@ export interface Entry {
     roles?: Role[]; // all where nothing is said
 }
 
-const ALL_BUT_LEADS: Role[] = ["owner", "operator", "finance"];
-
 export const ENTRIES: Entry[] = [
-    { path: "/", title: "Overview", icon: "overview", letter: "o", group: "Watch", roles: ALL_BUT_LEADS },
+    { path: "/", title: "Overview", icon: "overview", letter: "o", group: "Watch" },
+    { path: "/usage", title: "Usage and cost", icon: "usage", letter: "u", group: "Watch" },
     { path: "/teams", title: "Teams and keys", icon: "teams", letter: "t", group: "Run" },
 ];
 
 export const VIEWS: View[] = [
     { pattern: "/", page: OverviewPage },
+    { pattern: "/usage", page: UsagePage },
     { pattern: "/teams", page: TeamsPage },
     { pattern: "/teams/:team", page: TeamPage },
 ];

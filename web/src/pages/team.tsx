@@ -138,7 +138,7 @@ function Spending({ known: { usage, team } }: { known: Known }) {
             {usage.rows.length === 0 ? (
                 <Empty icon="usage" title="No calls in 30 days">As soon as one of its keys is used, it shows here.</Empty>
             ) : (
-                <Chart label="Spend by key and day" times={times} series={series} kind="bars" value={counts ? format.count : format.money} step={86_400} height={260} />
+                <Chart label="Spend by key and day" times={times} series={series} kind="bars" value={counts ? format.count : format.money} axis={counts ? format.countAxis : format.moneyAxis} step={86_400} height={260} />
             )}
         </Card>
     );

@@ -34,7 +34,7 @@ export function TeamTree({ house, opened }: { house: Household; opened: string |
             <table class="table tree">
                 <caption class="unseen">Teams with their keys</caption>
                 <thead>
-                    <tr><th scope="col">Team, key</th><th scope="col" class="wide-only">Contact, tags</th><th scope="col" class="budget-cell">Budget</th><th scope="col" class="number">Keys, last used</th></tr>
+                    <tr><th scope="col">Team, key</th><th scope="col" class="wide-only">Contact, tags</th><th scope="col" class="budget-cell">Budget</th><th scope="col" class="number wide-only">Keys, last used</th></tr>
                 </thead>
                 <tbody>
                     {house.teams.map((team) => (
@@ -57,12 +57,12 @@ function TeamRows({ team, house, folded, toggle, opened }: { team: Team; house: 
                     <div class="row">
                         <button type="button" class={`fold${folded ? "" : " open"}`} aria-expanded={!folded} aria-label={`Keys of ${team.name}`} onClick={toggle} disabled={keys.length === 0}><Icon name="right" /></button>
                         <a class="cell-link cut" href={link(pathOf("teams", team.name))}><Said text={team.title || team.name} cut /></a>
-                        {team.title && <span class="faint cut"><Said text={team.name} cut /></span>}
+                        {team.title && <span class="faint cut wide-only"><Said text={team.name} cut /></span>}
                     </div>
                 </td>
                 <td class="wide-only muted"><Said text={team.contact} none="" cut /></td>
                 <td class="budget-cell"><BudgetOf house={house} team={team.name} /></td>
-                <td class="number">{counted(team.keys, "key")}</td>
+                <td class="number wide-only">{counted(team.keys, "key")}</td>
             </tr>
             {!folded && keys.map((key) => <KeyRow key={key.id} of={key} house={house} opened={opened} />)}
         </>
@@ -75,7 +75,7 @@ function KeyRow({ of, house, opened }: { of: Key; house: Household; opened: stri
             <td><a class="cell-link row" href={keyHref(of.id)}><Icon name="key" /><Said text={of.name} cut /></a></td>
             <td class="wide-only"><span class="row"><KeyState state={of.state} /><Tags tags={of.tags} none="" /></span></td>
             <td class="budget-cell"><BudgetOf house={house} keyId={of.id} /></td>
-            <td class="number muted"><Moment at={of.last_used_at} ago none="never used" /></td>
+            <td class="number muted wide-only"><Moment at={of.last_used_at} ago none="never used" /></td>
         </tr>
     );
 }

@@ -16,12 +16,12 @@ interface ChartProps {
     kind: "bars" | "areas" | "lines";
     value: (value: number) => string;
     exact?: (value: number) => string;
+    axis?: (value: number) => string; // beside the chart, where shorter than `value`
+    increments?: number[]; // between the lines beside the chart, where those of ten do not suit
     height?: number;
     step: number; // of an interval, in seconds
     onRange?: (from: Date, to: Date) => void; // somebody drew over an interval
 }
-
-const VARIABLES: Partial<Record<SeriesTone, string>> = { other: "--series-other", good: "--good", warn: "--warn", bad: "--bad" };
 
 // What a colour variable is now: canvas takes no var() and no light-dark().
 function colourOf(variable: string, probe: HTMLElement): string {
@@ -30,7 +30,7 @@ function colourOf(variable: string, probe: HTMLElement): string {
 }
 
 function toneColour(tone: SeriesTone, probe: HTMLElement): string {
-    return colourOf(VARIABLES[tone] ?? `--series-${tone.slice(1)}`, probe);
+    return colourOf(`--series-${tone.replace(/^s/, "")}`, probe);
 }
 
 function faded(colour: string, share: number): string {
@@ -80,7 +80,7 @@ function optionsOf({ props, shown, frame, onCursor }: Drawn): uPlot.Options {
         },
         axes: [
             { ...axis, grid: { show: false }, size: 26, space: 64, values: (_, ticks) => ticks.map((tick, place) => tickText(tick, (ticks[place + 1] ?? tick) - tick || step)) },
-            { ...axis, size: 58, space: 38, values: (_, ticks) => ticks.map((tick) => value(tick)) },
+            { ...axis, size: 58, space: 38, values: (_, ticks) => ticks.map((tick) => (props.axis ?? value)(tick)), ...(props.increments ? { incrs: props.increments } : {}) },
         ],
         series: [
             {},

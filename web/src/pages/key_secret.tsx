@@ -1,5 +1,6 @@
 // A new secret, shown this once, with what an application does with it.
 import { useState } from "preact/hooks";
+import { rememberBaseUrl, rememberedBaseUrl } from "../base/base_url.ts";
 import { snippetsOf } from "../base/snippets.ts";
 import { visible } from "../base/text.ts";
 import type { KeyWithSecret } from "../base/types.ts";
@@ -9,26 +10,6 @@ import { Dialog } from "../parts/dialog.tsx";
 import { Moment } from "../parts/said.tsx";
 import { Choice } from "../parts/tabs.tsx";
 import { Icon } from "../parts/icon.tsx";
-
-const PORT_OF_CALLERS = 8080; // where callers are, when nothing is said (docs/reference/config.md)
-
-// The administrators' door is another than the callers': what is guessed here can be set right once, and stays.
-function rememberedBaseUrl(): string {
-    const guess = `${window.location.protocol}//${window.location.hostname}:${PORT_OF_CALLERS}/v1`;
-    try {
-        return localStorage.getItem("base-url") || guess;
-    } catch {
-        return guess;
-    }
-}
-
-function rememberBaseUrl(url: string) {
-    try {
-        localStorage.setItem("base-url", url);
-    } catch {
-        // A browser that keeps nothing for us is told again next time.
-    }
-}
 
 export function KeySecret({ made, rotated = false, onClose }: { made: KeyWithSecret; rotated?: boolean; onClose: () => void }) {
     const [baseUrl, setBaseUrl] = useState(rememberedBaseUrl);

@@ -5,6 +5,11 @@ import type { Role } from "../base/types.ts";
 import type { IconName } from "../parts/icon.tsx";
 import { matchPattern } from "../base/router.ts";
 import { OverviewPage } from "./overview.tsx";
+import { AuditPage } from "./audit.tsx";
+import { ModelPage } from "./model.tsx";
+import { ModelsPage } from "./models.tsx";
+import { PlaygroundPage } from "./playground.tsx";
+import { ReachPage } from "./reach.tsx";
 import { TeamsPage } from "./teams.tsx";
 import { TeamPage } from "./team.tsx";
 import { UsagePage } from "./usage.tsx";
@@ -23,10 +28,16 @@ export interface Entry {
     roles?: Role[]; // all where nothing is said
 }
 
+const ALL_BUT_LEADS: Role[] = ["owner", "operator", "finance"];
+
 export const ENTRIES: Entry[] = [
     { path: "/", title: "Overview", icon: "overview", letter: "o", group: "Watch" },
     { path: "/usage", title: "Usage and cost", icon: "usage", letter: "u", group: "Watch" },
     { path: "/teams", title: "Teams and keys", icon: "teams", letter: "t", group: "Run" },
+    { path: "/models", title: "Models", icon: "models", letter: "m", group: "Run", roles: ALL_BUT_LEADS },
+    { path: "/reach", title: "Reach", icon: "reach", letter: "r", group: "Run" },
+    { path: "/audit", title: "Audit", icon: "audit", letter: "a", group: "Look into", roles: ALL_BUT_LEADS },
+    { path: "/playground", title: "Playground", icon: "play", letter: "p", group: "Look into", roles: ["owner", "operator"] },
 ];
 
 export const VIEWS: View[] = [
@@ -34,6 +45,11 @@ export const VIEWS: View[] = [
     { pattern: "/usage", page: UsagePage },
     { pattern: "/teams", page: TeamsPage },
     { pattern: "/teams/:team", page: TeamPage },
+    { pattern: "/models", page: ModelsPage },
+    { pattern: "/models/:model", page: ModelPage },
+    { pattern: "/reach", page: ReachPage },
+    { pattern: "/audit", page: AuditPage },
+    { pattern: "/playground", page: PlaygroundPage },
 ];
 
 export function entriesFor(role: Role): Entry[] {

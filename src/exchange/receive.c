@@ -146,7 +146,7 @@ static bool choose_body(struct exchange *exchange)
     if (!http_request_has_body(exchange->request))
         return true;
     switch (endpoint->body) {
-    case ENDPOINT_BODY_NONE:
+    case ENDPOINT_BODY_NONE: return false;
     case ENDPOINT_BODY_ANY: exchange->body_kind = BODY_STREAM; return true;
     case ENDPOINT_BODY_HASHED: exchange->body_kind = BODY_HASHED; return true;
     case ENDPOINT_BODY_JSON: exchange->body_kind = BODY_JSON; return is_json(type);
@@ -170,6 +170,12 @@ static enum step_result check_body(struct exchange *exchange)
     struct text encoding = http1_head_value(head, HEADER_CONTENT_ENCODING);
     struct text type = http1_head_value(head, HEADER_CONTENT_TYPE);
 
+    /* There are servers that take the body of a GET for the next request (RFC 9110 section 9.3.1).
+     */
+    if (exchange->match.endpoint->body == ENDPOINT_BODY_NONE &&
+        http_request_has_body(exchange->request))
+        return exchange_refuse(exchange, REFUSAL_BODY_UNEXPECTED,
+                               (struct refusal_context){.seen = exchange->record.method});
     bool fits = choose_body(exchange);
     bool hashed = exchange->body_kind == BODY_HASHED; /* what it says it is does not matter */
     if (!fits || (!hashed && !is_utf8(type)))

@@ -77,10 +77,30 @@ bool dialect_has_line(struct text lines, struct text name)
     return false;
 }
 
+/* The longest name of the table has fewer bytes. */
+#define KNOWN_NAME_MAXIMUM 64u
+
+/* "Content_Length": servers that hand headers on as variables (CGI, WSGI) take '_' for '-', and
+ * would find a second header of a name whose first is the gateway's. */
+static bool looks_like_known(struct text name)
+{
+    char bytes[KNOWN_NAME_MAXIMUM];
+
+    if (name.length > sizeof bytes || text_find_char(name, '_') < 0)
+        return false;
+    for (size_t i = 0; i < name.length; i++)
+        bytes[i] = name.data[i] == '_' ? '-' : name.data[i];
+    struct text dashed = text_of(bytes, name.length);
+    return header_find(dashed) != HEADER_OTHER || dialect_is_own_header(dashed) ||
+           starts_with_ignoring_case(dashed, TEXT("x-forwarded-"));
+}
+
 static bool may_pass(const struct http1_header *header, struct text connection,
                      struct text replacements)
 {
     if (header->id != HEADER_OTHER && (kept_back[header->id] || header_is_hop_by_hop(header->id)))
+        return false;
+    if (header->id == HEADER_OTHER && looks_like_known(header->name))
         return false;
     if (dialect_is_own_header(header->name) ||
         starts_with_ignoring_case(header->name, TEXT("x-forwarded-")) ||

@@ -4,6 +4,8 @@ import type { ComponentType } from "preact";
 import type { Role } from "../base/types.ts";
 import type { IconName } from "../parts/icon.tsx";
 import { matchPattern } from "../base/router.ts";
+import { CallsPage } from "./calls.tsx";
+import { LivePage } from "./live.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { AuditPage } from "./audit.tsx";
 import { ModelPage } from "./model.tsx";
@@ -32,6 +34,8 @@ const ALL_BUT_LEADS: Role[] = ["owner", "operator", "finance"];
 
 export const ENTRIES: Entry[] = [
     { path: "/", title: "Overview", icon: "overview", letter: "o", group: "Watch" },
+    { path: "/live", title: "Live", icon: "live", letter: "l", group: "Watch" },
+    { path: "/calls", title: "Calls", icon: "calls", letter: "c", group: "Watch" },
     { path: "/usage", title: "Usage and cost", icon: "usage", letter: "u", group: "Watch" },
     { path: "/teams", title: "Teams and keys", icon: "teams", letter: "t", group: "Run" },
     { path: "/models", title: "Models", icon: "models", letter: "m", group: "Run", roles: ALL_BUT_LEADS },
@@ -42,6 +46,8 @@ export const ENTRIES: Entry[] = [
 
 export const VIEWS: View[] = [
     { pattern: "/", page: OverviewPage },
+    { pattern: "/live", page: LivePage },
+    { pattern: "/calls", page: CallsPage },
     { pattern: "/usage", page: UsagePage },
     { pattern: "/teams", page: TeamsPage },
     { pattern: "/teams/:team", page: TeamPage },

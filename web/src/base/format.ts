@@ -2,6 +2,7 @@
 // Money comes from the API as decimal text with up to 12 decimals; it is cut for reading, and added up nowhere.
 
 const UNKNOWN = "–";
+const SMALLEST_SHOWN = 0.00001; // dollars; below, digits are counted and not read
 
 // "$1,234", "$12.30", "$0.0042"; dollars without cents from a thousand on.
 export function money(amount: string | number | null | undefined): string {
@@ -15,6 +16,7 @@ export function money(amount: string | number | null | undefined): string {
     if (size >= 1000) return `${sign}$${Math.round(size).toLocaleString("en-US")}`;
     if (size >= 0.995) return `${sign}$${size.toFixed(2)}`;
     if (size >= 0.01) return `${sign}$${size.toFixed(3)}`;
+    if (size < SMALLEST_SHOWN) return value < 0 ? `−$${SMALLEST_SHOWN.toFixed(5)}` : `<$${SMALLEST_SHOWN.toFixed(5)}`;
     return `${sign}$${smallDecimal(size)}`;
 }
 
@@ -25,8 +27,7 @@ export function moneyAxis(value: number): string {
 
 // 0.0000042: two digits that mean something, whatever the size.
 function smallDecimal(size: number): string {
-    const places = Math.min(12, 1 - Math.floor(Math.log10(size)));
-    return size.toFixed(places);
+    return size.toFixed(1 - Math.floor(Math.log10(size)));
 }
 
 function scaled(size: number, steps: number[], names: string[]): string {

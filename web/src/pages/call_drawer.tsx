@@ -184,7 +184,7 @@ function CostLines({ rows }: { rows: CostLine[] }) {
                     <tr key={place}>
                         <td>{words(row.class)}{Number(row.factor) !== 1 && <span class="muted"> × {Number(row.factor)}</span>}</td>
                         <td class="number"><Count value={row.quantity} /></td>
-                        <td class="number muted">${Number(row.price)} for {format.count(row.per)}</td>
+                        <td class="number muted">${Number(row.price)} per {format.countAxis(row.per)}</td>
                         <td class="number"><Money amount={row.cost} /></td>
                     </tr>
                 ))}

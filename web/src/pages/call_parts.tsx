@@ -32,26 +32,20 @@ export function callHref(id: string): string {
     return link(current.value.path, { ...Object.fromEntries(current.value.query), call: id });
 }
 
-// To the millisecond today, for what comes many times a second.
-function clock(at: string): string {
-    const text = format.moment(at);
-    return text.length === 8 ? `${text}.${at.slice(20, 23).padEnd(3, "0")}` : text;
-}
-
 function tokens(call: Exchange): string {
     if (call.input_tokens === null && call.output_tokens === null) return "–";
     return `${format.count(call.input_tokens ?? 0)} → ${format.count(call.output_tokens ?? 0)}`;
 }
 
 export const CALL_COLUMNS: Column<Exchange>[] = [
-    { key: "time", title: "Time", width: "112px", render: (call) => <time class="number" dateTime={call.started_at} title={format.momentExact(call.started_at)}>{clock(call.started_at)}</time> },
+    { key: "time", title: "Time", width: "112px", render: (call) => <time class="number" dateTime={call.started_at} title={format.momentExact(call.started_at)}>{format.moment(call.started_at)}</time> },
     { key: "status", title: "Status", width: "70px", render: (call) => <Status status={call.status} /> },
     { key: "model", title: "Model", width: "22%", render: (call) => <Said text={call.model} cut /> },
     { key: "who", title: "Team, key", wide: true, width: "22%", render: (call) => <span class="cut"><Said text={call.team} none="" />{call.team && call.key_name && <span class="faint"> · </span>}<Said text={call.key_name} none={call.team ? "" : "nobody known"} /></span> },
     { key: "outcome", title: "Outcome", wide: true, width: "15%", render: (call) => <OutcomeCell call={call} /> },
     { key: "duration", title: "Took", number: true, wide: true, width: "84px", render: (call) => <Duration ms={call.duration_ms} /> },
     { key: "tokens", title: "Tokens", number: true, wide: true, width: "120px", render: (call) => <span class="number" title={`${format.countExact(call.input_tokens)} in, ${format.countExact(call.output_tokens)} out`}>{tokens(call)}</span> },
-    { key: "cost", title: "Cost", number: true, width: "88px", render: (call) => <CostCell call={call} /> },
+    { key: "cost", title: "Cost", number: true, wide: true, width: "88px", render: (call) => <CostCell call={call} /> },
 ];
 
 function OutcomeCell({ call }: { call: Exchange }) {

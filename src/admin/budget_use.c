@@ -31,6 +31,26 @@ static bool find_cap(const struct stored_budget *budget, uint64_t now, money *ca
     return money_parse(amount, cap) == MONEY_GOOD;
 }
 
+/* A pace is known after an hour. Of a rolling budget there is no period to last to the end of. */
+#define PACE_AFTER (4 * PERIOD_QUARTER)
+
+static uint64_t find_end(const struct stored_budget *budget, const struct budget_use *use,
+                         uint64_t now)
+{
+    uint64_t start = use->start > budget->created_at ? use->start : budget->created_at;
+
+    if (use->left <= 0)
+        return now;
+    if (budget->length > 0 || use->spent <= 0 || now < start + PACE_AFTER)
+        return 0;
+    /* Before the budget was made something may have been spent in the period, too. */
+    if (use->start > 0)
+        start = use->start;
+    __int128 lasts = use->left * (__int128)(now - start) / use->spent;
+    __int128 end = (__int128)now + lasts;
+    return end < (use->resets_at ? use->resets_at : (__int128)INT64_MAX) ? (uint64_t)end : 0;
+}
+
 enum error budget_use_find(struct store *store, const char *zones,
                            const struct stored_budget *budgets, size_t count, uint64_t now,
                            struct budget_use *uses)
@@ -55,6 +75,7 @@ enum error budget_use_find(struct store *store, const char *zones,
             continue;
         uses[i].spent = scopes[at].sums.cost + scopes[at].sums.adjusted;
         uses[i].left = uses[i].cap - uses[i].spent;
+        uses[i].used_up_at = find_end(&budgets[i], &uses[i], now);
         at++;
     }
     free(scopes);

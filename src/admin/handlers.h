@@ -30,6 +30,9 @@ bool handle_bounce(struct admin_call *call);
 /* handle_usage.c */
 bool handle_usage(struct admin_call *call);
 
+/* handle_attention.c */
+bool handle_attention(struct admin_call *call);
+
 /* handle_detail.c */
 bool handle_exchange_detail(struct admin_call *call);
 

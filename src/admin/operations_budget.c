@@ -114,9 +114,11 @@ static void write_use(struct json_writer *writer, const struct budget_use *use)
     if (use->known) {
         write_money(writer, "spent", use->spent);
         write_money(writer, "left", use->left);
+        operations_write_moment(writer, "used_up_at", use->used_up_at);
     } else {
         json_member_text(writer, "spent", text_of(NULL, 0));
         json_member_text(writer, "left", text_of(NULL, 0));
+        operations_write_moment(writer, "used_up_at", 0);
     }
 }
 

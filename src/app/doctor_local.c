@@ -2,11 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/pem.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/paths.h"
@@ -80,20 +78,6 @@ enum doctor_result doctor_judge_expiry(int64_t not_after, char until[64], const 
     return DOCTOR_PASS;
 }
 
-static int64_t read_expiry(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-    struct tm parts = {0};
-    int64_t end = 0;
-    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1)
-        end = (int64_t)timegm(&parts);
-    X509_free(certificate);
-    if (file)
-        fclose(file);
-    return end;
-}
-
 static void check_key_file(struct doctor *doctor, const char *path)
 {
     struct stat status;
@@ -118,7 +102,7 @@ static void check_listener(struct doctor *doctor, const struct config_listener *
         const struct tls_certificate_files *files = &listener->tls.certificates[i];
         const char *fix;
         enum doctor_result result =
-            doctor_judge_expiry(read_expiry(files->certificate_path), until, &fix);
+            doctor_judge_expiry(tls_certificate_end(files->certificate_path), until, &fix);
         doctor_say(&doctor->report, result, "certificate", fix, "listener %.*s: %s, %s",
                    TEXT_ARG(listener->name), files->certificate_path, until);
         check_key_file(doctor, files->key_path);

@@ -10,9 +10,11 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/ensure.h"
 #include "base/identifier.h"
@@ -382,4 +384,18 @@ SSL_SESSION *tls_context_take_session(struct tls_context *context, const char *p
     }
     pthread_mutex_unlock(&context->sessions_lock);
     return taken;
+}
+
+int64_t tls_certificate_end(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    struct tm parts = {0};
+    int64_t end = 0;
+    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1)
+        end = (int64_t)timegm(&parts);
+    X509_free(certificate);
+    if (file)
+        fclose(file);
+    return end;
 }

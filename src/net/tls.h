@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/text.h"
 #include "tables/error.h"
@@ -46,6 +47,8 @@ must_handle enum error tls_server_context_create(const struct tls_server_setting
 must_handle enum error tls_client_context_create(const struct tls_client_settings *settings,
                                                  struct tls_context **out,
                                                  char reason[TLS_REASON_SIZE]);
+/* When the first certificate of a PEM file ends, in seconds since 1970; 0: it cannot be read. */
+int64_t tls_certificate_end(const char *path);
 struct tls_context *tls_context_hold(struct tls_context *context);
 void tls_context_release(struct tls_context *context);
 

@@ -97,6 +97,7 @@ def test_every_documented_route(admin):
     assert admin.get(f"/bounces/{bounce['id']}") == bounce
     wait_until(lambda: admin.get("/usage", by="team")["total"]["calls"] >= 1, what="the call is counted")
     assert admin.get("/overview")["period"]["sums"]["served"] == 1
+    assert "data" in admin.get("/attention")
     assert admin.call("HEAD", "/events").headers["content-type"] == "text/event-stream"
 
     for name in ("teams", "keys", "budgets", "limits", "network_rules", "audit"):

@@ -312,3 +312,59 @@ def test_a_lead_hears_the_stories_of_the_team(house, team):
     assert lead.get(f"/exchanges/{mine}/detail")["call"]["team"] == team.name
     lead.get(f"/exchanges/{other}/detail", status=404)
     lead.get("/exchanges/req_none/detail", status=404)
+
+
+# -- what needs attention -----------------------------------------------------------------------
+
+
+def attention_of(admin, kind, **query):
+    return [item for item in admin.get("/attention", **query)["data"] if item["kind"] == kind]
+
+
+def test_a_budget_that_ends_needs_attention(house, team):
+    budget = house.admin.post("/budgets", {"team": team.name, "amount": "0.000001", "soft": True})
+    assert house.admin.get(f"/budgets/{budget['id']}")["used_up_at"] is None
+    team.call()
+    item, = wait_until(lambda: attention_of(house.admin, "budget_near_end", team=team.name), what="it is spent")
+    assert (item["subject_kind"], item["subject"], item["team"], item["severity"]) == ("budget", budget["id"], team.name, "warning")
+    assert budget["id"] in item["command"] and budget["id"] in item["page"] and team.name in item["text"] and "1" in item["text"]
+    assert house.admin.get(f"/budgets/{budget['id']}")["used_up_at"] is not None
+    house.admin.patch(f"/budgets/{budget['id']}", {"soft": False})
+    item, = attention_of(house.admin, "budget_used_up", team=team.name)
+    assert item["severity"] == "urgent" and not attention_of(house.admin, "budget_near_end", team=team.name)
+    lead = lead_of(house, team.name)
+    assert attention_of(lead, "budget_used_up") == [item]
+    assert lead.get("/attention", status=403, team="others").field == "team"
+    house.admin.delete(f"/budgets/{budget['id']}")
+
+
+def test_a_network_that_bounces_needs_attention(house, team):
+    for _ in range(12):
+        team.call(model="denied", status=403)
+    item, = wait_until(lambda: attention_of(house.admin, "network_bouncing", team=team.name), what="the bounces are counted")
+    assert item["subject"] == "127.0.0.0/24" and "model_not_allowed" in item["text"] and item["advice"]
+    bounce = item["page"].rpartition("/")[2]
+    assert house.admin.get(f"/bounces/{bounce}")["calls"] >= 10
+
+
+def test_calls_without_a_price_need_attention(house, team):
+    team.call(model="a-model-nobody-priced")
+    item, = wait_until(lambda: attention_of(house.admin, "model_unpriced", team=team.name), what="the call is counted")
+    assert item["subject"] == "a-model-nobody-priced" and item["text"].startswith("1 calls ")
+
+
+def test_a_key_that_expires_needs_attention(house, team):
+    assert not attention_of(house.admin, "key_expiring", team=team.name)
+    house.admin.patch(f"/keys/{team.key['id']}", {"expires_at": "3d"})
+    team.call()
+    item, = wait_until(lambda: attention_of(house.admin, "key_expiring", team=team.name), what="its use is known")
+    assert (item["subject"], item["team"]) == (team.key["id"], team.name) and team.key["name"] in item["text"]
+    house.admin.patch(f"/keys/{team.key['id']}", {"expires_at": None})
+    assert not attention_of(house.admin, "key_expiring", team=team.name)
+
+
+def test_the_most_urgent_comes_first(house):
+    answer = house.admin.get("/attention")
+    order = ["urgent", "warning", "notice"]
+    severities = [order.index(item["severity"]) for item in answer["data"]]
+    assert severities == sorted(severities) and answer["left_out"] >= 0

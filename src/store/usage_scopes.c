@@ -20,14 +20,16 @@ static size_t scope_kind(struct text kind)
     return i;
 }
 
+/* Of a tag also its name and value, which are apart at the first '='; the name of a team may have
+ * one, too. */
 static void bind_value(const void *context, struct store_statement *statement)
 {
-    struct text rest = *(const struct text *)context;
-    store_bind_text(statement, 1, rest);
-    ptrdiff_t equals = text_find_char(rest, '=');
-    if (equals >= 0) {
-        store_bind_text(statement, 2, text_first(rest, (size_t)equals));
-        store_bind_text(statement, 3, text_from_index(rest, (size_t)equals + 1));
+    const struct usage_scope *scope = context;
+    ptrdiff_t equals = text_find_char(scope->value, '=');
+    store_bind_text(statement, 1, scope->value);
+    if (scope_kind(scope->kind) == SCOPE_TAG && equals >= 0) {
+        store_bind_text(statement, 2, text_first(scope->value, (size_t)equals));
+        store_bind_text(statement, 3, text_from_index(scope->value, (size_t)equals + 1));
     }
 }
 
@@ -67,7 +69,7 @@ static enum error sum_series(const struct usage_reading *reading, struct usage_s
     if (reading->sums[0] == NULL)
         return ERROR_OK;
     struct adding adding = {reading, &scope->sums};
-    return table_query(reading->store, sql[kind], bind_value, &scope->value, add_series, &adding,
+    return table_query(reading->store, sql[kind], bind_value, scope, add_series, &adding,
                        NULL);
 }
 

@@ -416,6 +416,7 @@ static void test_scopes(void **state)
             const struct usage_scope kinds[] = {
                 {.kind = TEXT("organisation"), .value = TEXT("")},
                 {.kind = TEXT("team"), .value = TEXT("blue")},
+                {.kind = TEXT("team"), .value = TEXT("a=b")}, /* no tag, for all its look */
                 {.kind = TEXT("key"), .value = TEXT("key3")},
                 {.kind = TEXT("tag"), .value = TEXT("env=prod")},
             };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listOf, tagsOf, tagsText } from "../src/base/lists.ts";
-import { snippetsOf } from "../src/base/snippets.ts";
+import { shellWord, snippetsOf } from "../src/base/snippets.ts";
 import { counted, piecesOf, visible } from "../src/base/text.ts";
 
 test("characters that hide or turn the text are shown by their number", () => {
@@ -33,5 +33,7 @@ test("a snippet keeps what stands in it apart from its own words", () => {
     assert.match(text("curl"), /'\{"model":"it'\\''s \\"so\\""/);
     assert.match(text("python"), /model="it's \\"so\\""/);
     assert.match(text("kubernetes"), /name: turnpike-b-ro-s-key\n/);
+    assert.equal(shellWord("search"), "search");
+    assert.equal(shellWord("it's mine"), "'it'\\''s mine'");
     assert.match(text("environment"), /^export OPENAI_BASE_URL='http:\/\/x\/v1'$/m);
 });

@@ -12,6 +12,11 @@ function quoted(text: string): string {
     return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+// The same where it needs it, for lines that people read.
+export function shellWord(text: string): string {
+    return /^[\w@%+=:,./-]+$/.test(text) ? text : quoted(text);
+}
+
 // A text as JSON, Python and JavaScript read it.
 const literal = (text: string) => JSON.stringify(text);
 

@@ -323,3 +323,28 @@ export interface ExchangeDetail {
     error: ExchangeError | null;
     cost: ExchangeCost;
 }
+
+export interface Session {
+    id: string;
+    name: string;
+    who: string; // key:ID, cli:USER, sso:NAME
+    role: Role;
+    team: string | null;
+    method: string; // key, link or sso
+    source: string;
+    agent: string | null;
+    created_at: string;
+    used_at: string;
+    expires_at: string;
+}
+
+export interface AdminKey {
+    id: string;
+    name: string;
+    role: Role;
+    team: string | null;
+    created_at: string;
+    expires_at: string | null;
+    used_at: string | null;
+    revoked_at: string | null;
+}

@@ -1,5 +1,6 @@
 // All keys, to be searched and sifted.
 import { current, setQuery } from "../base/router.ts";
+import { shellWord } from "../base/snippets.ts";
 import type { Key } from "../base/types.ts";
 import { KeyState } from "../parts/badge.tsx";
 import { Empty } from "../parts/feedback.tsx";
@@ -59,7 +60,7 @@ export function KeyList({ keys, teams, opened, ofTeam }: { keys: Key[]; teams: s
                 {shown.length > 0 ? (
                     <Table caption="Keys" rows={shown} columns={ofTeam ? COLUMNS.filter((column) => column.key !== "team") : COLUMNS} keyOf={(key) => key.id} href={(key) => keyHref(key.id)} opened={opened} />
                 ) : (
-                    <Empty icon="key" title={keys.length ? "No key fits the filters" : "There are no keys yet"} command={keys.length ? undefined : `turnpike key create --name checkout --team ${ofTeam ?? "NAME"}`}>
+                    <Empty icon="key" title={keys.length ? "No key fits the filters" : "There are no keys yet"} command={keys.length ? undefined : `turnpike key create --name checkout --team ${shellWord(ofTeam ?? "NAME")}`}>
                         {keys.length ? undefined : "An application calls with a key; each of its calls is recorded, limited and paid for under it. Give each application its own."}
                     </Empty>
                 )}

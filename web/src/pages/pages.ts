@@ -12,6 +12,7 @@ import { ModelPage } from "./model.tsx";
 import { ModelsPage } from "./models.tsx";
 import { PlaygroundPage } from "./playground.tsx";
 import { ReachPage } from "./reach.tsx";
+import { SessionsPage } from "./sessions.tsx";
 import { TeamsPage } from "./teams.tsx";
 import { TeamPage } from "./team.tsx";
 import { UsagePage } from "./usage.tsx";
@@ -56,6 +57,7 @@ export const VIEWS: View[] = [
     { pattern: "/reach", page: ReachPage },
     { pattern: "/audit", page: AuditPage },
     { pattern: "/playground", page: PlaygroundPage },
+    { pattern: "/sessions", page: SessionsPage },
 ];
 
 export function entriesFor(role: Role): Entry[] {

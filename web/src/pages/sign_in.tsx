@@ -1,31 +1,27 @@
 // The door: with the link that `turnpike console` prints, with an admin key, or with single sign-on where the
 // gateway has it.
 import { useEffect, useState } from "preact/hooks";
-import { api } from "../base/api.ts";
+import { api, apiUrl } from "../base/api.ts";
 import { signIn } from "../base/session.ts";
+import { visible } from "../base/text.ts";
 import { Button, LinkButton } from "../parts/button.tsx";
 import { Command, Loading, Problem } from "../parts/feedback.tsx";
 import { Form, FormProblem, TextField, useForm } from "../parts/form.tsx";
 import { Mark } from "../parts/icon.tsx";
 
-// How one may sign in here; what the gateway does not tell is not offered.
-interface Doors {
-    sso: { name: string; url: string }[];
-}
-
-function useDoors(): Doors {
-    const [doors, setDoors] = useState<Doors>({ sso: [] });
+// The name of single sign-on, where the gateway has it.
+function useSingleSignOn(): string | null {
+    const [name, setName] = useState<string | null>(null);
     useEffect(() => {
-        // A gateway without single sign-on has no such route: then there is no button for it.
-        api.get<Doors>("/sign_in").then(setDoors, () => undefined);
+        api.get<{ sso: string | null }>("/sign_in").then((ways) => setName(ways.sso), () => undefined);
     }, []);
-    return doors;
+    return name;
 }
 
 export function SignIn({ code }: { code: string | null }) {
     const [problem, setProblem] = useState<Error | null>(null);
     const [trying, setTrying] = useState(code !== null);
-    const { sso } = useDoors();
+    const sso = useSingleSignOn();
     const form = useForm({ key: "" }, (values) => signIn({ key: values.key.trim() }));
     useEffect(() => {
         document.title = "Sign in · Turnpike";
@@ -39,12 +35,12 @@ export function SignIn({ code }: { code: string | null }) {
                 <h1 class="brand"><Mark />Turnpike</h1>
                 {problem && <Problem problem={problem} />}
                 <div class="card">
-                    {sso.map((each) => <LinkButton key={each.url} href={each.url} kind="primary">Sign in with {each.name}</LinkButton>)}
-                    {sso.length > 0 && <div class="or">or</div>}
+                    {sso && <LinkButton href={apiUrl("/sso")} kind="primary">Sign in with {visible(sso)}</LinkButton>}
+                    {sso && <div class="or">or</div>}
                     <Form form={form}>
-                        <TextField form={form} name="key" label="Admin key" secret placeholder="tpa_…" first={sso.length === 0} autocomplete="current-password" />
+                        <TextField form={form} name="key" label="Admin key" secret placeholder="tpa_…" first autocomplete="current-password" />
                         <FormProblem form={form} />
-                        <Button submit {...(sso.length ? {} : { kind: "primary" as const })} disabled={form.busy || !form.values.key.trim()}>Sign in</Button>
+                        <Button submit {...(sso ? {} : { kind: "primary" as const })} disabled={form.busy || !form.values.key.trim()}>Sign in</Button>
                     </Form>
                 </div>
                 <div class="stack-tight muted">

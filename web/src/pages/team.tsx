@@ -5,6 +5,7 @@ import * as format from "../base/format.ts";
 import { periodOf, zone } from "../base/period.ts";
 import { useResource } from "../base/resource.ts";
 import { current, link, pathOf } from "../base/router.ts";
+import { shellWord } from "../base/snippets.ts";
 import { mayKeepKeys, mayOperate, seesAll } from "../base/session.ts";
 import type { Budget, Key, Limit, Live, Page as ListPage, Team, Usage, UsageRow } from "../base/types.ts";
 import { Button, LinkButton } from "../parts/button.tsx";
@@ -102,7 +103,7 @@ function Inside({ known, opened, open }: { known: Known; opened: string | null; 
                 <div class="stack">
                     <Card title="Budgets" tools={mayOperate.value && <Button little icon="plus" onClick={() => open("budget")}>Budget</Button>}>
                         {budgets.length === 0 ? (
-                            <Empty icon="budget" title="No budget" command={`turnpike budget create --team ${team.name} --amount 500`}>What the team spends is capped by nothing of its own.</Empty>
+                            <Empty icon="budget" title="No budget" command={`turnpike budget create --team ${shellWord(team.name)} --amount 500`}>What the team spends is capped by nothing of its own.</Empty>
                         ) : (
                             <ul class="budget-grid">{nearestEnd(budgets).map((budget) => <li key={budget.id}><BudgetLine budget={budget} live={known.live?.budgets.find((each) => each.id === budget.id)} /></li>)}</ul>
                         )}

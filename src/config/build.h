@@ -41,6 +41,7 @@ void build_issuers(struct settings_reader *reader, const struct settings *settin
 /* Whose rules they are: they are known again by it (caller_rule_make_code). */
 struct build_place {
     struct text section, name;
+    struct text entry; /* as the configuration calls it, for people */
 };
 /* build_callers.c: the report stands above "callers". */
 void build_callers(struct settings_reader *reader, const struct settings_caller *callers,

@@ -84,6 +84,40 @@ static const struct caller_pair *build_tags(struct settings_reader *reader,
     return tags;
 }
 
+/* One of a kind, by the order of enum caller_limit_kind; named by where it stands. */
+static void build_limits(struct settings_reader *reader, const struct settings_caller *from,
+                         const struct build_place *place, size_t index, struct caller_rule *out)
+{
+    const struct settings_caller_limits *limits = &from->limits;
+    const struct row {
+        const char *name;
+        uint64_t amount;
+    } rows[CALLER_LIMIT_KIND_COUNT] = {
+        [CALLER_LIMIT_REQUESTS] = {"requests", limits->requests},
+        [CALLER_LIMIT_TOKENS] = {"tokens", limits->tokens},
+        [CALLER_LIMIT_INPUT_TOKENS] = {"input_tokens", limits->input_tokens},
+        [CALLER_LIMIT_OUTPUT_TOKENS] = {"output_tokens", limits->output_tokens},
+        [CALLER_LIMIT_CONCURRENT] = {"concurrent", limits->concurrent},
+    };
+    struct caller_limit *made = build_array(reader, CALLER_LIMIT_KIND_COUNT, sizeof(*made));
+    size_t count = 0;
+    for (unsigned i = 0; made && i < CALLER_LIMIT_KIND_COUNT; i++) {
+        if (rows[i].amount == SETTINGS_UNSET)
+            continue;
+        made[count++] = (struct caller_limit){
+            .id =
+                arena_format(&reader->memory->arena, "%.*s.%.*s.callers.[%zu].limits.%s",
+                             TEXT_ARG(place->section), TEXT_ARG(place->entry), index, rows[i].name),
+            .kind = (enum caller_limit_kind)i,
+            .observed = limits->mode.choice == 1,
+            .amount = (int64_t)rows[i].amount,
+            .window = i == CALLER_LIMIT_CONCURRENT ? 0 : limits->per,
+        };
+    }
+    out->limits = made;
+    out->limit_count = count;
+}
+
 /* Keys in exchange, where nothing is said: an hour, as most tokens have. */
 #define KEY_LIFETIME (3600 * NANOSECONDS_PER_SECOND)
 
@@ -127,6 +161,7 @@ void build_callers(struct settings_reader *reader, const struct settings_caller 
     for (size_t i = 0; rows && i < count; i++) {
         size_t mark = report_enter_item(reader->report, i);
         build_caller(reader, &callers[i], &rows[i]);
+        build_limits(reader, &callers[i], place, i, &rows[i]);
         caller_rule_make_code(&rows[i], place->section, place->name);
         report_leave(reader->report, mark);
     }
@@ -164,7 +199,7 @@ static void check_written(struct settings_reader *reader, const struct settings_
 void build_identify(struct settings_reader *reader, const struct settings *settings,
                     const struct settings_listener *from, struct config_listener *listener)
 {
-    const struct build_place rules = {TEXT("listeners"), from->entry.name};
+    const struct build_place rules = {TEXT("listeners"), from->entry.name, from->entry.name};
     build_callers(reader, from->callers, from->caller_count, &rules,
                   &listener->certificate_callers);
     check_written(reader, from);

@@ -101,7 +101,7 @@ static void build_issuer(struct settings_reader *reader, const struct settings_i
         .bearer_file = from->bearer_file.text,
         .refresh = from->refresh,
     };
-    const struct build_place rules = {TEXT("issuers"), from->issuer.text};
+    const struct build_place rules = {TEXT("issuers"), from->issuer.text, from->entry.name};
     build_callers(reader, from->callers, from->caller_count, &rules, &out->terms.rules);
 }
 

@@ -158,6 +158,17 @@ static bool same_pairs(const struct caller_pair *old, size_t old_count,
     return same;
 }
 
+static bool same_limits(const struct caller_rule *old, const struct caller_rule *new)
+{
+    bool same = old->limit_count == new->limit_count;
+    for (size_t i = 0; same && i < old->limit_count; i++) {
+        const struct caller_limit *a = &old->limits[i], *b = &new->limits[i];
+        same = a->kind == b->kind && a->observed == b->observed && a->amount == b->amount &&
+               a->window == b->window;
+    }
+    return same;
+}
+
 static bool same_caller(const struct caller_rule *old, const struct caller_rule *new)
 {
     return same_pairs(old->claims, old->claim_count, new->claims, new->claim_count) &&
@@ -168,7 +179,7 @@ static bool same_caller(const struct caller_rule *old, const struct caller_rule 
            same_texts(old->models.denied, old->models.denied_count, new->models.denied,
                       new->models.denied_count) &&
            old->key_lifetime == new->key_lifetime && old->key_outlives == new->key_outlives &&
-           old->keys == new->keys;
+           old->keys == new->keys &&same_limits(old, new);
 }
 
 static bool same_callers(const struct caller_rules *old, const struct caller_rules *new)

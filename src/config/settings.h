@@ -57,6 +57,12 @@ struct settings_network_rule {
     struct settings_value allow, deny, mode;
 };
 
+/* What each of them may do in a time. */
+struct settings_caller_limits {
+    uint64_t requests, tokens, input_tokens, output_tokens, concurrent, per;
+    struct settings_value mode;
+};
+
 /* Who the holder of a token or certificate is. */
 struct settings_caller {
     struct settings_entry entry;
@@ -64,6 +70,7 @@ struct settings_caller {
     size_t claim_count, tag_count, model_count, denied_count;
     struct settings_value team, name;
     uint64_t key_lifetime, keys;
+    struct settings_caller_limits limits;
 };
 
 struct settings_issuer {

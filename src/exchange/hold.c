@@ -36,6 +36,7 @@ int64_t hold_body_size(const struct exchange *exchange)
 
 void hold_describe(const struct exchange *exchange, struct gate_call *call)
 {
+    const struct caller_rule *rule = exchange->caller_rule;
     bool json = exchange->body_kind == BODY_JSON;
     struct text tier = json ? exchange->envelope.service_tier : text_of(NULL, 0);
 
@@ -54,6 +55,8 @@ void hold_describe(const struct exchange *exchange, struct gate_call *call)
         .paid_later = json && exchange->envelope.background,
         .any_service = tier.length > 0 && !text_equal(tier, TEXT("default")) &&
                        !text_equal(tier, TEXT("flex")),
+        .own_limits = rule ? rule->limits : NULL,
+        .own_limit_count = rule ? rule->limit_count : 0,
         .wall = exchange->record.started_at,
         .now = loop_now(exchange->worker->loop),
     };

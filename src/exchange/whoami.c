@@ -178,7 +178,10 @@ static void write_limit(void *context, const struct policy_limit_state *state)
     json_member_signed(json, "amount", limit->amount);
     json_member_signed(json, "left", state->remaining);
     json_member_unsigned(json, "window_ms", limit->window / NANOSECONDS_PER_MILLISECOND);
-    json_member_unsigned(json, "resets_in_ms", state->reset / NANOSECONDS_PER_MILLISECOND);
+    /* A window slides in steps, so that the last of it may be free a sixtieth later. */
+    uint64_t reset =
+        limit->window > 0 && state->reset > limit->window ? limit->window : state->reset;
+    json_member_unsigned(json, "resets_in_ms", reset / NANOSECONDS_PER_MILLISECOND);
     json_member_text(json, "mode", text_from(policy_mode_name(limit->mode)));
     json_end_object(json);
 }
@@ -203,10 +206,13 @@ static void write_budget(void *context, const struct policy_budget_state *state)
 
 static bool write_rules(struct exchange *exchange, struct json_writer *json)
 {
+    const struct caller_rule *rule = exchange->caller_rule;
     const struct policy_call call = {
         .team = exchange->team,
         .key = exchange->key_id,
         .tags = exchange->record.tags,
+        .own_limits = rule ? rule->limits : NULL,
+        .own_limit_count = rule ? rule->limit_count : 0,
         .wall = exchange->record.started_at,
         .now = loop_now(exchange->worker->loop),
     };

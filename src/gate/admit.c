@@ -102,6 +102,8 @@ bool gate_admit(struct policy *policy, const struct gate_call *call, struct aren
         .key = call->key,
         .tags = call->tags,
         .model = call->model,
+        .own_limits = call->own_limits,
+        .own_limit_count = call->own_limit_count,
         .wall = call->wall,
         .now = call->now,
     };

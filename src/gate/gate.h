@@ -38,7 +38,9 @@ struct gate_call {
     unsigned tools;       /* bits of enum gate_tool: the body speaks of them */
     bool needs_known;     /* what it needs of a model was looked at, since its targets ask … */
     unsigned needs;       /* … bits of enum route_need */
-    uint64_t wall, now;   /* as in struct policy_call */
+    const struct caller_limit *own_limits; /* as in struct policy_call */
+    size_t own_limit_count;
+    uint64_t wall, now; /* the same */
 };
 
 /* Why not. */

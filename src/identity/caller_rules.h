@@ -23,6 +23,25 @@ struct caller_pair {
     struct text name, value;
 };
 
+/* In the order of enum policy_limit_kind. */
+enum caller_limit_kind {
+    CALLER_LIMIT_REQUESTS,
+    CALLER_LIMIT_TOKENS, /* in and out */
+    CALLER_LIMIT_INPUT_TOKENS,
+    CALLER_LIMIT_OUTPUT_TOKENS,
+    CALLER_LIMIT_CONCURRENT, /* calls at the same time; has no window */
+    CALLER_LIMIT_KIND_COUNT
+};
+
+/* What each caller of a rule may do in a time, as a limit of his key would say it. */
+struct caller_limit {
+    struct text id; /* where it stands in the configuration */
+    enum caller_limit_kind kind;
+    bool observed; /* what it would refuse is recorded, and passes */
+    int64_t amount;
+    uint64_t window; /* nanoseconds; 0 of CALLER_LIMIT_CONCURRENT */
+};
+
 struct caller_rule {
     const struct caller_pair *claims; /* at least one */
     size_t claim_count;
@@ -31,6 +50,8 @@ struct caller_rule {
     const struct caller_pair *tags;
     size_t tag_count;
     struct model_rules models;
+    const struct caller_limit *limits; /* one of a kind */
+    size_t limit_count;
     struct principal_rule code;
     /* Of keys that its callers may have in exchange (docs/decisions/0045): */
     uint64_t key_lifetime; /* nanoseconds at most */

@@ -109,12 +109,22 @@ static void add_named(const struct snapshot *snapshot, const struct policy_call 
     }
 }
 
+static bool add_own(struct policy_hold *hold, const struct subject_rules **out, size_t *count)
+{
+    const struct subject_rules *rules =
+        own_limits_find(hold->policy->own_limits, &hold->call, hold->arena);
+    add_subject(rules, out, count);
+    return rules != NULL;
+}
+
 bool policy_find_subjects(const struct snapshot *snapshot, struct policy_hold *hold,
                           bool with_model, const struct subject_rules **out, size_t *count)
 {
     *count = 0;
     add_subject(snapshot->organisation, out, count);
     add_named(snapshot, &hold->call, with_model && !text_empty(hold->call.model), out, count);
+    if (hold->call.own_limit_count > 0 && !add_own(hold, out, count))
+        return false;
     if (!snapshot->has_tags)
         return true;
     if (!hold->tags_read && !read_tags(hold))

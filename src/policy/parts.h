@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "policy/own_limits.h"
 #include "policy/policy.h"
 #include "policy/snapshot.h"
 
@@ -16,6 +17,7 @@ struct loaded_zone {
 
 struct policy {
     struct snapshot *_Atomic snapshot; /* never NULL */
+    struct own_limits *own_limits;
 
     /* The control thread's: */
     policy_history history;
@@ -26,6 +28,7 @@ struct policy {
     uint64_t made_at;                       /* wall time at which the last periods were made */
     struct account_period *leaving_periods; /* out of sight of every reader, some still held */
     struct limit *leaving_limits;
+    uint64_t let_go_at; /* wall time at which idle counters of own_limits were last looked for */
     struct account *leaving_accounts;
 };
 
@@ -46,8 +49,9 @@ struct policy_budget_hold {
     money held;
 };
 
-/* Those that a call may meet: organisation, team, key, its tags, the model, patterns of it. */
-#define SUBJECTS_MAX (4 + POLICY_TAGS_MAX + POLICY_PATTERNS_MAX)
+/* Those that a call may meet: organisation, team, key, the limits of his rule in the configuration,
+ * its tags, the model, patterns of it. */
+#define SUBJECTS_MAX (5 + POLICY_TAGS_MAX + POLICY_PATTERNS_MAX)
 
 static inline const struct snapshot *policy_snapshot(const struct policy *policy)
 {

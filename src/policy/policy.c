@@ -16,6 +16,9 @@
 #include "base/ensure.h"
 #include "identity/reader.h"
 
+/* How often idle counters of callers are looked for: a walk over all of them. */
+#define LET_GO_TIME (10 * NANOSECONDS_PER_SECOND)
+
 struct replacing {
     struct policy *policy;
     struct snapshot *old, *new;
@@ -312,6 +315,10 @@ void policy_tick(struct policy *policy, uint64_t wall)
     }
     if (!policy->bases_known)
         learn_bases(policy, snapshot, UINT64_MAX);
+    if (wall < policy->let_go_at || wall - policy->let_go_at > LET_GO_TIME) {
+        policy->let_go_at = wall;
+        own_limits_let_go(policy->own_limits, &policy->leaving_limits);
+    }
     sweep_periods(policy);
     sweep_limits(policy);
 }
@@ -332,7 +339,10 @@ struct policy *policy_create(policy_history history, void *context)
     char problem[POLICY_PROBLEM_SIZE];
     if (policy == NULL)
         return NULL;
-    if (snapshot_make(&nothing, problem, sizeof problem, &snapshot) != ERROR_OK) {
+    policy->own_limits = own_limits_create();
+    if (policy->own_limits == NULL ||
+        snapshot_make(&nothing, problem, sizeof problem, &snapshot) != ERROR_OK) {
+        own_limits_destroy(policy->own_limits);
         free(policy);
         return NULL;
     }
@@ -364,5 +374,6 @@ void policy_destroy(struct policy *policy)
         timezone_free(loaded->zone);
         free(loaded);
     }
+    own_limits_destroy(policy->own_limits);
     free(policy);
 }

@@ -31,6 +31,7 @@
 #define POLICY_TICK (200 * NANOSECONDS_PER_MILLISECOND)
 
 struct policy;
+struct caller_limit; /* identity/caller_rules.h */
 
 /* ------------------------------------------------------------------ the control thread's side */
 
@@ -85,8 +86,11 @@ struct policy_call {
     struct text key;   /* its id */
     struct text tags;  /* of the key: a JSON object of texts; may be empty */
     struct text model; /* as the caller named it; empty: the call has none */
-    uint64_t wall;     /* when it began: decides on the budgets' periods */
-    uint64_t now;      /* monotonic */
+    /* What his rule in the configuration says of its own; of callers without a key alone. */
+    const struct caller_limit *own_limits;
+    size_t own_limit_count;
+    uint64_t wall; /* when it began: decides on the budgets' periods */
+    uint64_t now;  /* monotonic */
 };
 
 enum policy_verdict {

@@ -30,10 +30,11 @@ struct call {
     uint64_t at; /* of what comes next */
     uint64_t order;
     bool decided;
-    bool reported;  /* it began in the time that is asked about */
-    bool part;      /* a line that stands for no call, but for money */
-    bool body_read; /* its model and size are known, as far as it got */
-    bool asked;     /* the record says what was asked for at most */
+    bool reported;     /* it began in the time that is asked about */
+    bool part;         /* a line that stands for no call, but for money */
+    bool body_read;    /* its model and size are known, as far as it got */
+    bool asked;        /* the record says what was asked for at most */
+    bool of_own_limit; /* refused by a limit of his rule in the configuration */
     struct gate_call gate;
     const struct preview_key *key; /* NULL: the store has none */
     struct name *model;
@@ -412,6 +413,7 @@ static void describe(struct replay *replay, const struct record *record, struct 
     };
     call->asked = record->admitted >= 0;
     call->body_read = call->asked || verdict->then == PREVIEW_ALLOWED;
+    call->of_own_limit = text_find(record->rule, TEXT(".callers.[")) >= 0;
     call->reported = record->started_at >= replay->since;
     call->ends_at =
         record->finished_at > record->started_at ? record->finished_at : record->started_at;
@@ -581,6 +583,9 @@ static void decide(struct replay *replay, struct call *call)
         refuse(replay, call, refused.refusal, name_rule(replay, &refused));
     else
         decide_hold(replay, call);
+    if (call->verdict.now == PREVIEW_ALLOWED && call->of_own_limit)
+        leave_unknown(call, "a limit of its caller's rule in the configuration refused it: its "
+                            "claims would have to be known");
 }
 
 /* It was let in nowhere and cost nothing: but it may have been counted. */

@@ -42,6 +42,7 @@ def rules(**more):
         {"claims": {"sub": "robot"}, "team": "robots", **more},
         {"claims": {"sub": "system:serviceaccount:prod:*"}, "team": "search", "models": ["fast"],
          "name": "{/kubernetes.io/serviceaccount/name}", "tags": {"env": "prod"}, **more},
+        {"claims": {"sub": "slow"}, "team": "robots", "limits": {"requests": 3, "per": "1h"}},
         {"claims": {"sub": "quick"}, "team": "robots", "key_lifetime": "1m"},
         {"claims": {"sub": "long"}, "team": "robots", "key_lifetime": "2h"},
         {"claims": {"sub": "few"}, "team": "robots", "keys": 2},
@@ -228,6 +229,14 @@ def test_a_flood_is_bounded_and_cheap(gateway, issuer, module_fake):
     assert statuses.count(200) <= 2 and set(statuses) <= {200, 429}
     assert issuer.asked_for_keys() == asked, "the issuer hears nothing of it"
     assert ask(gateway, gateway.key).status_code == 200
+
+
+def test_limits_of_the_rule_hold_for_its_keys(gateway, issuer):
+    token = issuer.token(sub="slow")
+    key = exchange(gateway, token)["access_token"]  # one
+    assert ask(gateway, key).status_code == 200  # two
+    assert ask(gateway, token).status_code == 200  # three, of one account
+    assert refusal(gateway, key)[:2] == (429, "rate_limit_exceeded")
 
 
 # -- their end -------------------------------------------------------------------------------------

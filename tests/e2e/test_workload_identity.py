@@ -134,6 +134,32 @@ def refused(gateway, token):
         return True
 
 
+def test_limits_of_a_rule_are_each_callers_own(tmp_path, own_fake, issuer):
+    callers = [{"claims": {"sub": "system:serviceaccount:prod:*"}, "team": "search", "limits": {"requests": 2, "per": "1h"}},
+               {"claims": {"sub": "watched"}, "team": "robots", "limits": {"requests": 0, "mode": "observe"}},
+               {"claims": {"sub": "one"}, "team": "robots", "limits": {"concurrent": 0, "tokens": 100000}}]
+    gateway = start_with(tmp_path, own_fake, {"cluster": terms(issuer, callers=callers)}, workers=2)
+    try:
+        first, second = issuer.token(**kubernetes_claims("prod", "ranker")), issuer.token(**kubernetes_claims("prod", "indexer"))
+        left = [int(ask(gateway, first).headers["x-ratelimit-remaining-requests"]) for _ in range(2)]
+        assert left == [1, 0]
+        with pytest.raises(openai.RateLimitError) as caught:
+            ask(gateway, first)
+        about = caught.value.body["turnpike"]["rule"]
+        assert about["id"] == "issuers.cluster.callers.[0].limits.requests" and about["of"].startswith("key wl_")
+        again = issuer.token(**kubernetes_claims("prod", "ranker", "pod-1"))
+        assert refused(gateway, again), "another token of the same caller"
+        assert ask(gateway, second).status_code == 200, "another caller of the same rule"
+        seen = json.loads(gateway.get("/turnpike/v1/whoami", second)[2])["limits"]
+        assert [(limit["id"], limit["amount"], limit["left"]) for limit in seen] == [(about["id"], 2, 1)]
+        assert seen[0]["resets_in_ms"] <= seen[0]["window_ms"]
+        record = gateway.wait_record(ask(gateway, issuer.token(sub="watched")).headers["x-request-id"])
+        assert record["observed"] == [{"reason": "limit", "id": "issuers.cluster.callers.[1].limits.requests"}]
+        assert refusal(gateway, issuer.token(sub="one"))[0] == 429
+    finally:
+        gateway.stop()
+
+
 def test_keys_work_beside_tokens(gateway):
     assert ask(gateway, gateway.key).status_code == 200
     record = gateway.wait_record(ask(gateway, gateway.key).headers["x-request-id"])

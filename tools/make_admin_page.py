@@ -20,6 +20,7 @@ ROLES = {
     "READER": "owner, operator, finance",
     "TEAM": "owner, operator, team_lead",
     "ANYBODY": "all",
+    "OPEN": "strangers",
 }
 OBJECT_TYPES = {
     "TEXT": "text", "AMOUNT": "USD", "COUNT": "whole number", "FLAG": "true or false", "LIST": "list of texts",

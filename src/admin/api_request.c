@@ -11,6 +11,7 @@
 
 #include "admin/call.h"
 #include "admin/console.h"
+#include "admin/identify.h"
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/identifier.h"
@@ -261,69 +262,6 @@ static void start_stream(struct api_request *own)
     own->call.stream_events->on_open(own->call.stream_owner, (struct stream *)own);
 }
 
-/* ---- who asks ---- */
-
-struct verdict_row {
-    enum admin_problem_code code;
-    const char *message;
-};
-
-static const struct verdict_row verdict_rows[] = {
-    [CREDENTIALS_MISSING] = {ADMIN_PROBLEM_NO_CREDENTIAL,
-                             "no admin key was sent: send \"Authorization: Bearer tpa_…\""},
-    [CREDENTIALS_NOT_OURS] = {ADMIN_PROBLEM_BAD_CREDENTIAL,
-                              "what was sent is no admin key: those begin with " KEY_ADMIN_PREFIX
-                              ", and `turnpike admin key create` makes them"},
-    [CREDENTIALS_CALLER] = {ADMIN_PROBLEM_CALLER_CREDENTIAL,
-                            "a caller's key (" KEY_PREFIX
-                            "…) opens no administration: an admin key (" KEY_ADMIN_PREFIX
-                            "…) is wanted, and `turnpike admin key create` makes it"},
-    [CREDENTIALS_MISTYPED] = {ADMIN_PROBLEM_BAD_CREDENTIAL,
-                              "the admin key fails its own checksum: a character is missing or "
-                              "wrong; copy it again"},
-    [CREDENTIALS_UNKNOWN] = {ADMIN_PROBLEM_BAD_CREDENTIAL, "the admin key is not known here"},
-    [CREDENTIALS_REVOKED] = {ADMIN_PROBLEM_REVOKED_CREDENTIAL, "the admin key was revoked"},
-    [CREDENTIALS_EXPIRED] = {ADMIN_PROBLEM_EXPIRED_CREDENTIAL, "the admin key has expired"},
-};
-
-/* Who shows a key is asked by no page, and may call us what he likes. */
-static bool check_host(struct api_request *own)
-{
-    const struct http1_head *head = http_request_head(own->request);
-    struct text host = http1_head_value(head, HEADER_HOST);
-
-    if (http1_head_has(head, HEADER_AUTHORIZATION) ||
-        origin_knows_host(&own->door->origin, &own->desk->office.config->console, host))
-        return true;
-    return call_refuse(&own->call, ADMIN_PROBLEM_HOST, "",
-                       "this gateway is not known by the name \"%.*s\": use its address, or "
-                       "write the name into admin.url of the configuration",
-                       TEXT_ARG(text_first(host, 120)));
-}
-
-/* With the store away, those last read are good. */
-static bool identify(struct api_request *own)
-{
-    struct office *office = &own->desk->office;
-    const struct http1_head *head = http_request_head(own->request);
-    struct text sent = key_from_authorization(http1_head_value(head, HEADER_AUTHORIZATION));
-    enum error error = ERROR_STORE;
-
-    if (office_enter(office))
-        error = credentials_refresh(&office->credentials, office->store);
-    if (error != ERROR_OK && office->credentials.count == 0)
-        return call_refuse(&own->call, ADMIN_PROBLEM_STORE, "",
-                           "admin keys cannot be read from the store: %s",
-                           office->store ? store_problem(office->store) : office->problem);
-    enum credentials_verdict verdict = credentials_check(
-        &office->credentials, sent, loop_wall(own->desk->loop), &own->call.credential);
-    if (verdict == CREDENTIALS_OK && office->store)
-        credentials_note_use(&office->credentials, office->store, own->call.credential,
-                             loop_wall(own->desk->loop));
-    return verdict == CREDENTIALS_OK || call_refuse(&own->call, verdict_rows[verdict].code, "",
-                                                    "%s", verdict_rows[verdict].message);
-}
-
 /* ---- events ---- */
 
 static struct api_request *open_request(struct api_door *door, struct http_request *request)
@@ -337,10 +275,11 @@ static struct api_request *open_request(struct api_door *door, struct http_reque
     own->began = loop_now_exact(desk->loop);
     identifier_format(identifier_make(loop_wall(desk->loop)), own->id);
     (void)address_format_host(http_request_peer(request), own->source);
-    buffer_open(&own->body, API_BODY_MAX);
     call_open(&own->call, &desk->office);
     own->call.request_id = text_of(own->id, sizeof(own->id));
     own->call.source = text_from(own->source);
+    own->call.peer = http_request_peer(request);
+    own->call.door = &door->origin;
     http_request_set_owner(request, own);
     return own;
 }
@@ -352,18 +291,21 @@ static void on_request(void *owner, struct http_request *request)
 
     own->call.method = head->method;
     own->call.target = head->target;
+    own->call.agent = http1_head_value(head, HEADER_USER_AGENT);
+    own->call.cookies = http1_head_value(head, HEADER_COOKIE);
     if (http1_head_has(head, HEADER_IF_MATCH))
         own->call.if_match = http1_head_value(head, HEADER_IF_MATCH);
     if (http1_head_has(head, HEADER_LAST_EVENT_ID))
         own->call.last_event_id = http1_head_value(head, HEADER_LAST_EVENT_ID);
-    if (!check_host(own)) {
+    if (!identify_host(&own->call, head)) {
         refuse(own);
     } else if (console_has(head->target)) {
         console_answer(&own->call, head);
         start_answer(own, http_request_has_body(request));
-    } else if (!identify(own)) {
+    } else if (!identify_call(&own->call, head, loop_wall(own->desk->loop))) {
         refuse(own);
     } else {
+        buffer_open(&own->body, own->call.credential ? API_BODY_MAX : API_STRANGER_BODY_MAX);
         http_request_accept_body(request);
     }
 }
@@ -388,7 +330,7 @@ static void on_body(void *owner, struct text bytes)
     if (own->answering || buffer_append(&own->body, bytes))
         return;
     (void)call_refuse(&own->call, ADMIN_PROBLEM_BODY_TOO_LARGE, "",
-                      "the body is larger than %u bytes", API_BODY_MAX);
+                      "the body is larger than %zu bytes", own->body.maximum);
     refuse(own);
 }
 

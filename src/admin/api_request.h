@@ -23,7 +23,8 @@ struct api_door {
     struct origin_door origin;
 };
 
-#define API_BODY_MAX (1u << 20) /* two lists of 256 patterns take a tenth */
+#define API_BODY_MAX          (1u << 20) /* two lists of 256 patterns take a tenth */
+#define API_STRANGER_BODY_MAX 4096u      /* a code or a key, of somebody who is nobody yet */
 
 extern const struct http_server_events api_request_events;
 extern const struct http_server_limits api_request_limits;

@@ -210,20 +210,38 @@ static bool answer_without_route(struct admin_call *call, struct text path, unsi
 
 static bool check_role(struct admin_call *call)
 {
-    if ((unsigned)call->route->who & 1u << call->actor.role)
+    if (call->route->who == ROUTE_WHO_OPEN || (unsigned)call->route->who & 1u << call->actor.role)
         return true;
     return call_refuse(call, ADMIN_PROBLEM_FORBIDDEN, "", "the role %s may not do this: %s",
                        admin_role_name(call->actor.role), call->route->summary);
 }
 
+bool call_is_secure(const struct admin_call *call)
+{
+    return origin_is_secure(call->door, &call->office->config->console);
+}
+
+/* As what changes by whom stands in the audit: a key, or whoever began the session. */
+static struct text name_who(struct admin_call *call)
+{
+    if (call->session)
+        return call->session->who;
+    if (!call->credential)
+        return TEXT("");
+    return arena_format(&call->arena, "key:%.*s", TEXT_ARG(call->credential->id));
+}
+
 /* Where the change came from stands in the audit beside by whom. */
 static bool name_actor(struct admin_call *call)
 {
-    const struct credential *credential = call->credential;
+    static const struct credential stranger = {.role = ADMIN_FINANCE};
+    const struct credential *credential = call->credential ? call->credential : &stranger;
+    bool by_key = call->credential && !call->session;
 
     call->actor = (struct admin_actor){
-        .who = arena_format(&call->arena, "key:%.*s", TEXT_ARG(credential->id)),
-        .via = arena_format(&call->arena, "api %.*s", TEXT_ARG(call->source)),
+        .who = name_who(call),
+        .via = arena_format(&call->arena, "%s %.*s", by_key ? "api" : "console",
+                            TEXT_ARG(call->source)),
         .role = credential->role,
         .team = arena_copy(&call->arena, credential->team),
     };

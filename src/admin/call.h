@@ -7,7 +7,9 @@
 
 #include "admin/credentials.h"
 #include "admin/office.h"
+#include "admin/origin.h"
 #include "admin/routes.h"
+#include "admin/sessions.h"
 #include "admin/stream.h"
 #include "base/buffer.h"
 #include "codec/json.h"
@@ -18,6 +20,7 @@
 #define CALL_MEMORY_MAX (32u << 20) /* of the arena: a body, its document, an object's texts */
 #define CALL_PAGE_MAX   1000u
 #define CALL_PAGE       100u
+#define CONSOLE_FIELD   "x-turnpike-console" /* what the console's page sends with every change */
 
 struct admin_call {
     struct office *office;
@@ -28,8 +31,14 @@ struct admin_call {
     struct text if_match;      /* the header; data NULL: there was none */
     struct text last_event_id; /* the header; data NULL: there was none */
     struct text source;        /* address of the peer */
+    struct text agent;         /* what the program or browser says it is */
+    struct text cookies;       /* the field Cookie */
+    const struct address *peer;
+    const struct origin_door *door; /* the listener that it came in by */
     struct text request_id;
-    const struct credential *credential;
+    /* Who asks (admin/identify.h). */
+    const struct credential *credential;  /* NULL: nobody, where strangers may ask */
+    const struct stored_session *session; /* NULL: it was a key */
     /* What call_answer finds out. */
     const struct route *route;
     struct text id;                        /* decoded */
@@ -65,6 +74,8 @@ bool call_take_target(struct admin_call *call, struct text id, struct text query
 
 /* ---- for handlers ---- */
 
+/* Whether browsers come to us over TLS, so that their cookies are bound to it. */
+bool call_is_secure(const struct admin_call *call);
 /* Sets the problem; returns false. `field`: member or parameter, or "". */
 bool call_refuse(struct admin_call *call, enum admin_problem_code code, const char *field,
                  const char *format, ...) format_like(4, 5);

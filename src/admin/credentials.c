@@ -44,6 +44,11 @@ static struct credential *find(const struct credentials *credentials, struct tex
     return NULL;
 }
 
+const struct credential *credentials_find(const struct credentials *credentials, struct text id)
+{
+    return find(credentials, id);
+}
+
 static struct credential *add(struct credentials *credentials)
 {
     if (credentials->count == credentials->capacity) {

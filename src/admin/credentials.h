@@ -47,6 +47,10 @@ enum credentials_verdict {
 enum credentials_verdict credentials_check(const struct credentials *credentials, struct text sent,
                                            uint64_t now, const struct credential **found);
 
+/* The key with that id, revoked or expired ones too; NULL: there is none. Valid until the next
+ * credentials_refresh. */
+const struct credential *credentials_find(const struct credentials *credentials, struct text id);
+
 #define CREDENTIALS_USE_INTERVAL \
     60000000000ull /* nanoseconds: a write for each use would be dear */
 

@@ -11,6 +11,7 @@ bool handle_me(struct admin_call *call)
     json_begin_object(json);
     json_member_text(json, "id", credential->id);
     json_member_text(json, "name", credential->name);
+    json_member_text(json, "method", call->session ? call->session->method : TEXT("bearer"));
     json_member_text(json, "role", text_from(admin_role_name(credential->role)));
     call_write_text(call, "team", credential->team);
     call_write_moment(call, "expires_at", credential->expires_at);

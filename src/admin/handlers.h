@@ -56,6 +56,12 @@ bool handle_route(struct admin_call *call);
 bool handle_prices(struct admin_call *call);
 bool handle_price(struct admin_call *call);
 
+/* handle_sessions.c */
+bool handle_sign_in(struct admin_call *call);
+bool handle_session_create(struct admin_call *call);
+bool handle_session_list(struct admin_call *call);
+bool handle_session_end(struct admin_call *call);
+
 /* handle_status.c */
 bool handle_me(struct admin_call *call);
 bool handle_status(struct admin_call *call);

@@ -3,6 +3,7 @@
 #ifndef ADMIN_OFFICE_H
 #define ADMIN_OFFICE_H
 
+#include "admin/attempts.h"
 #include "admin/credentials.h"
 #include "admin/operations.h"
 #include "base/buffer.h"
@@ -36,7 +37,8 @@ struct office {
     struct store *store; /* NULL while it cannot be opened */
     struct operations operations;
     struct credentials credentials;
-    uint64_t started_at; /* wall-clock nanoseconds */
+    struct attempts attempts; /* to sign in, that failed */
+    uint64_t started_at;      /* wall-clock nanoseconds */
     uint64_t config_loaded_at;
     struct buffer config_changes;     /* by the last reload, a sentence a line */
     struct config *config;            /* in force; NULL until the first is */

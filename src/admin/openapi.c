@@ -494,6 +494,8 @@ static void write_roles(struct json_writer *json, const struct route *route)
     struct buffer words;
 
     buffer_open(&words, 256);
+    if (route->who == ROUTE_WHO_OPEN)
+        buffer_append(&words, TEXT("Needs neither key nor session"));
     for (unsigned i = 0; i < ADMIN_ROLE_COUNT; i++) {
         if ((unsigned)route->who & 1u << i)
             buffer_append_format(&words, "%s%s", words.length ? ", " : "Roles: ",
@@ -523,6 +525,10 @@ static void write_operation(struct json_writer *json, const struct route *route)
     member(json, "summary", route->summary);
     write_roles(json, route);
     write_parameters(json, route);
+    if (route->who == ROUTE_WHO_OPEN) {
+        json_key(json, TEXT("security"));
+        json_raw(json, TEXT("[]"));
+    }
     if (*route->request) {
         begin(json, "requestBody");
         json_member_bool(json, "required",
@@ -606,7 +612,7 @@ void openapi_write(struct json_writer *json)
     member(json, "summary", "Teams, keys, budgets, limits, usage and records of an LLM gateway");
     json_end_object(json);
     json_key(json, TEXT("security"));
-    json_raw(json, TEXT("[{\"admin_key\":[]}]"));
+    json_raw(json, TEXT("[{\"admin_key\":[]},{\"session\":[]}]"));
     write_paths(json);
     begin(json, "components");
     begin(json, "securitySchemes");
@@ -614,6 +620,14 @@ void openapi_write(struct json_writer *json)
     member(json, "type", "http");
     member(json, "scheme", "bearer");
     member(json, "description", "an admin key: " KEY_ADMIN_PATTERN);
+    json_end_object(json);
+    begin(json, "session");
+    member(json, "type", "apiKey");
+    member(json, "in", "cookie");
+    member(json, "name", "turnpike-PORT");
+    member(json, "description",
+           "a browser's, from POST /admin/v1/sessions; with it, what changes something needs the "
+           "header " CONSOLE_FIELD ": 1");
     json_end_object(json);
     json_end_object(json);
     write_problem_response(json);

@@ -27,7 +27,8 @@ enum route_who {
     ROUTE_WHO_OPERATOR = 1u << ADMIN_OWNER | 1u << ADMIN_OPERATOR,
     ROUTE_WHO_READER = 1u << ADMIN_OWNER | 1u << ADMIN_OPERATOR | 1u << ADMIN_FINANCE,
     ROUTE_WHO_TEAM = 1u << ADMIN_OWNER | 1u << ADMIN_OPERATOR | 1u << ADMIN_TEAM_LEAD,
-    ROUTE_WHO_ANYBODY = (1u << ADMIN_ROLE_COUNT) - 1
+    ROUTE_WHO_ANYBODY = (1u << ADMIN_ROLE_COUNT) - 1,
+    ROUTE_WHO_OPEN = 1u << ADMIN_ROLE_COUNT /* nobody in particular: who signs in */
 };
 
 struct route {

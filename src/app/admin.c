@@ -1,6 +1,7 @@
-/* turnpike admin: the keys of administrators, for the admin API. */
+/* turnpike admin: the keys of administrators, for the admin API and the console. */
 #include "app/admin_options.h"
 #include "app/admin_run.h"
+#include "app/admin_sessions.h"
 #include "identity/key.h"
 
 struct admin_options {
@@ -109,11 +110,11 @@ static const struct verb admin_key = {
     .verbs = key_verbs,
 };
 
-static const struct verb *const admin_verbs[] = {&admin_key, NULL};
+static const struct verb *const admin_verbs[] = {&admin_key, &verb_admin_session, NULL};
 
 const struct verb verb_admin = {
     .name = "admin",
-    .summary = "Make, list and revoke the keys of administrators",
+    .summary = "Make, list and revoke the keys and sessions of administrators",
     .description = "The admin API (docs/admin-api.md) takes these keys; callers' keys open nothing "
                    "there, and these no calls.",
     .verbs = admin_verbs,

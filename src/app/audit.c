@@ -99,10 +99,24 @@ static bool print_json(void *context, const struct audit_entry *entry)
     return true;
 }
 
-/* No object: an act of its own, which `after` tells of. */
-static bool is_act(struct text kind)
+/* No object: an act of its own, which `after` (or `before`) tells of. NULL for objects. */
+static const char *act_of(struct text kind)
 {
-    return text_equal(kind, TEXT("ledger")) || text_equal(kind, TEXT("configuration"));
+    static const struct {
+        struct text kind;
+        const char *label;
+    } acts[] = {
+        {TEXT_INIT("ledger"), "the ledger"},
+        {TEXT_INIT("configuration"), "the configuration"},
+        {TEXT_INIT("session"), "a session"},
+        {TEXT_INIT("sign_in_code"), "a one-time link"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(acts); i++) {
+        if (text_equal(acts[i].kind, kind))
+            return acts[i].label;
+    }
+    return NULL;
 }
 
 static void add_cells(struct output_table *table, const struct audit_entry *entry)
@@ -110,6 +124,7 @@ static void add_cells(struct output_table *table, const struct audit_entry *entr
     char time[CLOCK_RFC3339_SIZE];
     struct buffer cell;
     enum object_kind kind = kind_of(entry->object_kind);
+    const char *act = act_of(entry->object_kind);
     bool deleted = text_empty(entry->after);
     buffer_open(&cell, CELL_MAX);
     (void)clock_format_rfc3339(entry->time, time);
@@ -117,14 +132,14 @@ static void add_cells(struct output_table *table, const struct audit_entry *entr
     output_table_cell(table, STYLE_DIM, text_of(time, 19));
     output_table_cell(table, STYLE_PLAIN, entry->who);
     output_table_cell(table, deleted ? STYLE_BAD : STYLE_PLAIN, entry->action);
-    if (is_act(entry->object_kind))
-        buffer_append_format(&cell, "the %.*s", TEXT_ARG(entry->object_kind));
+    if (act)
+        buffer_append(&cell, text_from(act));
     else
         difference_write_label(kind, deleted ? entry->before : entry->after, &cell);
     output_table_cell(table, STYLE_PLAIN, buffer_text(&cell));
     buffer_clear(&cell);
-    if (is_act(entry->object_kind))
-        buffer_append(&cell, entry->after);
+    if (act)
+        buffer_append(&cell, deleted ? entry->before : entry->after);
     else if (!deleted &&
              difference_write(kind, entry->before, entry->after, TEXT(""), TEXT("; "), &cell) &&
              cell.length > 2)
@@ -192,7 +207,7 @@ static const struct option audit_option_rows[] = {
     ROW("until", until, "WHEN", "changes before WHEN"),
     ROW("who", who, "WHO", "by whom: cli:alice, or key:ID of an admin key"),
     ROW("object", kind, "KIND",
-        "team, key, budget, limit, network_rule, organisation or admin_key; exchanged_key: keys "
+        "team, key, budget, limit, network_rule, organisation, admin_key or session; exchanged_key: keys "
         "given for tokens, which are left out else"),
     ROW("id", id, "ID", "of one object: a team's name, the id of the others"),
     OPTION_TEXT_LETTER_ROW('n', "limit", struct audit_options, limit, "N",

@@ -10,7 +10,7 @@ static int init_run(const struct verb_call *call)
     struct buffer found;
     buffer_open(&yaml, OUTPUT_MAXIMUM);
     buffer_open(&found, OUTPUT_MAXIMUM);
-    bool good = quick_start_config(TEXT("127.0.0.1:8080"), &yaml, &found);
+    bool good = quick_start_config(TEXT("127.0.0.1:8080"), TEXT("127.0.0.1:8081"), &yaml, &found);
     for (struct text rest = buffer_text(&found); rest.data && rest.length > 0;) {
         struct text line = text_split(&rest, '\n');
         fprintf(stderr, "found %.*s\n", TEXT_ARG(line));

@@ -223,7 +223,8 @@ static uint16_t port_of(struct text address)
     return address_parse(address, &parsed) == ERROR_OK ? address_port(&parsed) : 0;
 }
 
-bool quick_start_config(struct text address, struct buffer *yaml, struct buffer *found)
+bool quick_start_config(struct text address, struct text admin, struct buffer *yaml,
+                        struct buffer *found)
 {
     struct writer writer = {.yaml = yaml, .found = found, .own_port = port_of(address)};
     buffer_open(&writer.models, yaml->maximum);
@@ -233,7 +234,13 @@ bool quick_start_config(struct text address, struct buffer *yaml, struct buffer 
     buffer_append(yaml, TEXT("# Made by `turnpike init` from what was found on this machine. Every "
                              "key: docs/reference/config.md\n\nlisteners:\n  main: {address: "));
     append_quoted(yaml, address);
-    buffer_append(yaml, TEXT("}\n\nproviders:\n"));
+    buffer_append(yaml, TEXT("}\n"));
+    if (!text_empty(admin)) {
+        buffer_append(yaml, TEXT("\nadmin:  # the admin API and the console\n  address: "));
+        append_quoted(yaml, admin);
+        buffer_append(yaml, TEXT("\n"));
+    }
+    buffer_append(yaml, TEXT("\nproviders:\n"));
     for (size_t i = 0; i < ARRAY_LENGTH(clouds); i++)
         add_cloud(&writer, &clouds[i]);
     add_local_servers(&writer);

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/console.h"
+#include "admin/sessions.h"
 #include "app/admin_session.h"
 #include "app/gateway.h"
 #include "app/paths.h"
@@ -22,12 +24,15 @@
 #include "config/document.h"
 #include "config/load.h"
 #include "control/config_versions.h"
+#include "net/listener.h"
 
-#define YAML_MAXIMUM         (DOCUMENT_BYTES_MAXIMUM + 131072u) /* a byte too many is told */
-#define CONFIG_DEFAULT       "./turnpike.yaml"
-#define QUICK_START_ADDRESS  "127.0.0.1:8080"
-#define QUICK_START_KEY_DAYS 30
-#define OUTPUT_MAXIMUM       (1024u * 1024u)
+#define YAML_MAXIMUM            (DOCUMENT_BYTES_MAXIMUM + 131072u) /* a byte too many is told */
+#define CONFIG_DEFAULT          "./turnpike.yaml"
+#define QUICK_START_ADDRESS     "127.0.0.1:8080"
+#define QUICK_START_KEY_DAYS    30
+#define QUICK_START_ADMIN_PORT  8081u
+#define QUICK_START_ADMIN_PORTS 10u /* more taken ones in a row are no accident */
+#define OUTPUT_MAXIMUM          (1024u * 1024u)
 /* One for each caller, one for each call to a provider, and the rest. */
 #define DESCRIPTORS_WANTED 65536u
 /* Fewer than that is worth a word: some 4,000 calls in flight. */
@@ -62,7 +67,14 @@ struct serve {
     struct loop_watch *signals;
     int signal_descriptor;
     bool ending;
-    struct buffer yaml; /* of the file as it was read last */
+    struct buffer yaml;            /* of the file as it was read last */
+    char admin[ADDRESS_TEXT_SIZE]; /* of a quick start: where its console is; empty: nowhere */
+};
+
+/* What a quick start tells, once. */
+struct welcome {
+    struct secret *key;  /* for calls */
+    struct secret *code; /* for the console; NULL: no browser gets there */
 };
 
 /* ---- the configuration ---- */
@@ -78,6 +90,30 @@ static void print_problems(const struct config_problems *problems)
     buffer_close(&out);
 }
 
+/* The port behind that of the calls, or one of the next: llama.cpp likes 8081 too. None is no
+ * reason to serve no calls. */
+static void choose_admin_address(struct serve *serve, const char *listen)
+{
+    struct address calls, address;
+    int descriptor;
+
+    if (address_parse(text_from(listen), &calls) != ERROR_OK)
+        return;
+    unsigned first = address_port(&calls) ? address_port(&calls) + 1u : QUICK_START_ADMIN_PORT;
+    for (unsigned port = first; port < first + QUICK_START_ADMIN_PORTS && port <= UINT16_MAX;
+         port++) {
+        (void)snprintf(serve->admin, sizeof(serve->admin), "127.0.0.1:%u", port);
+        if (address_parse(text_from(serve->admin), &address) == ERROR_OK &&
+            listener_bind_private(&address, 1, &descriptor) == ERROR_OK) {
+            close(descriptor);
+            return;
+        }
+    }
+    serve->admin[0] = '\0';
+    note_warning("serve", "there is no console: ports %u to %u of 127.0.0.1 are taken", first,
+                 first + QUICK_START_ADMIN_PORTS - 1);
+}
+
 static enum error load_quick_start(const struct serve *serve, struct config **out,
                                    struct config_problems *problems)
 {
@@ -87,7 +123,7 @@ static enum error load_quick_start(const struct serve *serve, struct config **ou
     buffer_open(&yaml, OUTPUT_MAXIMUM);
     buffer_open(&found, OUTPUT_MAXIMUM);
     enum error error = ERROR_LIMIT;
-    if (quick_start_config(text_from(listen), &yaml, &found))
+    if (quick_start_config(text_from(listen), text_from(serve->admin), &yaml, &found))
         error = config_load_text(TEXT("quick start"), buffer_text(&yaml), out, problems);
     if (error == ERROR_OK)
         printf("%.*s", TEXT_ARG(buffer_text(&found)));
@@ -265,42 +301,62 @@ static void raise_descriptor_limit(void)
 #define WORDS(number)    WORDS_OF(number)
 #define WORDS_OF(number) #number
 
-/* As `turnpike key create` makes one: it is in the audit, too. */
-static bool store_new_key(const struct verb *verb, const char *data, struct secret **key)
+static void free_welcome(struct welcome *welcome)
+{
+    secret_free(welcome->key);
+    secret_free(welcome->code);
+}
+
+/* As `turnpike key create` and `turnpike console` make them: they are in the audit, too. */
+static bool prepare_welcome(const struct verb *verb, const struct serve *serve,
+                            struct welcome *welcome)
 {
     struct admin_session session;
     struct object_change wanted;
     struct operation_result result = {0};
 
-    admin_session_begin(&session, verb, data);
+    admin_session_begin(&session, verb, serve->data);
     object_open(&wanted, OBJECT_KEY);
     admin_say_text(&wanted, OBJECT_KEY_name, "quick-start");
     admin_say_text(&wanted, OBJECT_KEY_expires_at, WORDS(QUICK_START_KEY_DAYS) "d");
     bool made = admin_session_open(&session, true);
-    if (made && !operations_create(&session.operations, &wanted, &result)) {
+    if (made && (!operations_create(&session.operations, &wanted, &result) ||
+                 (serve->admin[0] && !sessions_make_code(&session.operations, TEXT("owner"),
+                                                         TEXT(""), &welcome->code)))) {
         (void)admin_session_fail(&session);
         made = false;
     }
-    *key = result.secret;
+    welcome->key = result.secret;
     admin_session_end(&session);
     return made;
 }
 
-static void print_welcome(const struct serve *serve, const struct secret *key)
+static void print_console(const struct serve *serve, const struct secret *code)
+{
+    struct text code_text = secret_expose(code);
+
+    printf("Console   http://%s/console/#code=%.*s\n"
+           "          (good once, within five minutes; `turnpike console` prints another)\n",
+           serve->admin, TEXT_ARG(code_text));
+}
+
+static void print_welcome(const struct serve *serve, const struct welcome *welcome)
 {
     const struct config_listener *listener = &gateway_config(serve->gateway)->listeners[0];
-    struct text key_text = secret_expose(key);
+    struct text key_text = secret_expose(welcome->key);
 
     printf("\nBase URL  http://%.*s/v1\n"
-           "Key       %.*s   (shown once; valid for %d days)\n\n"
-           "Try it:\n\n"
+           "Key       %.*s   (shown once; valid for %d days)\n",
+           TEXT_ARG(listener->address_text), TEXT_ARG(key_text), QUICK_START_KEY_DAYS);
+    if (welcome->code && console_is_built())
+        print_console(serve, welcome->code);
+    printf("\nTry it:\n\n"
            "curl http://%.*s/v1/chat/completions \\\n"
            "  -H 'Authorization: Bearer %.*s' \\\n"
            "  -H 'Content-Type: application/json' \\\n"
            "  -d '{\"model\": \"demo\", \"messages\": [{\"role\": \"user\", \"content\": "
            "\"Hello!\"}]}'\n\n"
            "Stop with Ctrl-C. Every call appears below.\n\n",
-           TEXT_ARG(listener->address_text), TEXT_ARG(key_text), QUICK_START_KEY_DAYS,
            TEXT_ARG(listener->address_text), TEXT_ARG(key_text));
 }
 
@@ -316,13 +372,14 @@ static void print_ready(const struct serve *serve)
 
 /* ---- the verb ---- */
 
-static int start_and_run(struct serve *serve, struct config *config, const struct secret *key)
+static int start_and_run(struct serve *serve, struct config *config, const struct welcome *welcome)
 {
     char problem[GATEWAY_PROBLEM_SIZE] = "";
     const struct gateway_settings settings = {.loop = serve->loop,
                                               .config = config,
                                               .data = serve->data,
-                                              .access_log_brief = key && isatty(STDOUT_FILENO),
+                                              .access_log_brief =
+                                                  welcome->key && isatty(STDOUT_FILENO),
                                               .on_ended = on_ended,
                                               .owner = serve};
 
@@ -333,8 +390,8 @@ static int start_and_run(struct serve *serve, struct config *config, const struc
     loop_watch_set(serve->signals, LOOP_READABLE);
     keep_version(serve);
     print_ready(serve);
-    if (key)
-        print_welcome(serve, key);
+    if (welcome->key)
+        print_welcome(serve, welcome);
     fflush(stdout);
     loop_run(serve->loop);
     watch_destroy(serve->watch);
@@ -354,7 +411,7 @@ static int serve_run(const struct verb_call *call)
     const struct serve_options *options = call->options;
     struct serve serve = {.options = options, .data = options->data ? options->data : DATA_DEFAULT};
     struct config *config = NULL;
-    struct secret *key = NULL;
+    struct welcome welcome = {0};
     int code = VERB_FAILED;
 
     if (options->quick_start && options->config)
@@ -364,15 +421,17 @@ static int serve_run(const struct verb_call *call)
     if (!options->config && !options->quick_start && file_exists(CONFIG_DEFAULT))
         serve.config_path = CONFIG_DEFAULT;
     buffer_open(&serve.yaml, YAML_MAXIMUM);
+    if (!serve.config_path)
+        choose_admin_address(&serve, options->listen ? options->listen : QUICK_START_ADDRESS);
     protect_memory();
     raise_descriptor_limit();
     serve.loop = ensure_memory(loop_create());
     if (!take_signals(&serve))
         code = verb_fail("signals cannot be taken: %s", error_meaning(error_from_errno(errno)));
     else if (load(&serve, &config) == ERROR_OK &&
-             (!options->quick_start || store_new_key(call->verb, serve.data, &key)))
-        code = start_and_run(&serve, config, key);
-    secret_free(key);
+             (!options->quick_start || prepare_welcome(call->verb, &serve, &welcome)))
+        code = start_and_run(&serve, config, &welcome);
+    free_welcome(&welcome);
     config_release(config);
     buffer_close(&serve.yaml);
     if (serve.signals)

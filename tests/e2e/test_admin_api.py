@@ -133,6 +133,12 @@ def test_every_documented_route(admin):
     assert len(admin.get("/admin_keys")["data"]) == 2
     assert admin.delete(f"/admin_keys/{other['id']}", status=200)["revoked_at"]
 
+    assert admin.get("/sign_in") == {"console": True, "url": None, "sso": None}
+    page = {"x-turnpike-console": "1"}
+    session = admin.call("POST", "/sessions", {"key": admin.key}, 201, page).json
+    assert [row["id"] for row in admin.get("/sessions")["data"]] == [session["id"]]
+    admin.delete(f"/sessions/{session['id']}")
+
     listed = admin.get("/prices", provider="openai", model="gpt-4o-mini")["data"]
     assert [row["model"] for row in listed] == ["gpt-4o-mini"] and listed[0]["prices"]["input"] == "0.15"
     assert admin.get("/prices/gpt-4o-mini", provider="openai")["data"][0]["cards"]

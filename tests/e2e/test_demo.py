@@ -87,7 +87,8 @@ def test_quick_start(tmp_path):
         assert '"content"' in done.stdout, (said, done)
         assert any(f"http://{address}/v1" in line for line in said)
         audit = subprocess.run([BINARY, "audit", "--json", "--data", str(tmp_path / "data")], capture_output=True, text=True, timeout=20)
-        entry, = map(json.loads, audit.stdout.splitlines())
+        link, entry = map(json.loads, audit.stdout.splitlines())
+        assert (link["action"], link["object"], link["after"]) == ("create", "sign_in_code", {"role": "owner", "team": None})
         assert (entry["action"], entry["object"], entry["after"]["name"]) == ("create", "key", "quick-start")
         assert entry["after"]["expires_at"] is not None
     finally:

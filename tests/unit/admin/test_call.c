@@ -151,8 +151,10 @@ static void test_roles_of_the_table(void **state)
     assert_int_equal(ask(HTTP1_GET, "/admin/v1/teams", NULL).status, 200);
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         char target[128];
-        /* What is asked about a key found somewhere is in a body because it is a secret. */
-        if (routes[i].method == HTTP1_GET || text_equal(routes[i].path, TEXT("/leaked_keys")))
+        /* What is asked about a key found somewhere is in a body because it is a secret; who signs
+         * in has no role yet, and everybody may sign out. */
+        if (routes[i].method == HTTP1_GET || text_equal(routes[i].path, TEXT("/leaked_keys")) ||
+            routes[i].who == ROUTE_WHO_OPEN || i == ROUTE_SESSION_END)
             continue;
         (void)snprintf(target, sizeof target, ROUTES_PREFIX "%.*s", TEXT_ARG(routes[i].path));
         refused(403, "forbidden", ask(routes[i].method, target, "{}"));

@@ -43,7 +43,7 @@ static struct config *start(struct buffer *found)
     buffer_open(&lines, 1048576);
     buffer_open(found, 65536);
     config_problems_open(&problems);
-    assert_true(quick_start_config(TEXT("127.0.0.1:8080"), &yaml, found));
+    assert_true(quick_start_config(TEXT("127.0.0.1:8080"), TEXT("127.0.0.1:8081"), &yaml, found));
     enum error error =
         config_load_text(TEXT("quick start"), buffer_text(&yaml), &config, &problems);
     config_problems_write(&problems, false, &lines);

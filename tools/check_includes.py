@@ -39,9 +39,9 @@ MAY_INCLUDE = {
 ROAD = " ".join(MAY_INCLUDE)
 MAY_INCLUDE["cluster"] = "base tables codec net store policy config"
 MAY_INCLUDE["control"] = ROAD + " cluster"
-MAY_INCLUDE["admin"] = ROAD + " cluster control"
-MAY_INCLUDE["leaks"] = "base tables codec identity"
 MAY_INCLUDE["preview"] = ROAD + " cluster control"
+MAY_INCLUDE["admin"] = ROAD + " cluster control preview"
+MAY_INCLUDE["leaks"] = "base tables codec identity"
 MAY_INCLUDE["sample"] = ROAD + " cluster control admin"
 MAY_INCLUDE["app"] = ROAD + " cluster control admin leaks preview sample"
 

@@ -75,6 +75,7 @@ def test_every_documented_route(admin):
     limit = admin.post("/limits", {"team": "payments", "requests": 600})
     assert admin.patch(f"/limits/{limit['id']}", {"requests": 900})["requests"] == 900
     assert admin.get(f"/limits/{limit['id']}")["requests"] == 900
+    assert admin.post("/network_rules/preview", {"team": "payments", "deny": "192.0.2.0/24"}, status=200)["unknown"] == 0
     rule = admin.post("/network_rules", {"team": "payments", "deny": "192.0.2.0/24"})
     assert rule["mode"] == "observe"
     assert admin.patch(f"/network_rules/{rule['id']}", {"mode": "enforce"})["mode"] == "enforce"

@@ -368,3 +368,47 @@ def test_the_most_urgent_comes_first(house):
     order = ["urgent", "warning", "notice"]
     severities = [order.index(item["severity"]) for item in answer["data"]]
     assert severities == sorted(severities) and answer["left_out"] >= 0
+
+
+# -- a rule before it is saved ------------------------------------------------------------------
+
+
+def test_a_rule_is_tried_before_it_is_saved(house, team):
+    for _ in range(3):
+        last = team.call().request_id
+    served = len([row for row in team.records() if row["outcome"] == "served"])
+    before = house.admin.get("/network_rules")["data"], house.admin.get("/audit")["data"]
+
+    def effect(body, **query):
+        return house.admin.post("/network_rules/preview", body, status=200, **query)
+
+    # What is not imported yet is in the journals, and read too.
+    found = effect({"team": team.name, "deny": "127.0.0.0/8"}, since="1h")
+    assert (found["newly_refused"], found["newly_allowed"], found["unknown"]) == (served, 0, 0)
+    row, = found["refused"]
+    assert (row["key"], row["key_name"], row["team"], row["calls"]) == (team.key["id"], team.key["name"], team.name, served)
+    assert row["network"] == "127.0.0.0/24" and row["example"] == last
+    assert found["asked_since"] == found["since"] and found["calls_left_out"] == 0
+    assert effect({"key": team.key["id"], "deny": "127.0.0.1"})["newly_refused"] == served
+    assert effect({"team": team.name, "deny": "10.0.0.0/8"})["newly_refused"] == 0
+    assert (house.admin.get("/network_rules")["data"], house.admin.get("/audit")["data"]) == before
+
+    rule = house.admin.post("/network_rules", {"team": team.name, "deny": "127.0.0.0/8", "mode": "observe"})
+    assert effect({}, rule=rule["id"])["newly_refused"] == served
+    assert effect({"allow": "127.0.0.0/8"}, rule=rule["id"])["newly_refused"] == 0
+    assert house.admin.get(f"/network_rules/{rule['id']}") == rule
+    house.admin.delete(f"/network_rules/{rule['id']}")
+
+
+@pytest.mark.parametrize("body,query,code,field", [
+    ({"deny": "10.0.0.0/8"}, {}, "missing_member", None), ({"team": "nobody", "deny": "10.0.0.0/8"}, {}, "invalid_value", "team"),
+    ({"team": "TEAM", "deny": "10.0.0.0.0"}, {}, "invalid_value", "deny"), ({"team": "TEAM", "denny": "10.0.0.0/8"}, {}, "unknown_member", None),
+    ({"team": "TEAM", "deny": "10.0.0.0/8"}, {"since": "400d"}, "invalid_value", "since")])
+def test_a_wrong_rule_is_not_tried(house, team, body, query, code, field):
+    body = {name: team.name if value == "TEAM" else value for name, value in body.items()}
+    answer = house.admin.post("/network_rules/preview", body, status=400, **query)
+    assert (answer.code, answer.field) == (code, field), answer.message
+
+
+def test_who_may_not_make_rules_tries_none(house, team):
+    lead_of(house, team.name).post("/network_rules/preview", {"team": team.name, "deny": "10.0.0.0/8"}, status=403)

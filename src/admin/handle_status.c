@@ -19,8 +19,24 @@ bool handle_me(struct admin_call *call)
     return true;
 }
 
+/* A sentence a line. */
+static void write_sentences(struct admin_call *call, struct text name, struct text rest)
+{
+    struct json_writer *json = &call->json;
+
+    json_key(json, name);
+    json_begin_array(json);
+    while (rest.length > 0) {
+        json_begin_object(json);
+        json_member_text(json, "text", text_split(&rest, '\n'));
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
 static void write_config(struct admin_call *call)
 {
+    struct buffer taken_back;
     const struct config *config = call->office->config;
     struct json_writer *json = &call->json;
 
@@ -29,15 +45,11 @@ static void write_config(struct admin_call *call)
     json_member_unsigned(json, "generation", config->generation);
     call_write_moment(call, "loaded_at", call->office->config_loaded_at);
     json_member_text(json, "source", config->source);
-    json_key(json, TEXT("changes"));
-    json_begin_array(json);
-    struct text rest = buffer_text(&call->office->config_changes);
-    while (rest.length > 0) {
-        json_begin_object(json);
-        json_member_text(json, "text", text_split(&rest, '\n'));
-        json_end_object(json);
-    }
-    json_end_array(json);
+    write_sentences(call, TEXT("changes"), buffer_text(&call->office->config_changes));
+    buffer_open(&taken_back, OFFICE_CHANGES_SIZE);
+    config_describe_taken_back(config, &taken_back);
+    write_sentences(call, TEXT("taken_back"), buffer_text(&taken_back));
+    buffer_close(&taken_back);
     json_end_object(json);
 }
 

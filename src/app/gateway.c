@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "admin/api.h"
+#include "admin/observe_rules.h"
 #include "app/version.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -443,6 +444,30 @@ enum error gateway_reload(struct gateway *gateway, struct config *config,
     return ERROR_OK;
 }
 
+/* ---- rules that are taken back ---- */
+
+/* On the thread of alerts, as the next. */
+static bool observe_rules(void *owner, const struct text *ids, size_t count)
+{
+    const struct gateway *gateway = owner;
+
+    return observe_rules_of_store(gateway->settings.data, ids, count);
+}
+
+static void tell_taken_back(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->settings.on_taken_back(gateway->settings.owner);
+}
+
+static void observe_listeners(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    loop_post(gateway->settings.loop, tell_taken_back, gateway);
+}
+
 /* ---- starting ---- */
 
 static enum error open_access_log(struct gateway *gateway, const struct config *config,
@@ -500,8 +525,12 @@ static enum error start_beside(struct gateway *gateway, struct config *config, c
                      "know yet what was spent in it");
     if (error == ERROR_OK)
         error = policy_refresher_create(gateway->settings.data, config, &gateway->policy_refresher);
-    const struct alerts_settings alerts = {.data = gateway->settings.data,
-                                           .ledger = gateway->ledger};
+    const struct alerts_settings alerts = {
+        .data = gateway->settings.data,
+        .ledger = gateway->ledger,
+        .hands = {observe_rules, gateway->settings.on_taken_back ? observe_listeners : NULL,
+                  gateway},
+    };
     if (error == ERROR_OK)
         error = alerts_start(&alerts, &gateway->alerts);
     if (error == ERROR_OK)

@@ -23,6 +23,9 @@ struct gateway_settings {
     /* On the main thread, once: every call is answered, every record written, every thread ended.
      */
     void (*on_ended)(void *owner);
+    /* On the main thread: other rules of listeners are only observed (control/taken_back.h) than in
+     * the configuration in force. NULL: nobody takes rules back. */
+    void (*on_taken_back)(void *owner);
     void *owner;
 };
 

@@ -24,6 +24,7 @@
 #include "config/document.h"
 #include "config/load.h"
 #include "control/config_versions.h"
+#include "control/taken_back.h"
 #include "net/listener.h"
 
 #define YAML_MAXIMUM            (DOCUMENT_BYTES_MAXIMUM + 131072u) /* a byte too many is told */
@@ -67,7 +68,8 @@ struct serve {
     struct loop_watch *signals;
     int signal_descriptor;
     bool ending;
-    struct buffer yaml;            /* of the file as it was read last */
+    struct buffer yaml;            /* of the file as it was read last, */
+    struct buffer in_force;        /* and as it is in force */
     char admin[ADDRESS_TEXT_SIZE]; /* of a quick start: where its console is; empty: nowhere */
 };
 
@@ -132,14 +134,33 @@ static enum error load_quick_start(const struct serve *serve, struct config **ou
     return error;
 }
 
+/* Rules that the gateway has taken back are only observed. To enforce them because the disk does
+ * not say which they are would cut off who is let in now. */
+static enum error load_yaml(const struct serve *serve, struct text yaml, struct config **out,
+                            struct config_problems *problems)
+{
+    const struct config_taken_back *taken_back;
+    struct arena arena;
+    size_t count;
+
+    arena_open(&arena, NULL, OUTPUT_MAXIMUM);
+    enum error error = taken_back_read(serve->data, &arena, &taken_back, &count);
+    if (error)
+        note_error("serve", "%s/" TAKEN_BACK_FILE " cannot be read: %s", serve->data,
+                   error_meaning(error));
+    else
+        error = config_load_guarded(text_from(serve->config_path), yaml, taken_back, count, out,
+                                    problems);
+    arena_close(&arena);
+    return error;
+}
+
 static enum error load_file(struct serve *serve, struct config **out,
                             struct config_problems *problems)
 {
     buffer_clear(&serve->yaml);
     enum error error = config_read_file(serve->config_path, &serve->yaml, problems);
-    return error ? error
-                 : config_load_text(text_from(serve->config_path), buffer_text(&serve->yaml), out,
-                                    problems);
+    return error ? error : load_yaml(serve, buffer_text(&serve->yaml), out, problems);
 }
 
 /* For `turnpike rollback`. A gateway that cannot keep it serves all the same. */
@@ -170,24 +191,47 @@ static enum error load(struct serve *serve, struct config **out)
     return error;
 }
 
+static void note_lines(const char *part, struct text rest)
+{
+    while (rest.length > 0) {
+        struct text line = text_split(&rest, '\n');
+        if (line.length > 0)
+            note_info(part, "%.*s", TEXT_ARG(line));
+    }
+}
+
 static void note_difference(const struct config *old, const struct config *new)
 {
     struct buffer out;
-    struct text rest, line;
 
     buffer_open(&out, OUTPUT_MAXIMUM);
     config_describe_difference(old, new, &out);
-    rest = buffer_text(&out);
-    if (rest.length == 0)
+    if (out.length == 0)
         note_info(
             "reload",
             "nothing in the configuration has changed; certificates and secrets were read again");
-    while (rest.length > 0) {
-        line = text_split(&rest, '\n');
-        if (line.length > 0)
-            note_info("reload", "%.*s", TEXT_ARG(line));
-    }
+    note_lines("reload", buffer_text(&out));
     buffer_close(&out);
+}
+
+static void note_taken_back(const struct config *config)
+{
+    struct buffer out;
+
+    buffer_open(&out, OUTPUT_MAXIMUM);
+    config_describe_taken_back(config, &out);
+    note_lines("serve", buffer_text(&out));
+    buffer_close(&out);
+}
+
+/* The configuration is in force: what is beside its file follows. */
+static void follow(struct serve *serve, const struct config *config)
+{
+    keep_version(serve);
+    buffer_clear(&serve->in_force);
+    buffer_append(&serve->in_force, buffer_text(&serve->yaml));
+    if (serve->config_path && taken_back_prune(serve->data, config) != ERROR_OK)
+        note_warning("serve", "%s/" TAKEN_BACK_FILE " cannot be written", serve->data);
 }
 
 static void reload(struct serve *serve)
@@ -211,10 +255,40 @@ static void reload(struct serve *serve)
         note_difference(old, config);
         note_info("reload", "configuration %llu is in force",
                   (unsigned long long)config->generation);
-        keep_version(serve);
+        follow(serve, config);
         watch_set(serve->watch, serve->config_path, config);
     }
     config_release(old);
+    config_release(config);
+}
+
+/* The gateway has made rules of listeners observed: what is in force is loaded anew, whatever the
+ * file says by now. */
+static void on_taken_back(void *owner)
+{
+    struct serve *serve = owner;
+    struct config_problems problems;
+    struct config *config = NULL;
+    char problem[GATEWAY_PROBLEM_SIZE] = "it has errors now";
+
+    if (serve->ending || !serve->config_path)
+        return;
+    config_problems_open(&problems);
+    enum error error = load_yaml(serve, buffer_text(&serve->in_force), &config, &problems);
+    if (!error) {
+        struct config *old = config_hold(gateway_config(serve->gateway));
+        error = gateway_reload(serve->gateway, config, problem);
+        if (!error)
+            note_difference(old, config);
+        config_release(old);
+    }
+    if (error)
+        note_error("guard",
+                   "the configuration in force cannot be loaded anew, so that rules that "
+                   "refuse who used to get through stay enforced: %s",
+                   problem);
+    print_problems(&problems);
+    config_problems_close(&problems);
     config_release(config);
 }
 
@@ -381,6 +455,7 @@ static int start_and_run(struct serve *serve, struct config *config, const struc
                                               .access_log_brief =
                                                   welcome->key && isatty(STDOUT_FILENO),
                                               .on_ended = on_ended,
+                                              .on_taken_back = on_taken_back,
                                               .owner = serve};
 
     if (gateway_start(&settings, &serve->gateway, problem) != ERROR_OK)
@@ -388,7 +463,8 @@ static int start_and_run(struct serve *serve, struct config *config, const struc
     serve->watch = ensure_memory(watch_create(serve->loop, on_files_changed, serve));
     watch_set(serve->watch, serve->config_path, config);
     loop_watch_set(serve->signals, LOOP_READABLE);
-    keep_version(serve);
+    follow(serve, config);
+    note_taken_back(config);
     print_ready(serve);
     if (welcome->key)
         print_welcome(serve, welcome);
@@ -434,6 +510,7 @@ static int serve_run(const struct verb_call *call)
     free_welcome(&welcome);
     config_release(config);
     buffer_close(&serve.yaml);
+    buffer_close(&serve.in_force);
     if (serve.signals)
         loop_watch_close(serve.signals);
     if (serve.signal_descriptor > 0)

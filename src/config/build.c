@@ -244,6 +244,11 @@ void build_snapshot(struct settings_reader *reader, const struct settings *setti
     config->timeouts = settings->timeouts;
     config->ledger = settings->ledger;
     config->alerts = settings->alerts;
+    config->guard = (struct config_guard){.share = settings->guard.share,
+                                          .calls = settings->guard.calls,
+                                          .window = settings->guard.window,
+                                          .keys = settings->guard.keys,
+                                          .auto_revert = settings->guard.auto_revert.choice == 1};
     config->drain_timeout = settings->drain_timeout;
     build_errors(reader, &settings->errors.documentation, config);
     build_access_log(&settings->access_log, config);

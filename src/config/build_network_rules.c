@@ -44,6 +44,20 @@ static bool read_rule(struct settings_reader *reader, const struct config *confi
     return good;
 }
 
+/* When the gateway took this rule back; 0: it did not. */
+static uint64_t find_taken_back(const struct settings_reader *reader,
+                                const struct config_listener *listener,
+                                const struct network_rule *rule)
+{
+    for (size_t i = 0; i < reader->taken_back_count; i++) {
+        const struct config_taken_back *taken = &reader->taken_back[i];
+        if (taken->denies == rule->denies && text_equal(taken->listener, listener->name) &&
+            text_equal(taken->network, rule->network))
+            return taken->at;
+    }
+    return 0;
+}
+
 static void release_rules(void *rules)
 {
     network_rules_free(rules);
@@ -69,8 +83,11 @@ static bool read_rules(struct settings_reader *reader, const struct config *conf
         size_t mark = report_enter_item(reader->report, i);
         good &= read_rule(reader, config, &from->network_rules[i], &rules[i]);
         rules[i].id = make_id(reader, listener, i);
-        written[i] =
-            (struct config_network_rule){rules[i].network, rules[i].denies, rules[i].observed};
+        uint64_t taken_back_at =
+            rules[i].observed ? 0 : find_taken_back(reader, listener, &rules[i]);
+        rules[i].observed = rules[i].observed || taken_back_at > 0;
+        written[i] = (struct config_network_rule){rules[i].network, rules[i].denies,
+                                                  rules[i].observed, taken_back_at};
         report_leave(reader->report, mark);
     }
     report_leave(reader->report, list);

@@ -32,7 +32,13 @@ static const struct section {
     {TEXT_INIT("ledger."), offsetof(struct config, ledger)},
     {TEXT_INIT("alerts.bounces."), offsetof(struct config, alerts.bounces)},
     {TEXT_INIT("alerts.keys."), offsetof(struct config, alerts.keys)},
+    {TEXT_INIT("guard."), offsetof(struct config, guard)},
 };
+_Static_assert(offsetof(struct settings_guard, calls) == offsetof(struct config_guard, calls) &&
+                   offsetof(struct settings_guard, window) ==
+                       offsetof(struct config_guard, window) &&
+                   offsetof(struct settings_guard, keys) == offsetof(struct config_guard, keys),
+               "numbers stand where the table has them");
 
 static void append_scaled(struct buffer *out, uint64_t number, const uint64_t *factors,
                           const char *const *units, size_t count)
@@ -136,7 +142,8 @@ static bool same_rules(const struct config_listener *old, const struct config_li
     for (size_t i = 0; same && i < new->written_rule_count; i++)
         same = text_equal(old->written_rules[i].network, new->written_rules[i].network) &&
                old->written_rules[i].denies == new->written_rules[i].denies &&
-               old->written_rules[i].observed == new->written_rules[i].observed;
+               old->written_rules[i].observed == new->written_rules[i].observed &&
+               old->written_rules[i].taken_back_at == new->written_rules[i].taken_back_at;
     return same;
 }
 
@@ -597,6 +604,35 @@ static void compare_key(struct buffer *out, const char *path, uint64_t old, uint
         compare_number(out, &config_keys[key], old, new);
 }
 
+static void compare_guards(struct buffer *out, const struct config_guard *old,
+                           const struct config_guard *new)
+{
+    if (old->share != new->share)
+        buffer_append(out, TEXT("guard.share changed\n"));
+    if (old->auto_revert != new->auto_revert)
+        buffer_append_format(out, "guard.auto_revert is %s\n", new->auto_revert ? "on" : "off");
+}
+
+void config_describe_taken_back(const struct config *config, struct buffer *out)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        for (size_t j = 0; j < config->listeners[i].written_rule_count; j++) {
+            const struct config_listener *listener = &config->listeners[i];
+            const struct config_network_rule *rule = &listener->written_rules[j];
+            char moment[CLOCK_RFC3339_SIZE];
+            if (rule->taken_back_at == 0)
+                continue;
+            clock_format_rfc3339(rule->taken_back_at, moment);
+            buffer_append_format(
+                out,
+                "listeners.%.*s.network_rules[%zu] (%s %.*s) is only observed: the gateway took "
+                "it back at %s, because it refused callers who used to get through; to enforce it "
+                "anew, load the file once with mode: observe, then with mode: enforce\n",
+                TEXT_ARG(listener->name), j, rule->denies ? "deny" : "allow",
+                TEXT_ARG(rule->network), moment);
+        }
+}
+
 void config_describe_difference(const struct config *old, const struct config *new,
                                 struct buffer *out)
 {
@@ -628,8 +664,10 @@ void config_describe_difference(const struct config *old, const struct config *n
         buffer_append(out, TEXT("prices.catalog changed\n"));
     if (old->alerts.bounces.share != new->alerts.bounces.share)
         buffer_append(out, TEXT("alerts.bounces.share changed\n"));
+    compare_guards(out, &old->guard, &new->guard);
     if (old->unpriced_models != new->unpriced_models)
         buffer_append(out, TEXT("prices.unpriced_models changed\n"));
     if (old->abandoned_calls != new->abandoned_calls)
         buffer_append(out, TEXT("abandoned_calls changed\n"));
+    config_describe_taken_back(new, out);
 }

@@ -34,11 +34,10 @@ static void fill(struct settings_reader *reader, const struct document_node *roo
     build_snapshot(reader, &settings, root, config);
 }
 
-static struct config *load(struct text name, struct text yaml, struct report *report,
-                           struct arena *scratch, struct config_memory *memory)
+static struct config *load(struct text name, struct text yaml, struct settings_reader *reader)
 {
-    struct settings_reader reader = {report, scratch, memory, folder_of(name)};
-    struct document_node *root = document_read(yaml, scratch, report);
+    struct config_memory *memory = reader->memory;
+    struct document_node *root = document_read(yaml, reader->scratch, reader->report);
     if (!root)
         return NULL;
     struct config *config = arena_take_zeroed(&memory->arena, sizeof(*config));
@@ -46,13 +45,20 @@ static struct config *load(struct text name, struct text yaml, struct report *re
         return NULL;
     config->memory = memory;
     config->source = arena_copy(&memory->arena, name);
-    fill(&reader, root, config);
+    fill(reader, root, config);
     config->secret_files = memory->files;
     return config;
 }
 
 enum error config_load_text(struct text name, struct text yaml, struct config **out,
                             struct config_problems *problems)
+{
+    return config_load_guarded(name, yaml, NULL, 0, out, problems);
+}
+
+enum error config_load_guarded(struct text name, struct text yaml,
+                               const struct config_taken_back *taken_back, size_t count,
+                               struct config **out, struct config_problems *problems)
 {
     *out = NULL;
     problems->source = name;
@@ -63,7 +69,8 @@ enum error config_load_text(struct text name, struct text yaml, struct config **
     struct arena scratch;
     report_open(&report, problems, yaml);
     arena_open(&scratch, NULL, SCRATCH_MAXIMUM);
-    struct config *config = load(name, yaml, &report, &scratch, memory);
+    struct settings_reader reader = {&report, &scratch, memory, folder_of(name), taken_back, count};
+    struct config *config = load(name, yaml, &reader);
     arena_close(&scratch);
     report_close(&report);
     if (!config || problems->error_count > 0) {

@@ -24,5 +24,9 @@ must_handle enum error config_read_file(const char *path, struct buffer *yaml,
 /* The same for text at hand; `name` stands for the file in messages. */
 must_handle enum error config_load_text(struct text name, struct text yaml, struct config **out,
                                         struct config_problems *problems);
+/* The same, but that these rules of listeners are only observed where the file enforces them. */
+must_handle enum error config_load_guarded(struct text name, struct text yaml,
+                                           const struct config_taken_back *taken_back, size_t count,
+                                           struct config **out, struct config_problems *problems);
 
 #endif

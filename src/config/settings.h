@@ -251,6 +251,11 @@ struct settings_admin {
     struct settings_value url;
 };
 
+struct settings_guard {
+    uint64_t share, calls, window, keys;
+    struct settings_value auto_revert;
+};
+
 struct settings {
     uint64_t workers;
     struct settings_value contact;
@@ -276,6 +281,7 @@ struct settings {
     struct settings_prices prices;
     struct settings_value abandoned_calls;
     struct config_alerts alerts;
+    struct settings_guard guard;
     struct settings_webhook *webhooks;
     size_t webhook_count;
 };
@@ -286,6 +292,8 @@ struct settings_reader {
     struct arena *scratch;
     struct config_memory *memory;
     struct text folder; /* relative paths start here; empty: the working directory */
+    const struct config_taken_back *taken_back; /* rules of listeners that are only observed */
+    size_t taken_back_count;
 };
 
 /* Fills `settings`; problems go to the report, and what is wrong stays empty. */

@@ -59,6 +59,15 @@ struct config_forwarders {
 struct config_network_rule {
     struct text network;
     bool denies, observed;
+    uint64_t taken_back_at; /* the file says `enforce`, and the gateway itself made it observed
+                               then, wall; 0: it did not */
+};
+
+/* A rule of a listener that the gateway has made observed (control/taken_back.h). */
+struct config_taken_back {
+    struct text listener, network; /* as the file has them */
+    bool denies;
+    uint64_t at; /* wall */
 };
 
 struct config_listener {
@@ -272,6 +281,15 @@ struct config_alerts {
     struct config_alert_keys keys;
 };
 
+/* When a rule that came into force lately refuses those who got through before it. */
+struct config_guard {
+    uint64_t share;  /* of their calls, parts of a million, at least */
+    uint64_t calls;  /* of theirs that are refused, at least */
+    uint64_t window; /* how long a list is on watch after it changed */
+    uint64_t keys;   /* whose calls they are, at least, before a rule is made observed */
+    bool auto_revert;
+};
+
 struct config_ledger {
     uint64_t segment_size;  /* bytes of one journal file, preallocated */
     uint64_t sync_interval; /* between two fdatasync of a journal */
@@ -353,6 +371,7 @@ struct config {
     enum config_unpriced unpriced_models;
     enum config_abandoned abandoned_calls;
     struct config_alerts alerts;
+    struct config_guard guard;
     const struct config_webhook *webhooks;
     size_t webhook_count;
     const struct config_secret_file *secret_files; /* NULL: none */
@@ -391,5 +410,8 @@ bool config_same_key_source(const struct config_issuer *a, const struct config_i
  * secret is shown, only that it changed. Appends nothing when nothing changed. */
 void config_describe_difference(const struct config *old, const struct config *new,
                                 struct buffer *out);
+/* Which rules of listeners the gateway has made observed, one sentence a line. Part of the above,
+ * whether or not it changed. */
+void config_describe_taken_back(const struct config *config, struct buffer *out);
 
 #endif

@@ -41,6 +41,7 @@ void alert_outbox_close(struct alerts *alerts)
 {
     store_close(alerts->store);
     alerts->store = NULL;
+    alerts->guard.loaded = false;
 }
 
 static void take_webhook(void *context, const struct stored_budget *budget)

@@ -220,4 +220,5 @@ void alert_watch_step(struct alerts *alerts)
     watch_usage(alerts, now);
     watch_outbox(alerts, now);
     alert_bounces_step(alerts);
+    alert_guard_step(alerts);
 }

@@ -236,6 +236,9 @@ enum error alerts_start(const struct alerts_settings *settings, struct alerts **
     if (!alerts)
         return ERROR_MEMORY;
     alerts->ledger = settings->ledger;
+    alerts->counts = settings->ledger ? ledger_guard(settings->ledger) : NULL;
+    alerts->hands = settings->hands;
+    (void)text_copy_to(text_from(settings->data), alerts->data, sizeof(alerts->data));
     alerts->queue_end = &alerts->queue;
     int length = snprintf(alerts->store_path, sizeof(alerts->store_path), "%s/%s", settings->data,
                           STORE_FILE);
@@ -303,6 +306,7 @@ void alerts_stop(struct alerts *alerts)
     keep_rest(alerts);
     alert_delivery_close(alerts);
     alert_outbox_close(alerts);
+    alert_guard_close(alerts);
     config_release(alerts->next_config);
     pthread_mutex_destroy(&alerts->lock);
     free(alerts);

@@ -38,9 +38,22 @@ enum alert_kind {
 
 struct alerts;
 
+/* What a rule that refuses those who used to get through is taken back by (guard.auto_revert). On
+ * the thread of alerts. */
+struct alerts_hands {
+    /* Makes these rules of the store observed, in one change, as an administrator would; false when
+     * it could not. */
+    bool (*observe_rules)(void *owner, const struct text *ids, size_t count);
+    /* Other rules of listeners are only observed than in the snapshot in force
+     * (control/taken_back.h). */
+    void (*observe_listeners)(void *owner);
+    void *owner;
+};
+
 struct alerts_settings {
-    const char *data;      /* the data directory, which exists; copied */
-    struct ledger *ledger; /* outlives the alerts; NULL: it is not watched */
+    const char *data;          /* the data directory, which exists; copied */
+    struct ledger *ledger;     /* outlives the alerts; NULL: it is not watched */
+    struct alerts_hands hands; /* NULL members: no rule is taken back */
 };
 
 /* Nothing is sent before alerts_configure. ERROR_MEMORY, ERROR_SYSTEM; ERROR_ARGUMENT for a path

@@ -6,6 +6,7 @@
  *   alert_delivery.c  receivers, what is sent to them, and when again
  *   alert_watch.c     what the thread looks at by itself: usage and ledger
  *   alert_bounces.c   the same of callers that are turned away, and of keys
+ *   alert_guard.c     the same of rules that cut off who used to get through
  *
  * All but the queue, the counters and the next configuration belong to the thread. */
 #ifndef CONTROL_ALERTS_PARTS_H
@@ -109,6 +110,24 @@ struct alert_bounces {
     struct alert_bouncing told[ALERT_BOUNCES_MAX];
 };
 
+/* A list of network rules, and since when it says what it says: as store/guard.h has it. */
+struct alert_guarded {
+    char list[GUARD_LIST_SIZE];
+    char says[33]; /* empty: it has no enforced rule */
+    uint64_t since, before, told_at, taken_back_at;
+    bool seen; /* at the look that is under way */
+};
+
+struct alert_guard {
+    uint64_t at;         /* monotonic: when to look again */
+    int64_t change;      /* of the store, at the last look at the rules, */
+    uint64_t generation; /* and of the configuration */
+    bool loaded;         /* `lists` are what the store has */
+    bool told_full;
+    struct alert_guarded *lists; /* by name */
+    size_t count, capacity;
+};
+
 struct alert_watch {
     uint64_t usage_at, usage_whole_at, ledger_at, forget_at; /* monotonic: when to look again */
     uint64_t imported;                                       /* records, at the last look */
@@ -142,6 +161,10 @@ struct alerts {
     uint64_t open_after; /* monotonic */
     struct alert_watch watch;
     struct alert_bounces bounces;
+    struct alert_guard guard;
+    struct guard *counts; /* the ledger's; NULL: no rule is watched */
+    struct alerts_hands hands;
+    char data[ALERTS_PATH_SIZE];
 };
 
 /* ---- alerts.c ---- */
@@ -199,5 +222,12 @@ void alert_watch_ledger(struct alerts *alerts, const struct ledger_counters *cou
 void alert_bounces_step(struct alerts *alerts);
 /* What the store says of callers and keys at `wall`, by the configuration's thresholds. */
 void alert_bounces_look(struct alerts *alerts, uint64_t wall);
+
+/* ---- alert_guard.c ---- */
+
+void alert_guard_step(struct alerts *alerts);
+/* Which rules are in force, at `wall`, and what was counted of them since. */
+void alert_guard_look(struct alerts *alerts, uint64_t wall);
+void alert_guard_close(struct alerts *alerts);
 
 #endif

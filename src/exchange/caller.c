@@ -162,6 +162,18 @@ static enum step_result refuse_key(struct exchange *exchange, enum refusal refus
     return exchange_refuse(exchange, refusal, context);
 }
 
+void caller_note_key(struct exchange *exchange, struct text sent)
+{
+    const struct worker *worker = exchange->worker;
+    const struct key *key = NULL;
+
+    if (key_table_identify(worker->keys, worker->key_memory, sent, loop_wall(worker->loop), &key) !=
+        REFUSAL_NONE)
+        return;
+    const struct principal principal = principal_of(exchange, key);
+    caller_note(exchange, &principal);
+}
+
 enum step_result caller_by_key(struct exchange *exchange, struct text sent)
 {
     const struct worker *worker = exchange->worker;

@@ -10,6 +10,9 @@
 enum step_result caller_let_in(struct exchange *exchange, const struct principal *principal);
 /* The same for the record of a call that is refused. */
 void caller_note(struct exchange *exchange, const struct principal *principal);
+/* The same of a call that was refused before it was asked who makes it: who sent the key, if it is
+ * a good one. The caller hears nothing of it. */
+void caller_note_key(struct exchange *exchange, struct text sent);
 
 /* identify.c: by what was sent as key or token, else by the certificate, as the listener takes
  * them.

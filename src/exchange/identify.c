@@ -54,8 +54,11 @@ enum step_result identify_step(struct exchange *exchange)
         exchange->caller_waits_until > 0; /* it has waited for keys, and was judged before */
 
     if (exchange->door->network_rules && !again &&
-        networks_judge_listener(exchange, key_visible_part(sent)) == STEP_END)
+        networks_judge_listener(exchange, key_visible_part(sent)) == STEP_END) {
+        /* For the record: whether a rule cuts off somebody who used to get through. */
+        caller_note_key(exchange, sent);
         return STEP_END;
+    }
     if (may_say_later(exchange, sent))
         return STEP_NEXT;
     return identify_caller(exchange, sent);

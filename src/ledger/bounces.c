@@ -24,6 +24,7 @@ _Static_assert(CHAINS > BOUNCES_NETWORKS_MAX, "chains are short");
 /* Of one call: there are a handful of kinds of rules. */
 #define OBSERVED_MAX        8u
 #define STATUS_UNAUTHORIZED 401
+#define KEY_PREFIX          "tpk_"
 
 struct known_key {
     char id[BOUNCE_WORD_SIZE];
@@ -45,6 +46,7 @@ struct bounces {
     struct store *store;
     struct bounces_writer writer;
     struct key_sources *sources;
+    struct guard_counting *guard; /* NULL: there is none */
     struct store_statement *find_key;
     struct bounce_groups *groups;
     struct siphash_seed seed;
@@ -72,7 +74,7 @@ static void clear(struct bounces *bounces)
     bounces->loaded = false;
 }
 
-enum error bounces_create(struct store *store, struct bounces **out)
+enum error bounces_create(struct store *store, struct guard *guard, struct bounces **out)
 {
     struct bounces *bounces = calloc(1, sizeof *bounces);
     if (bounces == NULL)
@@ -84,6 +86,8 @@ enum error bounces_create(struct store *store, struct bounces **out)
         bounces->groups ? bounces_writer_open(&bounces->writer, store) : ERROR_MEMORY;
     if (!error)
         error = key_sources_create(store, &bounces->sources);
+    if (!error && guard != NULL)
+        error = guard_counting_create(guard, store, &bounces->guard);
     if (!error)
         error = store_prepare(store, "SELECT team FROM keys WHERE id = ?", &bounces->find_key);
     if (error) {
@@ -101,15 +105,24 @@ void bounces_destroy(struct bounces *bounces)
         return;
     bounces_writer_close(&bounces->writer);
     key_sources_destroy(bounces->sources);
+    guard_counting_destroy(bounces->guard);
     store_finish(bounces->find_key);
     bounce_groups_destroy(bounces->groups);
     free(bounces);
+}
+
+void bounces_settle(struct bounces *bounces)
+{
+    if (bounces->guard)
+        guard_settle(bounces->guard);
 }
 
 void bounces_forget(struct bounces *bounces)
 {
     clear(bounces);
     key_sources_forget(bounces->sources);
+    if (bounces->guard)
+        guard_forget(bounces->guard);
 }
 
 /* ---- networks that got through ---- */
@@ -268,8 +281,8 @@ static enum error find_key(struct bounces *bounces, const struct record *record,
     (void)text_copy_to(record->team, call->team, sizeof call->team);
     if (text_empty(id))
         return ERROR_OK;
-    if (text_starts_with(id, TEXT("tpk_")))
-        id = text_from_index(id, sizeof("tpk_") - 1);
+    if (text_starts_with(id, TEXT(KEY_PREFIX)))
+        id = text_from_index(id, sizeof(KEY_PREFIX) - 1);
     struct known_key *key = &bounces->keys[siphash(&bounces->seed, id).words[0] % KEYS_KNOWN];
     enum error error = ERROR_OK;
     if (!text_equal(text_from(key->id), id))
@@ -347,10 +360,11 @@ static enum error add_bounced(struct bounces *bounces, const struct record *reco
     return ERROR_OK;
 }
 
-/* Who called is known: whatever was wrong afterwards, it was the key's holder. */
+/* Who called is known: whatever was wrong afterwards, it was the key's holder. What was only
+ * claimed is the whole visible part of a key, not its id. */
 static bool is_use(const struct record *record)
 {
-    return !text_empty(record->key_id) &&
+    return !text_empty(record->key_id) && !text_starts_with(record->key_id, TEXT(KEY_PREFIX)) &&
            !(record->outcome == RECORD_OUTCOME_REFUSED && record->status == STATUS_UNAUTHORIZED);
 }
 
@@ -372,6 +386,8 @@ enum error bounces_add(struct bounces *bounces, const struct record *record)
         error =
             key_sources_add(bounces->sources, record->key_id, text_from(bounces->origin->network),
                             record->started_at, calls, good);
+    if (use && bounces->guard && !error)
+        error = guard_add(bounces->guard, record, text_from(bounces->origin->network));
     return bounced && !error ? add_bounced(bounces, record, calls) : error;
 }
 
@@ -404,5 +420,7 @@ enum error bounces_flush(struct bounces *bounces)
             error = bounces_put_network(&bounces->writer, (int64_t)i, &bounces->networks[i]);
         bounces->changed[i] = false;
     }
+    if (!error && bounces->guard)
+        error = guard_flush(bounces->guard);
     return error ? error : key_sources_flush(bounces->sources);
 }

@@ -13,6 +13,7 @@
 #ifndef LEDGER_BOUNCES_H
 #define LEDGER_BOUNCES_H
 
+#include "ledger/guard.h"
 #include "store/record.h"
 #include "store/store.h"
 #include "tables/error.h"
@@ -28,14 +29,18 @@
 
 struct bounces;
 
-/* On the store that the rows go into. Reads nothing yet. */
-must_handle enum error bounces_create(struct store *store, struct bounces **out);
+/* On the store that the rows go into. Reads nothing yet. `guard` is shown whom the gateway has
+ * recognised and outlives it; NULL: there is none. */
+must_handle enum error bounces_create(struct store *store, struct guard *guard,
+                                      struct bounces **out);
 void bounces_destroy(struct bounces *bounces); /* before store_close; NULL is fine */
 
 /* Takes a record that has become a row. */
 must_handle enum error bounces_add(struct bounces *bounces, const struct record *record);
 /* Writes what changed; before the commit. */
 must_handle enum error bounces_flush(struct bounces *bounces);
+/* After the commit. */
+void bounces_settle(struct bounces *bounces);
 /* After a roll-back: everything is read anew. */
 void bounces_forget(struct bounces *bounces);
 

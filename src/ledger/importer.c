@@ -48,6 +48,7 @@ struct importer {
     struct store *store; /* NULL while it cannot be opened */
     struct store_statement *statements[STATEMENT_COUNT];
     struct row_insert insert;
+    struct guard *guard;
     struct open_set open;
     uint64_t stored_marks; /* rows of this process in open_exchanges */
     bool recovered;
@@ -68,11 +69,12 @@ struct importer {
     struct importer_counters counters;
 };
 
-struct importer *importer_open(struct shelf *shelf, const char *store_path)
+struct importer *importer_open(struct shelf *shelf, const char *store_path, struct guard *guard)
 {
     struct importer *importer = ensure_memory(calloc(1, sizeof(*importer)));
     ensure(pthread_mutex_init(&importer->lock, NULL) == 0);
     importer->shelf = shelf;
+    importer->guard = guard;
     importer->path = ensure_memory(strdup(store_path));
     atomic_store(&importer->counters.working, true);
     return importer;
@@ -157,12 +159,24 @@ static enum error connect_store(struct importer *importer)
             note_error("ledger", "the store cannot be opened: %s", problem);
         return error;
     }
-    error = rows_open_insert(&importer->insert, importer->store);
+    error = rows_open_insert(&importer->insert, importer->store, importer->guard);
     importer->counting_old = true; /* or so it is until count_old has looked */
     for (size_t i = 0; !error && i < STATEMENT_COUNT; i++)
         error = store_prepare(importer->store, statement_sql[i], &importer->statements[i]);
     if (!error)
         error = visit_lane(importer, importer->shelf->lanes_count - 1, read_cursor);
+    return error;
+}
+
+/* What became rows, and what was counted of them. */
+static enum error commit_rows(struct importer *importer)
+{
+    enum error error = rows_flush(&importer->insert);
+    if (!error)
+        error = store_commit(importer->store);
+    importer->begun = importer->begun && error;
+    if (!error)
+        rows_settle(&importer->insert);
     return error;
 }
 
@@ -424,10 +438,7 @@ static enum error recover(struct importer *importer)
         error = recovery_run(importer->store, &importer->insert, importer->shelf, &importer->open,
                              &interrupted);
     if (!error)
-        error = rows_flush(&importer->insert);
-    if (!error)
-        error = store_commit(importer->store);
-    importer->begun = importer->begun && error;
+        error = commit_rows(importer);
     if (error)
         return error;
     importer->recovered = true;
@@ -459,10 +470,7 @@ static enum error commit(struct importer *importer)
     store_bind_integer(importer->statements[DROP_CURSORS], 1, (int64_t)oldest_number(importer));
     enum error error = store_run(importer->statements[DROP_CURSORS]);
     if (!error)
-        error = rows_flush(&importer->insert);
-    if (!error)
-        error = store_commit(importer->store);
-    importer->begun = importer->begun && error;
+        error = commit_rows(importer);
     return error;
 }
 

@@ -4,6 +4,7 @@
 #ifndef LEDGER_IMPORTER_H
 #define LEDGER_IMPORTER_H
 
+#include "ledger/guard.h"
 #include "ledger/shelf.h"
 #include "store/store.h"
 
@@ -17,8 +18,8 @@ struct importer;
                   */
 #define IMPORTER_BACKOFF_MAX 5000000000ull
 
-/* `store_path` is copied. Opens nothing yet. */
-struct importer *importer_open(struct shelf *shelf, const char *store_path);
+/* `store_path` is copied, `guard` outlives it. Opens nothing yet. */
+struct importer *importer_open(struct shelf *shelf, const char *store_path, struct guard *guard);
 void importer_close(struct importer *importer);
 
 enum importer_state {

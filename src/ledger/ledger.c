@@ -99,7 +99,8 @@ enum error ledger_open(const struct ledger_options *options, struct ledger **out
         ledger_close(ledger);
         return error;
     }
-    ledger->importer = importer_open(&ledger->shelf, path);
+    ledger->guard = ensure_memory(guard_create());
+    ledger->importer = importer_open(&ledger->shelf, path, ledger->guard);
     *out = ledger;
     return ERROR_OK;
 }
@@ -108,6 +109,7 @@ void ledger_close(struct ledger *ledger)
 {
     if (ledger->importer)
         importer_close(ledger->importer);
+    guard_destroy(ledger->guard);
     if (ledger->shelf_open)
         shelf_close(&ledger->shelf);
     if (ledger->lock >= 0)
@@ -121,6 +123,11 @@ struct journal *ledger_journal(struct ledger *ledger, unsigned worker)
 {
     ensure(worker < ledger->workers);
     return &ledger->shelf.journals[worker];
+}
+
+struct guard *ledger_guard(struct ledger *ledger)
+{
+    return ledger->guard;
 }
 
 enum error ledger_find_object(struct ledger *ledger, struct text id, struct object_copy *out)

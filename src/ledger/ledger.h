@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "ledger/guard.h"
 #include "ledger/journal.h"
 #include "ledger/object.h"
 #include "tables/error.h"
@@ -44,6 +45,10 @@ void ledger_close(struct ledger *ledger);
 
 /* The journal of worker 0 … workers - 1, for that worker's thread. */
 struct journal *ledger_journal(struct ledger *ledger, unsigned worker);
+
+/* What rules on watch do to those who got through before; lives as long as the ledger. Any thread.
+ */
+struct guard *ledger_guard(struct ledger *ledger);
 
 /* Which provider keeps the object. Sees everything written by any worker before the call, imported
  * or not. May block on the store: not for workers. ERROR_NOT_FOUND; ERROR_STORE when the store is

@@ -14,6 +14,7 @@ struct ledger {
     struct shelf shelf;
     bool shelf_open;
     struct importer *importer;
+    struct guard *guard;
     unsigned workers;
     int directory;
     int lock;

@@ -39,14 +39,14 @@ static struct store_value read_value(const void *rows, size_t number, size_t col
     }
 }
 
-enum error rows_open_insert(struct row_insert *insert, struct store *store)
+enum error rows_open_insert(struct row_insert *insert, struct store *store, struct guard *guard)
 {
     *insert = (struct row_insert){0};
     enum error error = store_open_bulk(store, "exchanges", inserted_columns,
                                        ARRAY_LENGTH(inserted_columns), read_value, &insert->bulk);
     if (!error)
         error = rollup_create(store, &insert->rollup);
-    return error ? error : bounces_create(store, &insert->bounces);
+    return error ? error : bounces_create(store, guard, &insert->bounces);
 }
 
 void rows_close_insert(struct row_insert *insert)
@@ -95,6 +95,11 @@ enum error rows_flush(struct row_insert *insert)
 {
     enum error error = rollup_flush(insert->rollup);
     return error ? error : bounces_flush(insert->bounces);
+}
+
+void rows_settle(struct row_insert *insert)
+{
+    bounces_settle(insert->bounces);
 }
 
 void rows_forget(struct row_insert *insert)

@@ -23,7 +23,9 @@ struct row {
     struct text fields;
 };
 
-must_handle enum error rows_open_insert(struct row_insert *insert, struct store *store);
+/* `guard` as in bounces_create. */
+must_handle enum error rows_open_insert(struct row_insert *insert, struct store *store,
+                                        struct guard *guard);
 /* Before the store is closed; zeroed is fine. */
 void rows_close_insert(struct row_insert *insert);
 /* At most ROWS_MAX. What becomes a row is counted, in memory until rows_flush. The id is unique: a
@@ -35,6 +37,8 @@ must_handle enum error rows_insert_record(struct row_insert *insert, const struc
                                           bool *inserted);
 /* Writes what was counted: before the transaction of the inserts is committed. */
 must_handle enum error rows_flush(struct row_insert *insert);
+/* After it was. */
+void rows_settle(struct row_insert *insert);
 /* After it was rolled back. */
 void rows_forget(struct row_insert *insert);
 

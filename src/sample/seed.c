@@ -233,7 +233,7 @@ bool seed_run(const struct seed_order *order, struct seed_result *result)
     past_open(&result->past, order->operations, order->setting->config, &timeline);
     seeding->maker = (struct call_maker){.past = &result->past, .book = order->setting->book};
     dice_open(&seeding->maker.dice, order->random);
-    bool good = store_answer(seeding, rows_open_insert(&seeding->insert, seeding->store)) &&
+    bool good = store_answer(seeding, rows_open_insert(&seeding->insert, seeding->store, NULL)) &&
                 fill_time(seeding);
     if (seeding->begun)
         store_roll_back(seeding->store);

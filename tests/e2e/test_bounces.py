@@ -133,7 +133,7 @@ def test_budgets_limits_and_what_is_only_observed(gate):
     wait_until(lambda: call(gate, "10.2.0.1", poor["key"])[0] == 429, 5, "the budget is used up")
     first = sum(row["calls"] for row in wait_until(lambda: bounces(gate, "--team", "poor"), 10, "a bounce"))
     assert first >= 1
-    wait_until(lambda: any(row["observed"] for row in (call(gate, "10.2.1.1", watched["key"]), bounces(gate, "--team", "watched"))[1]), 10, "observed")
+    wait_until(lambda: any(row["observed"] and row["network"] == "10.2.1.0/24" for row in (call(gate, "10.2.1.1", watched["key"]), bounces(gate, "--team", "watched"))[1]), 10, "observed")
     row, = [row for row in bounces(gate, "--team", "watched") if row["network"] == "10.2.1.0/24"]
     assert (row["reason"], row["observed"], row["last_status"]) == ("limit", True, 200) and row["rule"].startswith("lim_")
     row, = [row for row in bounces(gate, "--team", "poor") if row["network"] == "10.2.0.0/24"]

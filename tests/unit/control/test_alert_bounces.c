@@ -46,7 +46,7 @@ static int set_up(void **state)
                    STORE_FILE);
     if (webhook_sender_create(alert_delivery_ended, &alerts, &alerts.sender) != ERROR_OK ||
         store_open(alerts.store_path, STORE_WRITE, 1000, &store, problem) != ERROR_OK ||
-        rows_open_insert(&insert, store) != ERROR_OK)
+        rows_open_insert(&insert, store, NULL) != ERROR_OK)
         return -1;
     /* Of these days: what is older than BOUNCES_MEMORY is forgotten by the clock. */
     now = clock_wall() / DAY * DAY + 12 * HOUR + 7 * MINUTE;

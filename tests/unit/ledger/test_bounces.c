@@ -25,7 +25,7 @@ static void open_store(void)
     char problem[STORE_PROBLEM_SIZE];
     if (store_open(path, STORE_WRITE, 1000, &store, problem) != ERROR_OK)
         fail_msg("%s", problem);
-    assert_int_equal(rows_open_insert(&insert, store), ERROR_OK);
+    assert_int_equal(rows_open_insert(&insert, store, NULL), ERROR_OK);
 }
 
 static void close_store(void)

@@ -43,7 +43,7 @@ static void open_store(void)
     char problem[STORE_PROBLEM_SIZE];
     if (store_open(path, STORE_WRITE, 1000, &store, problem) != ERROR_OK)
         fail_msg("%s", problem);
-    assert_int_equal(rows_open_insert(&insert, store), ERROR_OK);
+    assert_int_equal(rows_open_insert(&insert, store, NULL), ERROR_OK);
 }
 
 static int set_up(void **state)
@@ -458,7 +458,7 @@ static void test_an_old_store_is_counted_once(void **state)
                                    " last = (SELECT max(number) FROM exchanges)"),
                      ERROR_OK);
     rows_close_insert(&insert);
-    assert_int_equal(rows_open_insert(&insert, store), ERROR_OK);
+    assert_int_equal(rows_open_insert(&insert, store, NULL), ERROR_OK);
     assert_int_equal(rollup_progress(store, &counted, &total), ERROR_OK);
     assert_int_equal(counted, 0);
     assert_true(total >= CALLS);

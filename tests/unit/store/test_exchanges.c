@@ -30,7 +30,7 @@ static void put_record(struct store *store, const struct record *record)
 {
     struct row_insert insert;
     bool inserted;
-    assert_int_equal(rows_open_insert(&insert, store), ERROR_OK);
+    assert_int_equal(rows_open_insert(&insert, store, NULL), ERROR_OK);
     assert_int_equal(store_begin(store), ERROR_OK);
     assert_int_equal(rows_insert_record(&insert, record, &inserted), ERROR_OK);
     assert_int_equal(rows_flush(&insert), ERROR_OK);

@@ -241,6 +241,8 @@ static void reload(struct serve *serve)
 
     if (serve->ending)
         return;
+    /* What is written while this goes on is loaded next. */
+    watch_note(serve->watch);
     if (load(serve, &config) != ERROR_OK) {
         gateway_tell_refused_reload(serve->gateway,
                                     TEXT("it has errors, which the log of the gateway has"));

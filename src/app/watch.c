@@ -26,6 +26,8 @@ struct watch {
     void *owner;
     struct watched *files;
     size_t count, capacity;
+    struct watched *before; /* within watch_set */
+    size_t before_count;
     struct loop_timer timer;
     bool unsettled; /* changed at the last look: waits until it is written to its end */
 };
@@ -76,11 +78,20 @@ struct watch *watch_create(struct loop *loop, void (*changed)(void *owner), void
     return watch;
 }
 
-static void forget(struct watch *watch)
+static void forget(struct watched *files, size_t count)
 {
-    for (size_t i = 0; i < watch->count; i++)
-        free(watch->files[i].path);
-    watch->count = 0;
+    for (size_t i = 0; i < count; i++)
+        free(files[i].path);
+    free(files);
+}
+
+/* What it was when it was last noted; a file that is new here as it is now. */
+static struct signature signature_of(const struct watch *watch, const char *path)
+{
+    for (size_t i = 0; i < watch->before_count; i++)
+        if (strcmp(watch->before[i].path, path) == 0)
+            return watch->before[i].signature;
+    return look_at(path);
 }
 
 static void add(struct watch *watch, const char *path)
@@ -92,7 +103,8 @@ static void add(struct watch *watch, const char *path)
         watch->files =
             ensure_memory(realloc(watch->files, watch->capacity * sizeof(*watch->files)));
     }
-    watch->files[watch->count++] = (struct watched){ensure_memory(strdup(path)), look_at(path)};
+    watch->files[watch->count++] =
+        (struct watched){ensure_memory(strdup(path)), signature_of(watch, path)};
 }
 
 static void add_listener(struct watch *watch, const struct config_listener *listener)
@@ -106,9 +118,19 @@ static void add_listener(struct watch *watch, const struct config_listener *list
     }
 }
 
+void watch_note(struct watch *watch)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        watch->files[i].signature = look_at(watch->files[i].path);
+    watch->unsettled = false;
+}
+
 void watch_set(struct watch *watch, const char *path, const struct config *config)
 {
-    forget(watch);
+    watch->before = watch->files;
+    watch->before_count = watch->count;
+    watch->files = NULL;
+    watch->count = watch->capacity = 0;
     add(watch, path);
     for (size_t i = 0; i < config->listener_count; i++)
         add_listener(watch, &config->listeners[i]);
@@ -123,12 +145,14 @@ void watch_set(struct watch *watch, const char *path, const struct config *confi
     }
     for (const struct config_secret_file *file = config->secret_files; file; file = file->next)
         add(watch, file->path);
+    forget(watch->before, watch->before_count);
+    watch->before = NULL;
+    watch->before_count = 0;
 }
 
 void watch_destroy(struct watch *watch)
 {
     loop_timer_clear(watch->loop, &watch->timer);
-    forget(watch);
-    free(watch->files);
+    forget(watch->files, watch->count);
     free(watch);
 }

@@ -12,9 +12,10 @@ struct watch;
 
 /* `changed` is called after a change has settled for one look. */
 must_check struct watch *watch_create(struct loop *loop, void (*changed)(void *owner), void *owner);
+/* Files are about to be read: what changes from now on is told. */
+void watch_note(struct watch *watch);
 /* Looks at `path` (may be NULL: no file) and at the certificates and files of secrets that `config`
- * names, from now on.
- */
+ * names, from now on; at those that it looked at before, for changes since watch_note. */
 void watch_set(struct watch *watch, const char *path, const struct config *config);
 void watch_destroy(struct watch *watch);
 

@@ -499,6 +499,7 @@ static int serve_run(const struct verb_call *call)
     if (!options->config && !options->quick_start && file_exists(CONFIG_DEFAULT))
         serve.config_path = CONFIG_DEFAULT;
     buffer_open(&serve.yaml, YAML_MAXIMUM);
+    buffer_open(&serve.in_force, YAML_MAXIMUM);
     if (!serve.config_path)
         choose_admin_address(&serve, options->listen ? options->listen : QUICK_START_ADDRESS);
     protect_memory();

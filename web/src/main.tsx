@@ -5,7 +5,7 @@ import { signedOut } from "./base/api.ts";
 import { listen } from "./base/keyboard.ts";
 import { current, followLinks, link, navigate } from "./base/router.ts";
 import { loadMe, me, takeCode } from "./base/session.ts";
-import { ENTRIES, homeOf, viewOf } from "./pages/pages.ts";
+import { ENTRIES, homeOf, leadsTo, viewOf } from "./pages/pages.ts";
 import { NotFound } from "./pages/not_found.tsx";
 import { SignIn } from "./pages/sign_in.tsx";
 import { Problem } from "./parts/feedback.tsx";
@@ -19,10 +19,11 @@ function CurrentPage() {
     const { path } = current.value;
     const home = me.value ? homeOf(me.value.role) : "/";
     const found = viewOf(path);
-    // The overview is not every role's: whoever comes to the front door is led to the first page that is.
+    const elsewhere = leadsTo(path);
     useEffect(() => {
-        if (path === "/" && home !== "/") navigate(link(home), "replace");
-    }, [path, home]);
+        if (elsewhere) navigate(elsewhere, "replace");
+    }, [elsewhere]);
+    if (elsewhere) return null;
     if (!found) return <NotFound home={home} />;
     const View = found.view.page;
     return <View key={path} parameters={found.parameters} />;

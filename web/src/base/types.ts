@@ -348,3 +348,22 @@ export interface AdminKey {
     used_at: string | null;
     revoked_at: string | null;
 }
+
+export interface AttentionItem {
+    kind: string;
+    severity: "urgent" | "warning" | "notice";
+    text: string;
+    subject_kind: string;
+    subject: string | null;
+    team: string | null;
+    since: string | null;
+    advice: string;
+    page: string; // behind /console
+    command: string;
+}
+
+export interface Attention {
+    at: string;
+    data: AttentionItem[];
+    left_out: number;
+}

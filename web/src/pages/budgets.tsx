@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { api } from "../base/api.ts";
 import * as format from "../base/format.ts";
 import { capOf, project } from "../base/projection.ts";
-import { pathOf } from "../base/router.ts";
+import { current, pathOf } from "../base/router.ts";
 import { mayOperate } from "../base/session.ts";
 import { say } from "../base/toasts.ts";
 import type { Budget, Live } from "../base/types.ts";
@@ -79,7 +79,7 @@ export function BudgetTable({ budgets, live }: { budgets: Budget[]; live: Live |
     }
     return (
         <>
-            <div class="card"><Table caption="Budgets" rows={nearestEnd(budgets)} columns={columnsOf(live, setOpened)} keyOf={(budget) => budget.id} /></div>
+            <div class="card"><Table caption="Budgets" rows={nearestEnd(budgets)} columns={columnsOf(live, setOpened)} keyOf={(budget) => budget.id} opened={current.value.query.get("budget")} /></div>
             {opened?.what === "edit" && <EditBudget of={opened.budget} onClose={close} />}
             {opened?.what === "raise" && <RaiseBudget of={opened.budget} onClose={close} />}
             {opened?.what === "delete" && (

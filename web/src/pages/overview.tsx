@@ -6,7 +6,8 @@ import * as format from "../base/format.ts";
 import { type Period, periodOf, periodQuery, zone } from "../base/period.ts";
 import { useResource } from "../base/resource.ts";
 import { current, link, setQuery } from "../base/router.ts";
-import type { Budget, Overview, OverviewPoint, Page as ListPage, Usage, UsageRow } from "../base/types.ts";
+import type { Attention, Budget, Overview, OverviewPoint, Page as ListPage, Usage, UsageRow } from "../base/types.ts";
+import { AttentionCard } from "../parts/attention.tsx";
 import { Card } from "../parts/card.tsx";
 import { Chart } from "../parts/chart.tsx";
 import { Empty, Loaded } from "../parts/feedback.tsx";
@@ -29,11 +30,13 @@ export function OverviewPage() {
     const metric = METRICS.find((each) => each.name === query.get("show")) ?? METRICS[0]!;
     const asked = { since: period.since, until: period.until, timezone: zone() };
     const overview = useResource(JSON.stringify(asked), (signal) => api.get<Overview>("/overview", asked, signal), AGAIN_MS);
+    const attention = useResource("attention", (signal) => api.get<Attention>("/attention", {}, signal), AGAIN_MS);
     return (
         <Page title="Overview" tools={<PeriodPicker period={period} standard={STANDARD} />}>
             <Loaded of={overview}>
                 {(value) => (value.period.sums.calls === 0 && value.before.sums.calls === 0 ? <NoCalls /> : <Figured value={value} metric={metric} />)}
             </Loaded>
+            <AttentionCard of={attention} />
             <div class="columns">
                 <Top by="team" title="Teams by spend" period={period} />
                 <Top by="model" title="Models by spend" period={period} />

@@ -3,7 +3,7 @@
 import type { ComponentType } from "preact";
 import type { Role } from "../base/types.ts";
 import type { IconName } from "../parts/icon.tsx";
-import { matchPattern } from "../base/router.ts";
+import { link, matchPattern } from "../base/router.ts";
 import { CallsPage } from "./calls.tsx";
 import { LivePage } from "./live.tsx";
 import { OverviewPage } from "./overview.tsx";
@@ -59,6 +59,24 @@ export const VIEWS: View[] = [
     { pattern: "/playground", page: PlaygroundPage },
     { pattern: "/sessions", page: SessionsPage },
 ];
+
+// Addresses by which the admin API names a thing (`page` of GET /attention), and the view that shows it.
+const ADDRESSES: { pattern: string; to: (parameters: Record<string, string>) => string }[] = [
+    { pattern: "/keys", to: () => link("/teams", { tab: "keys", state: "idle" }) },
+    { pattern: "/keys/:key", to: ({ key }) => link("/teams", { tab: "keys", key: key ?? null }) },
+    { pattern: "/budgets/:budget", to: ({ budget }) => link("/teams", { tab: "budgets", budget: budget ?? null }) },
+    { pattern: "/bounces/:bounce", to: ({ bounce }) => link("/reach", { bounce: bounce ?? null }) },
+    { pattern: "/gateway", to: () => link("/audit", { tab: "ledger" }) },
+];
+
+// Where an address leads, null where it is a view itself or nothing at all.
+export function leadsTo(path: string): string | null {
+    for (const address of ADDRESSES) {
+        const parameters = matchPattern(address.pattern, path);
+        if (parameters) return address.to(parameters);
+    }
+    return null;
+}
 
 export function entriesFor(role: Role): Entry[] {
     return ENTRIES.filter((entry) => !entry.roles || entry.roles.includes(role));

@@ -1,12 +1,14 @@
 // The frame: the list of pages, who is signed in, light or dark, help. The page itself is its child.
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { api } from "../base/api.ts";
 import { onEscape } from "../base/keyboard.ts";
+import { useResource } from "../base/resource.ts";
 import { current, link } from "../base/router.ts";
 import { me, signOut } from "../base/session.ts";
 import { type Theme, theme } from "../base/theme_choice.ts";
 import { sayFailure } from "../base/toasts.ts";
-import type { Me } from "../base/types.ts";
+import type { Attention, Me } from "../base/types.ts";
 import { visible } from "../base/text.ts";
 import { type Entry, entriesFor } from "../pages/pages.ts";
 import { Button } from "./button.tsx";
@@ -42,11 +44,20 @@ function Who({ who }: { who: Me }) {
     );
 }
 
+const AGAIN_MS = 60_000;
+
+// How much needs somebody, beside the page that has it; on that page itself it is seen anyway.
+function AttentionCount() {
+    const attention = useResource("attention", (signal) => api.get<Attention>("/attention", {}, signal), AGAIN_MS);
+    const count = attention.value?.data.filter((item) => item.severity !== "notice").length ?? 0;
+    return count > 0 ? <span class="nav-count" title={`${count} need attention`}>{count}<span class="unseen"> need attention</span></span> : null;
+}
+
 function Navigation({ who }: { who: Me }) {
     const entries = entriesFor(who.role);
     const groups = [...new Set(entries.map((entry) => entry.group))];
     return (
-        <nav aria-label="Pages">
+        <div>
             {groups.map((group) => (
                 <div key={group} role="group" aria-label={group}>
                     <div class="nav-group" aria-hidden="true">{group}</div>
@@ -56,13 +67,14 @@ function Navigation({ who }: { who: Me }) {
                                 <a class="nav-link" href={link(entry.path)} aria-current={isCurrent(entry) ? "page" : undefined} title={`g ${entry.letter}`}>
                                     <Icon name={entry.icon} />
                                     {entry.title}
+                                    {entry.path === "/" && !isCurrent(entry) && <AttentionCount />}
                                 </a>
                             </li>
                         ))}
                     </ul>
                 </div>
             ))}
-        </nav>
+        </div>
     );
 }
 
@@ -77,13 +89,13 @@ export function Shell({ onHelp, children }: { onHelp: () => void; children: Comp
     return (
         <>
             <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); document.getElementById("content")?.focus(); }}>To the content</a>
-            <div class="topbar">
+            <header class="topbar">
                 <Button kind="quiet" icon="menu" label="Pages" expanded={open} onClick={() => setOpen(!open)} />
                 <a class="brand" href={link("/")}><Mark />Turnpike</a>
-            </div>
+            </header>
             <div class="shell">
                 {open && <button type="button" class="sidebar-veil" aria-label="Close the list of pages" onClick={() => setOpen(false)} />}
-                <div class={`sidebar${open ? " open" : ""}`}>
+                <nav class={`sidebar${open ? " open" : ""}`} aria-label="Console">
                     <a class="brand" href={link("/")}><Mark />Turnpike</a>
                     <Navigation who={who} />
                     <div class="sidebar-foot">
@@ -95,7 +107,7 @@ export function Shell({ onHelp, children }: { onHelp: () => void; children: Comp
                             <Button kind="quiet" icon="out" label="Sign out" onClick={() => void leave()} />
                         </div>
                     </div>
-                </div>
+                </nav>
                 <main id="content" tabIndex={-1}>{children}</main>
             </div>
         </>

@@ -49,7 +49,7 @@ function sorted<Row>(rows: readonly Row[], columns: Column<Row>[], order: string
 function Head<Row>({ column, order, sortName }: { column: Column<Row>; order: string | null; sortName: string }) {
     const looks = `${column.number ? "number" : ""}${column.wide ? " wide-only" : ""}`;
     const style = column.width ? { width: column.width } : undefined;
-    if (!column.sort) return <th scope="col" class={looks} style={style}>{column.title}</th>;
+    if (!column.sort) return <th scope="col" class={looks} style={style}>{column.title || <span class="unseen">Actions</span>}</th>;
     const direction = order === column.key ? "ascending" : order === `-${column.key}` ? "descending" : undefined;
     // Figures are wanted from the largest down, names from A on.
     const next = direction === undefined ? (column.number ? `-${column.key}` : column.key) : direction === "descending" ? column.key : `-${column.key}`;

@@ -62,6 +62,7 @@ static const struct verb key_create = {
 static const struct option other_options[] = {
     ADMIN_DATA_ROW(struct admin_options),
     ADMIN_JSON_ROW(struct admin_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

@@ -214,6 +214,7 @@ static const struct option audit_option_rows[] = {
                            "only the newest N; 0: all [100; all with --json]", OPTION_ANY),
     OPTION_FLAG_ROW("json", struct audit_options, json,
                     "one JSON object per line, with the object before and after"),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

@@ -362,6 +362,7 @@ static const struct option bounces_option_rows[] = {
     OPTION_TEXT_LETTER_ROW('n', "limit", struct bounces_options, limit, "N",
                            "only the largest N rows; 0: all [30; all with --json]", OPTION_ANY),
     OPTION_FLAG_ROW("json", struct bounces_options, json, "one JSON object per line"),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

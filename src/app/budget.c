@@ -158,6 +158,7 @@ static const struct option list_options[] = {
     ADMIN_DATA_ROW(struct budget_options),
     ROW("team", team, "TEAM", "only those of a team and its keys"),
     ADMIN_JSON_ROW(struct budget_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

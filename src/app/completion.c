@@ -71,7 +71,7 @@ static void print_choices(const struct verb *verb, const char *format)
 static void print_value_case(const struct place *place, const struct option *option,
                              const char *action)
 {
-    if (option->kind == OPTION_FLAG)
+    if (!option_takes_value(option))
         return;
     printf("    '%s --%s'", place->path, option->name);
     if (option->letter != 0)
@@ -255,7 +255,7 @@ static void print_fish_rows(const struct place *place)
         if (option->letter != 0)
             printf("-s '%c' ", option->letter);
         printf("-l '%s' %s-d '", option->name,
-               option->kind == OPTION_FLAG        ? "-f "
+               !option_takes_value(option)        ? "-f "
                : option->completion == OPTION_ANY ? "-x "
                                                   : "-r ");
         print_quoted(option->help);

@@ -43,10 +43,13 @@ static struct config *check_config(struct doctor *doctor)
     for (size_t i = 0; i < problems.count && i < PROBLEMS_SHOWN; i++) {
         const struct config_problem *problem = &problems.items[i];
         bool warning = problem->severity == CONFIG_WARNING;
+        char line[16] = "";
+        if (problem->line > 0) /* else it is about the file as a whole */
+            (void)snprintf(line, sizeof line, ":%u", problem->line);
         doctor_say(report, warning ? DOCTOR_WARN : DOCTOR_FAIL, "config",
-                   "`turnpike check FILE` shows all of it, with the lines", "%s:%u: %.*s%s%.*s",
-                   path, problem->line, TEXT_ARG(problem->path),
-                   text_empty(problem->path) ? "" : ": ", TEXT_ARG(problem->message));
+                   "`turnpike check FILE` shows all of it, with the lines", "%s%s: %.*s%s%.*s",
+                   path, line, TEXT_ARG(problem->path), text_empty(problem->path) ? "" : ": ",
+                   TEXT_ARG(problem->message));
     }
     if (error && problems.error_count == 0)
         doctor_say(report, DOCTOR_FAIL, "config", "--config FILE names the file", "%s: %s", path,
@@ -115,9 +118,10 @@ static bool check_directory(struct doctor *doctor, const char *data)
 {
     struct doctor_report *report = &doctor->report;
     struct stat status;
-    if (stat(data, &status) != 0 || !S_ISDIR(status.st_mode)) {
+    bool there = stat(data, &status) == 0;
+    if (!there || !S_ISDIR(status.st_mode)) {
         doctor_say(report, DOCTOR_FAIL, "data", "--data DIR names the data directory of the server",
-                   "%s: %s", data, errno ? strerror(errno) : "it is not a directory");
+                   "%s: %s", data, there ? "it is not a directory" : strerror(errno));
         return false;
     }
     if (access(data, R_OK | W_OK | X_OK) != 0)

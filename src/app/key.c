@@ -182,6 +182,7 @@ static const struct option list_options[] = {
     ADMIN_TEXT_ROW(struct key_options, "unused", unused, "TIME",
                    "only live keys that were not used for so long: 90d"),
     ADMIN_JSON_ROW(struct key_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 
@@ -286,6 +287,7 @@ static int show_run(const struct verb_call *call)
 static const struct option show_options[] = {
     ADMIN_DATA_ROW(struct key_options),
     ADMIN_JSON_ROW(struct key_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

@@ -395,6 +395,7 @@ static const struct option reprice_options[] = {
     OPTION_FLAG_LETTER_ROW('y', "yes", struct ledger_options, yes, "do not ask"),
     ADMIN_DATA_ROW(struct ledger_options),
     ADMIN_JSON_ROW(struct ledger_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

@@ -121,6 +121,7 @@ static const struct option list_options[] = {
     ADMIN_DATA_ROW(struct limit_options),
     ROW("team", team, "TEAM", "only those of a team and its keys"),
     ADMIN_JSON_ROW(struct limit_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

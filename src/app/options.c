@@ -1,5 +1,6 @@
 #include "app/options.h"
 
+#include "app/output.h"
 #include "base/buffer.h"
 #include "base/ensure.h"
 #include "base/text.h"
@@ -43,6 +44,10 @@ static enum options_result unknown_option(const struct option *options, struct t
 static bool store_value(const struct option *option, void *values, const char *value, char *problem)
 {
     void *member = (char *)values + option->offset;
+    if (option->kind == OPTION_WIDE) {
+        output_set_wide();
+        return true;
+    }
     if (option->kind == OPTION_FLAG) {
         *(bool *)member = true;
         return true;
@@ -71,11 +76,11 @@ static enum options_result take_option(const struct option *options, void *value
     if (option == NULL)
         return unknown_option(options, name, problem);
     const char *value = rest.data;
-    if (option->kind == OPTION_FLAG && value != NULL) {
+    if (!option_takes_value(option) && value != NULL) {
         (void)snprintf(problem, OPTION_PROBLEM_SIZE, "--%s takes no value", option->name);
         return OPTIONS_WRONG;
     }
-    if (option->kind != OPTION_FLAG && value == NULL) {
+    if (option_takes_value(option) && value == NULL) {
         if (*at + 1 >= count) {
             (void)snprintf(problem, OPTION_PROBLEM_SIZE, "--%s needs a value: --%s %s",
                            option->name, option->name, option->value);
@@ -119,7 +124,7 @@ static enum options_result take_letters(const struct option *options, void *valu
             return OPTIONS_HELP;
         if (option == NULL)
             return unknown_letter(options, argument, *letter, problem);
-        if (option->kind == OPTION_FLAG) {
+        if (!option_takes_value(option)) {
             (void)store_value(option, values, NULL, problem);
             continue;
         }

@@ -20,7 +20,8 @@ struct option_list {
 enum option_kind {
     OPTION_FLAG, /* bool: given or not */
     OPTION_TEXT, /* const char *: the last one given; NULL without */
-    OPTION_LIST  /* struct option_list */
+    OPTION_LIST, /* struct option_list */
+    OPTION_WIDE  /* a flag that output.c hears, not the verb */
 };
 
 /* What the shell offers as the value. */
@@ -52,6 +53,12 @@ struct option {
     {                                                                         \
         name, OPTION_LIST, offsetof(type, member), value, help, OPTION_ANY, 0 \
     }
+/* Of verbs that print tables. */
+#define OPTION_WIDE_ROW                                                                     \
+    {                                                                                       \
+        "wide", OPTION_WIDE, 0, NULL, "print tables whole, however narrow the terminal is", \
+            OPTION_ANY, 0                                                                   \
+    }
 /* Ends a table. */
 #define OPTION_END                                      \
     {                                                   \
@@ -59,6 +66,11 @@ struct option {
     }
 
 #define OPTION_PROBLEM_SIZE 256u
+
+static inline bool option_takes_value(const struct option *option)
+{
+    return option->kind == OPTION_TEXT || option->kind == OPTION_LIST;
+}
 
 enum options_result {
     OPTIONS_OK,

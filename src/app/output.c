@@ -9,8 +9,9 @@
 #define WIDTH_DEFAULT 80u  /* of a terminal that does not say */
 #define PARAGRAPH_MAX 100u /* characters a line that eyes still follow */
 #define PARAGRAPH_MIN 20u
-#define SHRUNK_MIN    8u /* a column is not cut below this */
-#define GAP           2u /* between columns */
+#define SHRUNK_USUAL  16u /* a column that may shrink is not cut below this at first */
+#define SHRUNK_MIN    8u  /* and no column ever below this */
+#define GAP           2u  /* between columns */
 
 bool output_is_terminal(void)
 {
@@ -180,10 +181,38 @@ void output_table_cell(struct output_table *table, enum output_style style, stru
     cell->style = style;
 }
 
-/* Widths of the columns; those that may shrink give, widest first, until all fit. */
-static void fit_columns(const struct output_table *table, size_t widths[OUTPUT_COLUMNS_MAX])
+static bool is_wide;
+
+void output_set_wide(void)
 {
-    size_t total = 0, room = output_width();
+    is_wide = true;
+}
+
+/* Takes from the widest of the columns that are wider than `least`, the named ones or all words but
+ * the first column's, until all fit. */
+static void shrink(const struct output_table *table, size_t widths[OUTPUT_COLUMNS_MAX],
+                   size_t *total, size_t room, size_t least, bool all)
+{
+    while (*total > room) {
+        size_t widest = OUTPUT_COLUMNS_MAX;
+        for (size_t i = 0; i < table->column_count; i++) {
+            const struct output_column *column = &table->columns[i];
+            bool may = column->shrinks || (all && i > 0 && !column->right);
+            if (may && widths[i] > least &&
+                (widest == OUTPUT_COLUMNS_MAX || widths[i] > widths[widest]))
+                widest = i;
+        }
+        if (widest == OUTPUT_COLUMNS_MAX)
+            return;
+        widths[widest]--;
+        --*total;
+    }
+}
+
+/* Widths of the columns, and how many of them are shown. */
+static size_t fit_columns(const struct output_table *table, size_t widths[OUTPUT_COLUMNS_MAX])
+{
+    size_t total = 0, shown = table->column_count, room = is_wide ? 0 : output_width();
     memset(widths, 0, OUTPUT_COLUMNS_MAX * sizeof *widths);
     for (size_t i = 0; i < table->cell_count; i++) {
         size_t column = i % table->column_count;
@@ -192,18 +221,16 @@ static void fit_columns(const struct output_table *table, size_t widths[OUTPUT_C
     }
     for (size_t i = 0; i < table->column_count; i++)
         total += widths[i] + (i > 0 ? GAP : 0);
-    while (room > 0 && total > room) {
-        size_t widest = OUTPUT_COLUMNS_MAX;
-        for (size_t i = 0; i < table->column_count; i++) {
-            if (table->columns[i].shrinks && widths[i] > SHRUNK_MIN &&
-                (widest == OUTPUT_COLUMNS_MAX || widths[i] > widths[widest]))
-                widest = i;
-        }
-        if (widest == OUTPUT_COLUMNS_MAX)
-            return;
-        widths[widest]--;
-        total--;
-    }
+    if (room == 0 || total <= room)
+        return shown;
+    shrink(table, widths, &total, room, SHRUNK_USUAL, false);
+    shrink(table, widths, &total, room, SHRUNK_MIN, true);
+    if (total <= room)
+        return shown;
+    total += GAP + 1; /* "…" in the place of what is left out */
+    while (shown > 1 && total > room)
+        total -= widths[--shown] + GAP;
+    return shown;
 }
 
 /* Bytes of the first `width` characters. */
@@ -235,14 +262,15 @@ static void print_cell(const struct cell *cell, const struct output_column *colu
 
 void output_table_print(struct output_table *table)
 {
-    size_t widths[OUTPUT_COLUMNS_MAX];
-    fit_columns(table, widths);
+    size_t widths[OUTPUT_COLUMNS_MAX], shown = fit_columns(table, widths);
+    bool whole = shown == table->column_count;
     for (size_t i = 0; i < table->cell_count; i++) {
         size_t column = i % table->column_count;
-        bool last = column + 1 == table->column_count;
-        print_cell(&table->cells[i], &table->columns[column], widths[column], last);
+        bool last = column + 1 == shown;
+        if (column < shown)
+            print_cell(&table->cells[i], &table->columns[column], widths[column], last && whole);
         if (last)
-            putchar('\n');
+            puts(whole ? "" : "…");
     }
     for (size_t i = 0; i < table->cell_count; i++)
         free(table->cells[i].text);

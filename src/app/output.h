@@ -26,8 +26,6 @@ const char *output_style_end(enum output_style style);
  * separates paragraphs, one that starts with a space stands as it is. */
 void output_paragraphs(struct text text, unsigned indent);
 
-/* A table: columns as wide as their widest cell; on a terminal the columns marked `shrinks` are cut
- * with "…" until the row fits. */
 /* Bytes at the start of `text` that a terminal would obey and not show: control characters, those
  * of two bytes (C1, where U+009B begins commands as ESC [ does), and the marks that turn the
  * direction of what follows. 0: none. Names are whatever somebody typed. `text` is not empty. */
@@ -35,7 +33,15 @@ size_t output_unshown(struct text text);
 /* Prints it with a space for each of those, ends of lines among them. */
 void output_print(FILE *out, struct text text);
 
+/* A table: columns as wide as their widest cell. On a terminal it fits: columns marked `shrinks`
+ * are cut with "…", then other words but those of the first column; where that is not enough,
+ * columns at the right are left out, with "…" in their place. Numbers are never cut. In pipes, and
+ * with
+ * --wide, it is whole. */
 #define OUTPUT_COLUMNS_MAX 16u
+
+/* From now on nothing is cut: OPTION_WIDE_ROW. */
+void output_set_wide(void);
 
 struct output_column {
     const char *title;

@@ -24,7 +24,9 @@ bool data_directory_enter(const char *data, bool make)
 {
     struct stat status;
     if (make && mkdir(data, 0700) != 0 && errno != EEXIST) {
-        verb_fail("%s: cannot make the data directory: %s", data, strerror(errno));
+        verb_fail("%s: cannot make the data directory: %s", data,
+                  errno == ENOENT ? "the directory above it is missing, too: make that first"
+                                  : strerror(errno));
         return false;
     }
     if (stat(data, &status) != 0) {
@@ -33,7 +35,8 @@ bool data_directory_enter(const char *data, bool make)
         return false;
     }
     if (!S_ISDIR(status.st_mode)) {
-        verb_fail("%s is not a directory", data);
+        verb_fail("%s is not a directory; --data DIR names the data directory of `turnpike serve`",
+                  data);
         return false;
     }
     if (!become_owner(data, &status))

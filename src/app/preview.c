@@ -225,6 +225,7 @@ static const struct option preview_option_rows[] = {
                     OPTION_ANY),
     ADMIN_DATA_ROW(struct preview_options),
     ADMIN_JSON_ROW(struct preview_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

@@ -189,6 +189,7 @@ static const struct option list_options[] = {
                     "only this kind: chat, embedding, image, transcription", OPTION_ANY),
     OPTION_FLAG_ROW("retired", struct prices_options, retired, "retired models too"),
     PRICES_JSON_ROW,
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 
@@ -382,6 +383,7 @@ static const struct option show_options[] = {
     OPTION_TEXT_ROW("provider", struct prices_options, provider, "NAME", "only of this provider",
                     OPTION_ANY),
     PRICES_JSON_ROW,
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

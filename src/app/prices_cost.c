@@ -378,7 +378,8 @@ static int cost_run(const struct verb_call *call)
     return exit_code;
 }
 
-static const struct option cost_options[] = {PRICES_CATALOG_ROW, PRICES_JSON_ROW, OPTION_END};
+static const struct option cost_options[] = {PRICES_CATALOG_ROW, PRICES_JSON_ROW, OPTION_WIDE_ROW,
+                                             OPTION_END};
 
 const struct verb prices_cost = {
     .name = "cost",

@@ -274,6 +274,7 @@ static const struct option explain_options[] = {
     PRICE_BOOK_CONFIG_ROW(struct explain_options),
     PRICE_BOOK_CATALOG_ROW(struct explain_options),
     OPTION_FLAG_ROW("json", struct explain_options, json, "print JSON, for programs"),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

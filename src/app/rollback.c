@@ -371,6 +371,7 @@ static const struct option rollback_option_rows[] = {
                     "the file to put it into [the one that was in force]", OPTION_FILE),
     ADMIN_DATA_ROW(struct rollback_options),
     OPTION_FLAG_ROW("json", struct rollback_options, json, "the list as JSON"),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

@@ -43,6 +43,7 @@ static const struct option route_option_rows[] = {
                     "what it asks for beyond text: vision, audio, files, tools, structured_output, "
                     "reasoning, logprobs or choices"),
     OPTION_FLAG_ROW("json", struct route_options, json, "print JSON, for programs"),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 
@@ -60,15 +61,16 @@ struct question {
     struct route_tag tags[OPTION_VALUES_MAX];
 };
 
-static bool read_number(const char *option, const char *word, uint64_t *out)
+/* VERB_OK, or what verb_misused says. */
+static int read_number(const struct verb *verb, const char *option, const char *word, uint64_t *out)
 {
     if (!word || number_parse_unsigned(text_from(word), out))
-        return true;
-    (void)verb_fail("--%s takes a whole number, not \"%s\"", option, word);
-    return false;
+        return VERB_OK;
+    return verb_misused(verb, "--%s takes a whole number, not \"%s\"", option, word);
 }
 
-static bool read_question(const struct verb_call *call, struct question *question)
+/* VERB_OK, or what verb_misused says. */
+static int read_question(const struct verb_call *call, struct question *question)
 {
     const struct route_options *options = call->options;
     struct explain_call *asked = &question->call;
@@ -84,19 +86,17 @@ static bool read_question(const struct verb_call *call, struct question *questio
     buffer_open(&question->needs_text, PROBLEMS_MAX);
     join(&options->tags, &question->tags_text);
     join(&options->needs, &question->needs_text);
-    if (!read_number("tokens", options->tokens, &asked->call.tokens) ||
-        !read_number("output", options->output, &asked->output))
-        return false;
+    int wrong_number = read_number(call->verb, "tokens", options->tokens, &asked->call.tokens);
+    if (wrong_number == VERB_OK)
+        wrong_number = read_number(call->verb, "output", options->output, &asked->output);
+    if (wrong_number != VERB_OK)
+        return wrong_number;
     if (!explain_read_tags(buffer_text(&question->tags_text), question->tags, OPTION_VALUES_MAX,
-                           &asked->call.tag_count)) {
-        (void)verb_fail("--tag takes NAME=VALUE");
-        return false;
-    }
-    if (!explain_read_needs(buffer_text(&question->needs_text), &asked->call.needs, &wrong)) {
-        (void)verb_fail("--needs does not know \"%.*s\"", TEXT_ARG(wrong));
-        return false;
-    }
-    return true;
+                           &asked->call.tag_count))
+        return verb_misused(call->verb, "--tag takes NAME=VALUE");
+    if (!explain_read_needs(buffer_text(&question->needs_text), &asked->call.needs, &wrong))
+        return verb_misused(call->verb, "--needs does not know \"%.*s\"", TEXT_ARG(wrong));
+    return VERB_OK;
 }
 
 static void close_question(struct question *question)
@@ -343,11 +343,11 @@ static int explain_run(const struct verb_call *call)
     const struct route_options *options = call->options;
     struct question question;
     struct buffer out;
-    bool good;
 
     if (options->config && options->data)
         return verb_misused(call->verb, "--config and --data exclude each other");
-    good = read_question(call, &question);
+    int read = read_question(call, &question);
+    bool good = read == VERB_OK;
     buffer_open(&out, ANSWER_MAX);
     if (good && options->config) {
         struct config *config = load(options->config);
@@ -359,7 +359,7 @@ static int explain_run(const struct verb_call *call)
     good = good && print_answer(&out, options->json);
     buffer_close(&out);
     close_question(&question);
-    return good ? VERB_OK : VERB_FAILED;
+    return read != VERB_OK ? read : good ? VERB_OK : VERB_FAILED;
 }
 
 static const struct verb route_explain = {

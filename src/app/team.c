@@ -96,6 +96,7 @@ static const struct option edit_options[] = {
 static const struct option plain_options[] = {
     ADMIN_DATA_ROW(struct team_options),
     ADMIN_JSON_ROW(struct team_options),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

@@ -49,6 +49,7 @@ static const struct option usage_option_rows[] = {
     OPTION_FLAG_ROW("json", struct usage_options, json, "the same as --format json"),
     OPTION_TEXT_ROW("data", struct usage_options, data, "DIR",
                     "the server's data directory [" DATA_DEFAULT "]", OPTION_DIRECTORY),
+    OPTION_WIDE_ROW,
     OPTION_END,
 };
 

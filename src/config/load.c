@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/build.h"
@@ -82,15 +84,38 @@ enum error config_load_guarded(struct text name, struct text yaml,
     return ERROR_OK;
 }
 
+/* What comes through a pipe, as in `turnpike check <(helm template ...)`, may take its time; one
+ * that nobody writes to would be waited for forever. */
+#define PIPE_PATIENCE_MS 10000
+
+/* 0, or errno. */
+static int open_to_read(const char *path, int *file)
+{
+    struct stat status;
+    *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*file < 0)
+        return errno;
+    int number = fstat(*file, &status) == 0 ? 0 : errno;
+    struct pollfd wait = {.fd = *file, .events = POLLIN};
+    if (number == 0 && S_ISDIR(status.st_mode))
+        number = EISDIR;
+    else if (number == 0 && S_ISFIFO(status.st_mode) && poll(&wait, 1, PIPE_PATIENCE_MS) == 0)
+        number = ETIMEDOUT;
+    if (number == 0 && fcntl(*file, F_SETFL, 0) != 0) /* from here on reads wait */
+        number = errno;
+    if (number != 0)
+        close(*file);
+    return number;
+}
+
 /* 0, or errno. A byte more than allowed is read, so that the document says that the file is too
  * large. */
 static int read_file(const char *path, struct buffer *out)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return errno;
     ssize_t got = 1;
-    int number = 0;
+    int file, number = open_to_read(path, &file);
+    if (number != 0)
+        return number;
     while (got > 0 && out->length <= DOCUMENT_BYTES_MAXIMUM && number == 0) {
         char *space = buffer_reserve(out, READ_STEP);
         got = space ? read(file, space, READ_STEP) : -1;
@@ -103,6 +128,24 @@ static int read_file(const char *path, struct buffer *out)
     return number;
 }
 
+/* What it is that cannot be read, and what to do. */
+static const char *explain(int number)
+{
+    switch (number) {
+    case ENOENT:
+        return "there is no such file; `turnpike init` prints one to begin with, --config FILE "
+               "names another";
+    case EISDIR: return "it is a directory: name the file in it";
+    case ENOTDIR: return "a part of its path is a file and no directory";
+    case EACCES: return "this user may not read it: look at its owner and mode";
+    case ETIMEDOUT: return "it is a pipe, and nothing came through it for 10 s";
+    case ENXIO:
+    case EIO:
+    case ENODEV: return "it is a device that cannot be read: name a file";
+    default: return strerror(number);
+    }
+}
+
 enum error config_read_file(const char *path, struct buffer *yaml, struct config_problems *problems)
 {
     problems->source = text_from(path);
@@ -110,7 +153,7 @@ enum error config_read_file(const char *path, struct buffer *yaml, struct config
     if (number == 0)
         return ERROR_OK;
     struct config_problem problem = {.severity = CONFIG_ERROR};
-    problem.message = text_from(strerror(number));
+    problem.message = text_from(explain(number));
     config_problem_add(problems, &problem);
     return error_from_errno(number);
 }

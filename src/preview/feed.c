@@ -25,7 +25,9 @@ struct feed {
     pthread_cond_t changed;
     size_t filled, emptied; /* blocks, counted from the beginning */
     bool ended;
-    struct block *filling; /* the reader's */
+    struct block *filling;           /* the reader's */
+    size_t forgotten[RECORD_FIELDS]; /* offsets of the texts that are not kept */
+    size_t forgotten_count;
     enum error error;
     char problem[HISTORY_PROBLEM_SIZE];
 };
@@ -58,21 +60,33 @@ static void hand_over(struct feed *feed)
     feed->filling->count = feed->filling->used = 0;
 }
 
-static void forget_texts(struct record *record)
+static bool is_kept(size_t offset)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(kept_texts); i++) {
+        if (kept_texts[i] == offset)
+            return true;
+    }
+    return false;
+}
+
+/* Once, and not for each of millions of records. */
+static void find_forgotten(struct feed *feed)
 {
     for (size_t i = 0; i < record_field_count; i++) {
         const struct record_field *field = &record_fields[i];
-        if (field->type == RECORD_TYPE_TEXT || field->type == RECORD_TYPE_JSON)
-            *(struct text *)((char *)record + field->offset) = text_of(NULL, 0);
+        bool text = field->type == RECORD_TYPE_TEXT || field->type == RECORD_TYPE_JSON;
+        if (text && !is_kept(field->offset))
+            feed->forgotten[feed->forgotten_count++] = field->offset;
     }
 }
 
-static void copy_record(struct block *block, const struct record *record)
+static void copy_record(const struct feed *feed, struct block *block, const struct record *record)
 {
     struct record *copy = &block->records[block->count++];
 
     *copy = *record;
-    forget_texts(copy);
+    for (size_t i = 0; i < feed->forgotten_count; i++)
+        *(struct text *)((char *)copy + feed->forgotten[i]) = text_of(NULL, 0);
     for (size_t i = 0; i < ARRAY_LENGTH(kept_texts); i++) {
         const struct text *from = (const struct text *)((const char *)record + kept_texts[i]);
         struct text *to = (struct text *)((char *)copy + kept_texts[i]);
@@ -91,7 +105,7 @@ static bool on_record(void *context, const struct record *record)
     if (feed->filling->count == BLOCK_RECORDS ||
         feed->filling->used + RECORD_SIZE_MAX > BLOCK_BYTES)
         hand_over(feed);
-    copy_record(feed->filling, record);
+    copy_record(feed, feed->filling, record);
     return true;
 }
 
@@ -142,6 +156,7 @@ enum error feed_run(const char *data, const struct history_filter *filter,
         free(feed);
         return error;
     }
+    find_forgotten(feed);
     feed->blocks = ensure_memory(calloc(BLOCKS, sizeof *feed->blocks));
     pthread_mutex_init(&feed->lock, NULL);
     pthread_cond_init(&feed->changed, NULL);

@@ -75,10 +75,11 @@ struct replay {
     uint64_t since;
     preview_visit visit;
     void *context;
-    struct names names;   /* of everything that is told */
-    struct names sources; /* the owner is a struct origin */
-    struct names callers; /* by the key's id; the owner is a struct caller */
-    struct names paths;   /* patterns of endpoints; the owner is an endpoint_set */
+    struct names names;      /* of everything that is told */
+    struct names sources;    /* the owner is a struct origin */
+    struct names callers;    /* by the key's id; the owner is a struct caller */
+    struct names paths;      /* patterns of endpoints; the owner is an endpoint_set */
+    const struct name *path; /* of the record before: most are of one endpoint */
     struct endpoint_set *sets;
     struct names codes; /* of refusals that rules decide; the owner is not NULL */
     struct road *road;
@@ -105,16 +106,17 @@ static void fill_endpoints(struct replay *replay)
     }
 }
 
-static const struct endpoint *find_endpoint(const struct replay *replay,
-                                            const struct record *record)
+static const struct endpoint *find_endpoint(struct replay *replay, const struct record *record)
 {
     static const struct text methods[ENDPOINT_METHOD_COUNT] = {
         [ENDPOINT_GET] = TEXT_INIT("GET"),
         [ENDPOINT_POST] = TEXT_INIT("POST"),
         [ENDPOINT_DELETE] = TEXT_INIT("DELETE"),
     };
-    const struct name *name = names_find(&replay->paths, record->endpoint);
+    const struct name *name = replay->path;
 
+    if (name == NULL || !text_equal(name->text, record->endpoint))
+        replay->path = name = names_find(&replay->paths, record->endpoint);
     for (unsigned i = 0; name != NULL && i < ENDPOINT_METHOD_COUNT; i++) {
         if (text_equal(record->method, methods[i]))
             return ((const struct endpoint_set *)name->owner)->by_method[i];

@@ -65,9 +65,9 @@ def test_for_people(explain):
 
 def test_wrong_questions(explain):
     assert "no model of the configuration answers" in explain("nobody", code=1).stderr
-    assert "--tokens takes a whole number" in explain("chat", "--tokens", "many", code=1).stderr
-    assert "--needs does not know" in explain("chat", "--needs", "wings", code=1).stderr
-    assert "--tag takes NAME=VALUE" in explain("chat", "--tag", "env", code=1).stderr
+    assert "--tokens takes a whole number" in explain("chat", "--tokens", "many", code=2).stderr
+    assert "--needs does not know" in explain("chat", "--needs", "wings", code=2).stderr
+    assert "--tag takes NAME=VALUE" in explain("chat", "--tag", "env", code=2).stderr
 
 
 # -- the running server --------------------------------------------------------------------------

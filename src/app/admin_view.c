@@ -211,11 +211,27 @@ static yyjson_doc *read(struct text json)
     return ensure_memory(document); /* we have written it */
 }
 
+/* Behind a full disk or a closed pipe it is gone for good, and the key is there all the same. */
+static void tell_if_lost(struct text json)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return;
+    yyjson_doc *document = read(json);
+    struct text id = TEXT("");
+    (void)json_get_text(yyjson_doc_get_root(document), "id", &id);
+    (void)verb_fail("the key %.*s is in force, but could not be printed and cannot be shown again: "
+                    "rotate it, or revoke it and make another",
+                    TEXT_ARG(id));
+    yyjson_doc_free(document);
+}
+
 void admin_view_object(enum object_kind kind, struct text json, const struct secret *secret,
                        bool as_json)
 {
     if (as_json) {
         print_json(json, secret);
+        if (secret != NULL)
+            tell_if_lost(json);
         return;
     }
     yyjson_doc *document = read(json);
@@ -225,6 +241,7 @@ void admin_view_object(enum object_kind kind, struct text json, const struct sec
         return;
     print_line("key", secret_expose(secret));
     printf("\nKeep the key now: only its hash is stored, so it cannot be shown again.\n");
+    tell_if_lost(json);
 }
 
 void admin_view_result(enum object_kind kind, const struct operation_result *result, bool as_json)

@@ -4,6 +4,7 @@
  * WAL, so that readers (turnpike log, key listings) and the importer do not wait for each other.
  * synchronous=FULL: a commit is on disk when it returns, because a journal segment is deleted on
  * the word of the store (docs/decisions/0020-ledger-journal.md). */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -51,6 +52,9 @@ static void describe(const char *path, const struct store *store, enum error err
     if (error == ERROR_CORRUPT)
         advice = "; the file is damaged or no Turnpike store: move it aside or restore a backup "
                  "(`sqlite3 FILE .recover` saves what can be read)";
+    else if ((sqlite3_errcode(store->database) & 0xff) == SQLITE_READONLY)
+        advice = "; this user must be able to write in its directory, to read it, too: SQLite "
+                 "keeps two files beside it";
     else if (error == ERROR_BUSY)
         advice = "; another process holds its lock";
     (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s: %s%s", path, store_problem(store), advice);
@@ -104,7 +108,8 @@ enum error store_open(const char *path, enum store_access access, unsigned patie
     problem[0] = '\0';
     ensure(pthread_once(&once, leave_memory_uncounted) == 0);
     if (access == STORE_READ && stat(path, &status) != 0) {
-        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s: there is no store yet", path);
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s: %s", path,
+                       errno == ENOENT ? "there is no store yet" : strerror(errno));
         return ERROR_NOT_FOUND;
     }
     struct store *store = calloc(1, sizeof(*store));

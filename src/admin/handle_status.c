@@ -2,6 +2,7 @@
 #include "admin/call.h"
 #include "admin/handlers.h"
 #include "control/credential_refresher.h"
+#include "control/issuer_refresher.h"
 
 bool handle_me(struct admin_call *call)
 {
@@ -124,6 +125,31 @@ static void write_credentials(struct admin_call *call)
     json_end_array(&call->json);
 }
 
+static void write_issuer(void *owner, const struct issuer_state *state)
+{
+    struct admin_call *call = owner;
+    struct json_writer *json = &call->json;
+
+    json_begin_object(json);
+    json_member_text(json, "name", state->name);
+    json_member_bool(json, "working", state->up);
+    json_member_unsigned(json, "keys", state->keys);
+    json_member_bool(json, "kept", state->kept);
+    call_write_moment(call, "fetched_at", state->fetched_at);
+    call_write_moment(call, "good_until", state->good_until);
+    call_write_text(call, "problem", state->problem);
+    json_end_object(json);
+}
+
+static void write_issuers(struct admin_call *call)
+{
+    json_key(&call->json, TEXT("issuers"));
+    json_begin_array(&call->json);
+    if (call->office->settings.issuers)
+        issuer_refresher_visit(call->office->settings.issuers, write_issuer, call);
+    json_end_array(&call->json);
+}
+
 bool handle_status(struct admin_call *call)
 {
     struct json_writer *json = &call->json;
@@ -137,6 +163,7 @@ bool handle_status(struct admin_call *call)
     write_prices(call);
     write_keys(call);
     write_credentials(call);
+    write_issuers(call);
     json_end_object(json);
     return true;
 }

@@ -30,6 +30,7 @@ struct office_settings {
     struct key_refresher *keys;                        /* NULL likewise */
     struct policy *policy;                             /* NULL likewise */
     struct credential_refresher *provider_credentials; /* NULL likewise */
+    struct issuer_refresher *issuers;                  /* NULL likewise */
 };
 
 struct office {

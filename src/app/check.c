@@ -4,6 +4,7 @@
 
 #include "app/verb.h"
 #include "config/load.h"
+#include "control/issuer_check.h"
 #include "control/price_list.h"
 #include "net/tls.h"
 
@@ -72,6 +73,38 @@ static void check_trust(const struct config *config, struct config_problems *pro
     }
 }
 
+static void add_problem(struct config_problems *problems, enum config_severity severity,
+                        struct text issuer, const char *member, const char *message)
+{
+    char memory[256];
+    struct buffer path = {.data = memory, .capacity = sizeof memory, .maximum = sizeof memory};
+
+    buffer_append_format(&path, "issuers.%.*s.%s", TEXT_ARG(text_first(issuer, 200)), member);
+    config_problem_add(problems, &(struct config_problem){.severity = severity,
+                                                          .path = buffer_text(&path),
+                                                          .message = text_from(message)});
+}
+
+/* Files of issuers, as the gateway would read them. Nobody is asked by a network: that is
+ * `turnpike doctor`. */
+static void check_issuers(const struct config *config, struct config_problems *problems)
+{
+    for (size_t i = 0; i < config->issuer_count; i++) {
+        const struct config_issuer *issuer = &config->issuers[i];
+        char problem[ISSUER_CHECK_PROBLEM_SIZE] = "";
+        const char *member;
+        uint64_t count;
+        if (issuer_check_files(issuer, &member, problem) != ERROR_OK)
+            add_problem(problems, CONFIG_ERROR, issuer->terms.name, member, problem);
+        if (text_empty(issuer->jwks_file))
+            continue;
+        enum error error = issuer_check_keys(issuer, &count, problem);
+        if (error || problem[0])
+            add_problem(problems, error ? CONFIG_ERROR : CONFIG_WARNING, issuer->terms.name,
+                        "jwks_file", problem);
+    }
+}
+
 /* Own prices by the units of the price list, and a list of one's own whole. */
 static void check_prices(const struct config *config, struct config_problems *problems)
 {
@@ -95,6 +128,8 @@ static int check_run(const struct verb_call *call)
     enum error error = config_load(call->operands[0], &config, &problems);
     if (config)
         check_trust(config, &problems);
+    if (config)
+        check_issuers(config, &problems);
     if (config)
         check_prices(config, &problems);
     if (error == ERROR_OK && problems.error_count > 0)

@@ -299,6 +299,8 @@ static void check_all(struct doctor *doctor, const char *data)
     }
     if (config)
         doctor_check_providers(doctor, config);
+    if (config)
+        doctor_check_issuers(doctor, config, data);
     config_release(config);
 }
 

@@ -536,7 +536,7 @@ static enum error start_beside(struct gateway *gateway, struct config *config, c
     if (error == ERROR_OK)
         error = credential_refresher_start(&gateway->credentials);
     if (error == ERROR_OK)
-        error = issuer_refresher_start(&gateway->issuers);
+        error = issuer_refresher_start(gateway->settings.data, &gateway->issuers);
     const struct control_settings control = {.ledger = gateway->ledger,
                                              .keys = gateway->key_refresher,
                                              .policy = gateway->policy_refresher,
@@ -556,6 +556,7 @@ static enum error start_beside(struct gateway *gateway, struct config *config, c
                    .ledger = gateway->ledger,
                    .keys = gateway->key_refresher,
                    .provider_credentials = gateway->credentials,
+                   .issuers = gateway->issuers,
                    .policy = policy_refresher_policy(gateway->policy_refresher)},
         .metrics = gateway->metrics,
     };

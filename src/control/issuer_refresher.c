@@ -11,6 +11,7 @@
 #include "base/identifier.h"
 #include "base/note.h"
 #include "control/fetch_crew.h"
+#include "control/issuer_shelf.h"
 #include "control/issuer_source.h"
 #include "identity/reader.h"
 
@@ -26,12 +27,15 @@ struct entry {
     uint64_t fetched_at, fetches, failures, count;
     unsigned failures_in_a_row;
     bool busy, listed, noted;
+    bool kept; /* `last` is of before the start */
     char problem[ISSUER_PROBLEM_SIZE];
     char left_out[JWK_SET_PROBLEM_SIZE]; /* a key that was, as it was last noted */
 };
 
 struct issuer_refresher {
     struct fetch_crew crew;
+    const char *data;      /* where keys are kept; NULL: nowhere */
+    bool noted_shelf;      /* that they cannot be */
     struct entry *entries; /* listed ones in the configuration's order */
 };
 
@@ -168,6 +172,7 @@ static void note_fetched(struct issuer_refresher *refresher, struct entry *entry
         entry->fetches++;
         entry->failures_in_a_row = 0;
         entry->fetched_at = wall;
+        entry->kept = false;
     }
     if (fetched->set) {
         entry->count = jwk_set_count(fetched->set);
@@ -176,6 +181,22 @@ static void note_fetched(struct issuer_refresher *refresher, struct entry *entry
         fetched->json = (struct buffer){0};
     }
     entry->due = clock_monotonic() + next_fetch(entry);
+}
+
+/* Without the lock: what was fetched, or confirmed, is there after a restart. */
+static void keep(struct issuer_refresher *refresher, const struct entry *entry,
+                 const struct config_issuer *definition, const struct fetched *fetched,
+                 uint64_t wall)
+{
+    if (fetched->error || !refresher->data || !issuer_shelf_keeps(definition))
+        return;
+    struct text keys = buffer_text(fetched->set ? &fetched->json : &entry->last);
+    enum error error = issuer_shelf_write(refresher->data, definition, keys, wall);
+    if (error && !__atomic_exchange_n(&refresher->noted_shelf, true, __ATOMIC_RELAXED))
+        note_warning("issuers",
+                     "keys of issuers cannot be kept in %s/" ISSUER_SHELF_DIRECTORY
+                     ": %s; they count as long as the server runs",
+                     refresher->data, error_meaning(error));
 }
 
 /* With the lock, which it lets go while it waits. */
@@ -189,8 +210,9 @@ static void refresh(struct issuer_refresher *refresher, struct entry *entry)
     fetch_crew_unlock(&refresher->crew);
     issuer_keys_begin(entry->keys, clock_monotonic());
     fetch_keys(refresher, entry, definition, &fetched);
-    config_release(config);
     uint64_t wall = clock_wall();
+    keep(refresher, entry, definition, &fetched, wall);
+    config_release(config);
     publish_keys(entry, &fetched, wall);
     fetch_crew_lock(&refresher->crew);
     entry->busy = false;
@@ -227,12 +249,13 @@ static bool work(void *owner, uint64_t now, uint64_t *until)
     return entry != NULL;
 }
 
-enum error issuer_refresher_start(struct issuer_refresher **out)
+enum error issuer_refresher_start(const char *data, struct issuer_refresher **out)
 {
     struct issuer_refresher *refresher = calloc(1, sizeof(*refresher));
 
     if (!refresher)
         return ERROR_MEMORY;
+    refresher->data = data;
     const struct fetch_crew_settings settings = {.name = "issuers",
                                                  .threads = ISSUER_FETCHERS,
                                                  .waiters = ISSUER_WAITERS_MAX,
@@ -275,11 +298,41 @@ static struct entry *take_same(struct entry **entries, const struct config_issue
     return NULL;
 }
 
-static struct entry *make_entry(struct issuer_refresher *refresher)
+/* What was fetched before the start counts until something newer comes: an issuer that is down now
+ * takes nobody's callers away. */
+static void restore(const struct issuer_refresher *refresher,
+                    const struct config_issuer *definition, struct entry *entry)
+{
+    char left_out[JWK_SET_PROBLEM_SIZE];
+    struct jwk_set *set = NULL;
+    uint64_t fetched_at = 0;
+
+    if (!refresher->data || !issuer_shelf_keeps(definition))
+        return;
+    enum error error =
+        issuer_shelf_read(refresher->data, definition, clock_wall(), &entry->last, &fetched_at);
+    if (error == ERROR_OK)
+        error = jwk_set_make(buffer_text(&entry->last), &set, left_out);
+    if (error && error != ERROR_NOT_FOUND)
+        note_warning("issuers",
+                     "issuer %.*s: the keys kept in %s/" ISSUER_SHELF_DIRECTORY
+                     " cannot be used: %s; they are fetched anew",
+                     TEXT_ARG(definition->terms.name), refresher->data, error_meaning(error));
+    if (error)
+        return;
+    ensure(issuer_keys_publish(entry->keys, set, fetched_at) == NULL);
+    entry->count = jwk_set_count(set);
+    entry->fetched_at = fetched_at;
+    entry->kept = true;
+}
+
+static struct entry *make_entry(struct issuer_refresher *refresher,
+                                const struct config_issuer *definition)
 {
     struct entry *entry = ensure_memory(calloc(1, sizeof(*entry)));
 
     entry->keys = ensure_memory(issuer_keys_create(fetch_crew_want, &refresher->crew));
+    restore(refresher, definition, entry);
     return entry;
 }
 
@@ -293,7 +346,7 @@ enum error issuer_refresher_configure(struct issuer_refresher *refresher, struct
     for (size_t i = 0; i < config->issuer_count; i++) {
         struct entry *entry = take_same(&before, &config->issuers[i]);
         if (!entry)
-            entry = make_entry(refresher);
+            entry = make_entry(refresher, &config->issuers[i]);
         config_release(entry->config);
         entry->config = config_hold(config);
         entry->definition = &config->issuers[i];
@@ -323,7 +376,10 @@ void issuer_refresher_visit(struct issuer_refresher *refresher,
             .name = entry->definition->terms.name,
             .up = entry->count > 0 && !entry->problem[0],
             .keys = entry->count,
+            .kept = entry->kept,
             .fetched_at = entry->fetched_at,
+            .good_until =
+                entry->count > 0 ? entry->fetched_at + entry->definition->terms.keys_good_for : 0,
             .fetches = entry->fetches,
             .failures = entry->failures,
             .problem = text_from(entry->problem),

@@ -31,8 +31,9 @@
 
 struct issuer_refresher;
 
-/* ERROR_MEMORY, ERROR_SYSTEM. */
-must_handle enum error issuer_refresher_start(struct issuer_refresher **out);
+/* `data` is the data directory, where the last keys are kept (control/issuer_shelf.h); it must
+ * outlive the refresher. NULL: they are not. ERROR_MEMORY, ERROR_SYSTEM. */
+must_handle enum error issuer_refresher_start(const char *data, struct issuer_refresher **out);
 /* Fetches under way are given up. After the workers. NULL is fine. */
 void issuer_refresher_stop(struct issuer_refresher *refresher);
 
@@ -52,8 +53,10 @@ void issuer_refresher_wait(struct issuer_refresher *refresher, struct loop *loop
 struct issuer_state {
     struct text name;
     bool up;             /* it has keys, and the last fetch did not fail */
+    bool kept;           /* they are of before the start, and were not fetched since */
     uint64_t keys;       /* that verify signatures */
     uint64_t fetched_at; /* the last time that it worked */
+    uint64_t good_until; /* they count till then, if none can be fetched; 0: it has none */
     uint64_t fetches, failures;
     struct text problem; /* of the last fetch; empty: none */
 };

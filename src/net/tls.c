@@ -27,15 +27,24 @@ static const unsigned char alpn_http1[] = "\x08http/1.1";
 static enum error tls_refuse(char reason[TLS_REASON_SIZE], const char *format, ...)
     format_like(2, 3);
 
-/* Adds OpenSSL's own last word to the reason. */
+/* What OpenSSL says last; where the system refused it something, that: its last word is then but
+ * "system lib". */
+static const char *tls_find_reason(void)
+{
+    unsigned long first = ERR_peek_error(), last = ERR_peek_last_error();
+    if (first && ERR_SYSTEM_ERROR(first))
+        return strerror(ERR_GET_REASON(first));
+    return last ? ERR_reason_error_string(last) : NULL;
+}
+
+/* Adds OpenSSL's own word to the reason. */
 static enum error tls_refuse(char reason[TLS_REASON_SIZE], const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(reason, TLS_REASON_SIZE, format, arguments);
     va_end(arguments);
-    unsigned long code = ERR_peek_last_error();
-    const char *why = code ? ERR_reason_error_string(code) : NULL;
+    const char *why = tls_find_reason();
     if (why && length >= 0 && (size_t)length < TLS_REASON_SIZE)
         snprintf(reason + length, TLS_REASON_SIZE - (size_t)length, ": %s", why);
     ERR_clear_error();

@@ -69,8 +69,7 @@ static enum error sum_series(const struct usage_reading *reading, struct usage_s
     if (reading->sums[0] == NULL)
         return ERROR_OK;
     struct adding adding = {reading, &scope->sums};
-    return table_query(reading->store, sql[kind], bind_value, scope, add_series, &adding,
-                       NULL);
+    return table_query(reading->store, sql[kind], bind_value, scope, add_series, &adding, NULL);
 }
 
 /* Every series as a group of its own. */

@@ -10,6 +10,7 @@ import openai
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+import admin_client
 from certificates import Authority
 from fake_issuer import FakeIssuer, jwk, kubernetes_claims, make_token
 from gateway import Gateway, free_port, plain_config, wait_until
@@ -314,6 +315,42 @@ def test_keys_count_while_the_issuer_is_down(tmp_path, own_fake, issuer):
         gateway.stop()
 
 
+def test_keys_are_kept_over_a_restart(tmp_path, own_fake, issuer):
+    gateway = start_with(tmp_path, own_fake, {"cluster": terms(issuer)})
+    try:
+        assert ask(gateway, issuer.token()).status_code == 200
+        gateway.stop()
+        issuer.down = 503
+        gateway.start()
+        began = time.monotonic()
+        assert ask(gateway, issuer.token()).status_code == 200, "nobody waits for an issuer that is down"
+        assert time.monotonic() - began < 4
+        admin = json.loads(gateway.run("admin", "key", "create", "--data", str(gateway.data), "--name", "x", "--role", "owner", "--json").stdout)
+        wait_until(lambda: status_of(gateway, admin["key"])["problem"], 10, "it was asked")
+        status = status_of(gateway, admin["key"])
+        assert status["kept"] and not status["working"] and status["keys"] == 2 and "503" in status["problem"]
+        assert status["fetched_at"] < status["good_until"]
+        gateway.stop()
+        (kept,) = (gateway.data / "issuers").iterdir()
+        assert kept.stat().st_mode & 0o777 == 0o600
+        said = json.loads(kept.read_text())
+        kept.write_text(json.dumps({**said, "fetched_at": said["fetched_at"] - 25 * 3600 * 10**9}))
+        gateway.start()
+        assert refusal(gateway, issuer.token())[:2] == (503, "token_keys_unavailable"), "older than keys_good_for"
+        gateway.stop()
+        kept.write_text(json.dumps({**said, "issuer": "https://elsewhere.example"}))
+        issuer.down = None
+        gateway.start()
+        assert "cannot be used" in gateway.stderr()
+        assert ask(gateway, issuer.token()).status_code == 200, "they are fetched anew"
+    finally:
+        gateway.stop()
+
+
+def status_of(gateway, key):
+    return admin_client.AdminClient(gateway, key).get("/status")["issuers"][0]
+
+
 def test_a_key_taken_back_counts_no_more(tmp_path, own_fake, issuer):
     gateway = start_with(tmp_path, own_fake, {"cluster": terms(issuer, refresh="10s")})
     try:
@@ -518,3 +555,63 @@ def test_check(tmp_path, own_fake, issuer, change, words):
     gateway = Gateway(tmp_path, config)
     done = gateway.run("check", str(gateway.config_file), check=False)
     assert done.returncode == 1 and words in done.stdout, done.stdout
+
+
+def test_check_reads_the_files_of_issuers(tmp_path, own_fake, issuer):
+    keys, empty = tmp_path / "keys.json", tmp_path / "empty"
+    empty.write_text("")
+    base = {"issuer": issuer.says, "audiences": ["turnpike"], "callers": CALLERS}
+
+    def check(code, **more):
+        gateway = Gateway(tmp_path, plain_config(own_fake.url, issuers={"cluster": {**base, **more}}))
+        done = gateway.run("check", str(gateway.config_file), check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return " ".join(done.stdout.split())
+
+    missing = check(1, jwks_file=str(keys))
+    assert "issuers.cluster.jwks_file" in missing and str(keys) in missing and "No such file" in missing
+    keys.write_text("{}")
+    assert "is no set of keys that can be used" in check(1, jwks_file=str(keys))
+    issuer.keys["weak"] = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    keys.write_bytes(issuer.set_of_keys())
+    assert 'key "weak" is left out' in check(0, jwks_file=str(keys))
+    del issuer.keys["weak"]
+    keys.write_bytes(issuer.set_of_keys())
+    assert "good" in check(0, jwks_file=str(keys))
+    said = check(1, jwks_url="https://issuer.example/keys", authority=str(tmp_path / "no.pem"))
+    assert "issuers.cluster.authority" in said and "no.pem" in said and "No such file" in said and "system lib" not in said
+    assert "authority" in check(1, jwks_url="https://issuer.example/keys", authority=str(empty))
+    assert "empty is empty" in check(1, jwks_url="https://issuer.example/keys", bearer_file=str(empty))
+    listener = {"address": f"127.0.0.1:{free_port()}", "client_authority": str(tmp_path / "no-bundle.pem"),
+                "certificates": [{"certificate": str(tmp_path / "none.pem"), "key": "none.key"}], "client_certificate": "required"}
+    gateway = Gateway(tmp_path, plain_config(own_fake.url, listeners={"main": listener}))
+    said = " ".join(gateway.run("check", str(gateway.config_file), check=False).stdout.split())
+    assert "none.pem" in said and "No such file or directory" in said and "system lib" not in said
+
+
+def test_doctor_asks_issuers(tmp_path, own_fake, issuer):
+    gateway = start_with(tmp_path, own_fake, {"cluster": terms(issuer)})
+
+    def row():
+        done = gateway.run("doctor", "--config", str(gateway.config_file), "--data", str(gateway.data), "--json", check=False)
+        return next(row for row in json.loads(done.stdout)["checks"] if row["check"] == "issuer")
+
+    try:
+        assert ask(gateway, issuer.token()).status_code == 200
+        assert row()["result"] == "pass" and "cluster: 2 keys" in row()["detail"]
+        issuer.down = 503
+        seen = row()
+        assert seen["result"] == "warn" and "answered 503" in seen["detail"] and "keys of before count until" in seen["detail"]
+        for kept in (gateway.data / "issuers").iterdir():
+            kept.unlink()
+        seen = row()
+        assert seen["result"] == "fail" and "answered 503" in seen["detail"] and "jwks_url" in seen["fix"]
+    finally:
+        gateway.stop()
+
+
+def test_an_empty_list_of_ways_to_identify(tmp_path, own_fake):
+    plain = plain_config(own_fake.url)
+    gateway = Gateway(tmp_path, {**plain, "listeners": {"main": {**plain["listeners"]["main"], "identify": []}}})
+    done = gateway.run("check", str(gateway.config_file), check=False)
+    assert done.returncode == 1 and "listeners.main.identify" in done.stdout and "[key, token]" in " ".join(done.stdout.split())

@@ -33,7 +33,7 @@ static void open_desk(struct desk *desk, void **state)
     const struct alerts_settings alerts = {.data = fixture->data, .ledger = desk->ledger};
     assert_int_equal(alerts_start(&alerts, &desk->alerts), ERROR_OK);
     assert_int_equal(credential_refresher_start(&desk->credentials), ERROR_OK);
-    assert_int_equal(issuer_refresher_start(&desk->issuers), ERROR_OK);
+    assert_int_equal(issuer_refresher_start(fixture->data, &desk->issuers), ERROR_OK);
     const struct control_settings settings = {.ledger = desk->ledger,
                                               .keys = desk->keys,
                                               .policy = desk->policy,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listOf, tagsOf, tagsText } from "../src/base/lists.ts";
 import { shellWord, snippetsOf } from "../src/base/snippets.ts";
-import { counted, piecesOf, visible } from "../src/base/text.ts";
+import { browserName, counted, piecesOf, visible } from "../src/base/text.ts";
 
 test("characters that hide or turn the text are shown by their number", () => {
     assert.equal(visible("gpt-4\u202Egnp.exe"), "gpt-4⟨U+202E⟩gnp.exe");
@@ -36,4 +36,12 @@ test("a snippet keeps what stands in it apart from its own words", () => {
     assert.equal(shellWord("search"), "search");
     assert.equal(shellWord("it's mine"), "'it'\\''s mine'");
     assert.match(text("environment"), /^export OPENAI_BASE_URL='http:\/\/x\/v1'$/m);
+});
+
+test("browsers by the names that people know", () => {
+    assert.equal(browserName("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"), "Chrome 156 on Linux");
+    assert.equal(browserName("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.1 Safari/605.1.15"), "Safari 19 on macOS");
+    assert.equal(browserName("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:148.0) Gecko/20100101 Firefox/148.0"), "Firefox 148 on Windows");
+    assert.equal(browserName("curl/8.9"), "curl/8.9");
+    assert.equal(browserName(null), null);
 });

@@ -38,3 +38,29 @@ export function visible(text: string): string {
 export function counted(count: number, one: string, many = `${one}s`): string {
     return `${count === 1 ? "1" : count.toLocaleString("en-US")} ${count === 1 ? one : many}`;
 }
+
+const BROWSERS: [RegExp, string][] = [
+    [/\bEdg\/(\d+)/, "Edge"],
+    [/\bFirefox\/(\d+)/, "Firefox"],
+    [/\b(?:Headless)?Chrome\/(\d+)/, "Chrome"],
+    [/\bVersion\/(\d+)[^ ]* (?:Mobile\/\S+ )?Safari\//, "Safari"],
+];
+const SYSTEMS: [RegExp, string][] = [
+    [/\bWindows\b/, "Windows"],
+    [/\b(?:iPhone|iPad)\b/, "iOS"],
+    [/\bMac OS X\b/, "macOS"],
+    [/\bAndroid\b/, "Android"],
+    [/\bLinux\b/, "Linux"],
+];
+
+// "Firefox 148 on Linux"; what is none of these stays as it says itself.
+export function browserName(agent: string | null): string | null {
+    if (!agent) return null;
+    for (const [pattern, name] of BROWSERS) {
+        const version = pattern.exec(agent)?.[1];
+        if (!version) continue;
+        const system = SYSTEMS.find(([each]) => each.test(agent))?.[1];
+        return `${name} ${version}${system ? ` on ${system}` : ""}`;
+    }
+    return agent;
+}

@@ -61,6 +61,7 @@ function Tools({ feed, again }: { feed: Feed; again: () => void }) {
     );
 }
 
+const RATE_SECONDS = 5;
 const sumOf = (second: Second) => second.served + second.refused + second.failed + second.other;
 
 // The last minute, a bar for each second; the same in words for those who do not see it.
@@ -69,12 +70,13 @@ function Pulse({ feed }: { feed: Feed }) {
     const most = Math.max(1, ...seconds.map(sumOf));
     const total = (value: (second: Second) => number) => seconds.reduce((sum, second) => sum + value(second), 0);
     const calls = total(sumOf);
+    const lately = seconds.slice(-1 - RATE_SECONDS, -1).reduce((sum, second) => sum + sumOf(second), 0) / RATE_SECONDS; // without the second that runs
     const height = (part: number) => ({ height: `${(100 * part) / most}%` });
     return (
         <div class="card pulse">
             <div class="pulse-words number">
                 <span><strong>{format.count(calls)}</strong> <span class="muted">calls in a minute</span></span>
-                <span><strong>{(calls / 60).toFixed(calls < 600 ? 1 : 0)}</strong> <span class="muted">a second</span></span>
+                <span><strong>{lately < 10 ? lately.toFixed(1) : format.count(lately)}</strong> <span class="muted">a second</span></span>
                 <span class={total((second) => second.refused) ? "warn" : "muted"}>{format.count(total((second) => second.refused))} refused</span>
                 <span class={total((second) => second.failed) ? "bad" : "muted"}>{format.count(total((second) => second.failed))} failed</span>
                 {feed.unsent.value > 0 && <span class="muted push" title="At most 100 calls a second are shown; the others are counted here and are in the list of calls">{format.count(feed.unsent.value)} more than are shown</span>}

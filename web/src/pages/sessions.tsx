@@ -4,7 +4,7 @@ import { useResource } from "../base/resource.ts";
 import { current, pathOf } from "../base/router.ts";
 import { isOwner, me, signOut } from "../base/session.ts";
 import { say, sayFailure } from "../base/toasts.ts";
-import { visible } from "../base/text.ts";
+import { browserName, visible } from "../base/text.ts";
 import type { Page as ListPage, Session } from "../base/types.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Button } from "../parts/button.tsx";
@@ -21,7 +21,7 @@ export function roleText({ role, team }: { role: string; team: string | null }):
     return team ? `${ROLE_WORDS[role] ?? role} of ${visible(team)}` : (ROLE_WORDS[role] ?? role);
 }
 
-const METHODS: Record<string, string> = { key: "admin key", link: "link of turnpike console", sso: "single sign-on" };
+const METHODS: Record<string, string> = { key: "admin key", link: "link", sso: "single sign-on" };
 
 async function end(session: Session) {
     if (session.id === me.value?.id) return signOut();
@@ -34,7 +34,7 @@ const COLUMNS: Column<Session>[] = [
     { key: "role", title: "Role", width: "16%", render: roleText, sort: (row) => row.role },
     { key: "method", title: "Came by", wide: true, width: "16%", render: (row) => METHODS[row.method] ?? row.method },
     { key: "source", title: "From", wide: true, width: "14%", render: (row) => <Said text={row.source} mono /> },
-    { key: "agent", title: "Browser", wide: true, render: (row) => <Said text={row.agent} cut /> },
+    { key: "agent", title: "Browser", wide: true, render: (row) => <span title={visible(row.agent ?? "")}><Said text={browserName(row.agent)} /></span> },
     { key: "used", title: "Last used", number: true, width: "110px", render: (row) => <Moment at={row.used_at} ago />, sort: (row) => row.used_at },
     { key: "end", title: "", number: true, width: "90px", render: (row) => <Button little kind="danger" onClick={() => void end(row).catch(sayFailure)}>{row.id === me.value?.id ? "Sign out" : "End"}</Button> },
 ];

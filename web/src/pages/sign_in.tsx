@@ -22,7 +22,10 @@ export function SignIn({ code }: { code: string | null }) {
     const [problem, setProblem] = useState<Error | null>(null);
     const [trying, setTrying] = useState(code !== null);
     const sso = useSingleSignOn();
-    const form = useForm({ key: "" }, (values) => signIn({ key: values.key.trim() }));
+    const form = useForm({ key: "" }, (values) => {
+        setProblem(null); // that of the link
+        return signIn({ key: values.key.trim() });
+    });
     useEffect(() => {
         document.title = "Sign in · Turnpike";
         if (code === null) return;

@@ -26,7 +26,9 @@ interface ChartProps {
 // What a colour variable is now: canvas takes no var() and no light-dark().
 function colourOf(variable: string, probe: HTMLElement): string {
     probe.style.color = `var(${variable})`;
-    return getComputedStyle(probe).color;
+    const colour = getComputedStyle(probe).color;
+    probe.style.color = "";
+    return colour;
 }
 
 function toneColour(tone: SeriesTone, probe: HTMLElement): string {
@@ -56,6 +58,14 @@ interface Drawn {
     shown: Series[];
     frame: HTMLElement;
     onCursor: (place: number | null, left: number) => void;
+}
+
+// The interval under the cursor. uPlot gives the nearest beginning; a bar reaches from its beginning to the next.
+function placeUnder(plot: uPlot, kind: ChartProps["kind"]): number | null {
+    const { idx, left } = plot.cursor;
+    if (idx === null || idx === undefined || left === undefined || left < 0) return null;
+    const begins = plot.data[0][idx] ?? 0;
+    return kind === "bars" && idx > 0 && begins > plot.posToVal(left, "x") ? idx - 1 : idx;
 }
 
 function optionsOf({ props, shown, frame, onCursor }: Drawn): uPlot.Options {
@@ -91,7 +101,7 @@ function optionsOf({ props, shown, frame, onCursor }: Drawn): uPlot.Options {
             }),
         ],
         hooks: {
-            setCursor: [(plot) => onCursor(plot.cursor.idx ?? null, (plot.cursor.left ?? 0) + plot.over.offsetLeft)],
+            setCursor: [(plot) => onCursor(placeUnder(plot, kind), (plot.cursor.left ?? 0) + plot.over.offsetLeft)],
             setSelect: [
                 (plot) => {
                     if (!props.onRange || plot.select.width < 8) return;

@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "store/keys.h"
+#include "store/teams.h"
 
 const char *const bounces_by_words[BOUNCES_BY_COUNT] = {
     [BOUNCES_BY_GROUP] = "group",   [BOUNCES_BY_NETWORK] = "network",
@@ -90,9 +92,13 @@ static bool lies_in(const struct bounces_question *question, const struct bounce
     struct network network;
     if (!question->in_network)
         return is(question->network_name, group->network);
-    return (network_parse(text_from(group->network), &network) == ERROR_OK ||
-            network_parse(text_from(group->source), &network) == ERROR_OK) &&
-           network_contains(&question->network, &network);
+    if (network_parse(text_from(group->network), &network) == ERROR_OK)
+        return network_contains(&question->network, &network) ||
+               network_contains(&network, &question->network);
+    return (!text_empty(question->around) &&
+            text_equal(question->around, text_from(group->network))) ||
+           (network_parse(text_from(group->source), &network) == ERROR_OK &&
+            network_contains(&question->network, &network));
 }
 
 static bool is_wanted(const struct bounces_question *question, const struct bounce_group *group,
@@ -281,6 +287,68 @@ void bounces_answer_free(struct bounces_answer *answer)
 const char *bounces_row_word(const struct bounces_row *row, enum bounces_by by)
 {
     return by == BOUNCES_BY_GROUP ? row->id : word_of(row, by);
+}
+
+/* ---- words that name nothing ---- */
+
+struct knowing {
+    const struct bounces_question *question;
+    bool network, listener, key, team;
+};
+
+static bool note_group(void *context, int64_t slot, const struct bounce_group *group)
+{
+    struct knowing *knowing = context;
+    const struct bounces_question *question = knowing->question;
+    (void)slot;
+    knowing->network = knowing->network || is(question->network_name, group->network);
+    knowing->listener = knowing->listener || is(question->listener, group->listener);
+    knowing->key = knowing->key || is(question->key_id, group->key_id);
+    knowing->team = knowing->team || is(question->team, group->team);
+    return true;
+}
+
+static bool note_network(void *context, int64_t slot, const struct bounce_network *network)
+{
+    struct knowing *knowing = context;
+    (void)slot;
+    knowing->network = knowing->network || is(knowing->question->network_name, network->network);
+    return true;
+}
+
+static void note_team(void *context, const struct stored_team *team)
+{
+    *(bool *)context = true;
+}
+
+static void note_key(void *context, const struct stored_key *key)
+{
+    *(bool *)context = true;
+}
+
+enum error bounces_find_unknown(struct store *store, const struct bounces_question *question,
+                                const char **member)
+{
+    struct knowing knowing = {
+        .question = question,
+        .network = text_empty(question->network_name),
+        .listener = text_empty(question->listener),
+        .key = text_empty(question->key_id),
+        .team = text_empty(question->team),
+    };
+    enum error error = bounces_read_networks(store, note_network, &knowing);
+    if (!error)
+        error = bounces_read_groups(store, note_group, &knowing);
+    if (!error && !knowing.team)
+        error = teams_find(store, question->team, note_team, &knowing.team);
+    if (!error || error == ERROR_NOT_FOUND)
+        error = knowing.key ? ERROR_OK : keys_find(store, question->key_id, note_key, &knowing.key);
+    *member = !knowing.team       ? "team"
+              : !knowing.key      ? "key"
+              : !knowing.network  ? "network"
+              : !knowing.listener ? "listener"
+                                  : NULL;
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
 /* ---- what helps ---- */

@@ -25,11 +25,12 @@ must_check bool bounces_by_parse(struct text word, enum bounces_by *out);
 /* Zeroed: everything that is known. */
 struct bounces_question {
     enum bounces_by by;
-    uint64_t since; /* wall; 0: as far back as is known. See bounce_times_start */
-    uint64_t now;   /* wall */
-    bool in_network;
-    struct network network;   /* groups whose network lies in it; where that has a name, whose last
-                                 source does */
+    uint64_t since;           /* wall; 0: as far back as is known. See bounce_times_start */
+    uint64_t now;             /* wall */
+    bool in_network;          /* `network` is what is wanted */
+    struct network network;   /* groups whose network lies in it, or around it; of those that have a
+                                 name the one that `around` says, and whose last source lies in it */
+    struct text around;       /* the network of the configuration that has it; empty: none */
     struct text network_name; /* of that network of the configuration, or unix, unknown */
     struct text id, reason, listener, key_id, team; /* empty: any */
 };
@@ -60,6 +61,12 @@ const char *bounces_row_word(const struct bounces_row *row, enum bounces_by by);
 /* "10.0.0.0/8", one address, an IPv6 one, or else a name. Bits behind its length do not matter:
  * what lies around is meant. False when it can be neither. */
 must_check bool bounces_read_network(struct text word, struct bounces_question *out);
+
+/* When an answer is empty, whether that is because of a word that names nothing: the member of the
+ * question that does ("team"), or NULL. Networks and listeners are known by the calls that came. */
+must_handle enum error bounces_find_unknown(struct store *store,
+                                            const struct bounces_question *question,
+                                            const char **member);
 
 /* One object, as the shape Bounce of tables/admin_shapes.def says. */
 void bounces_write_row(struct json_writer *json, const struct bounces_row *row);

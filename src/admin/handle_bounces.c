@@ -31,6 +31,10 @@ static bool read_question(struct admin_call *call, struct bounces_question *ques
         return call_refuse(call, ADMIN_PROBLEM_INVALID, "network",
                            "that is no network: 10.0.0.0/8, 2001:db8::/32, one address, or a name "
                            "of the configuration");
+    const struct config_network *around =
+        question->in_network ? config_network_of(call->office->config, &question->network) : NULL;
+    if (around)
+        question->around = around->name;
     return call_query_moment(call, "since", &question->since) &&
            call_narrow_team(call, &question->team);
 }

@@ -207,7 +207,8 @@ static const struct option audit_option_rows[] = {
     ROW("until", until, "WHEN", "changes before WHEN"),
     ROW("who", who, "WHO", "by whom: cli:alice, or key:ID of an admin key"),
     ROW("object", kind, "KIND",
-        "team, key, budget, limit, network_rule, organisation, admin_key or session; exchanged_key: keys "
+        "team, key, budget, limit, network_rule, organisation, admin_key or session; "
+        "exchanged_key: keys "
         "given for tokens, which are left out else"),
     ROW("id", id, "ID", "of one object: a team's name, the id of the others"),
     OPTION_TEXT_LETTER_ROW('n', "limit", struct audit_options, limit, "N",

@@ -3,6 +3,7 @@
 #include "admin/when.h"
 #include "app/admin_options.h"
 #include "app/admin_session.h"
+#include "app/known_networks.h"
 #include "app/output.h"
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -296,6 +297,31 @@ static void print_json(const struct bounces_answer *answer, const struct wanted 
     buffer_close(&line);
 }
 
+/* Nothing was found because of a word that names nothing: that is said, and not that all is well.
+ * Teams and keys are all known; networks and listeners may be right and have had no call yet. */
+static bool tell_unknown(struct store *store, const struct bounces_options *options,
+                         const struct wanted *wanted, int *exit_code)
+{
+    const struct {
+        const char *member, *given, *advice;
+    } all[] = {
+        {"team", options->team, "`turnpike team list` lists them"},
+        {"key", options->key, "`turnpike key list` has the ids"},
+        {"network", options->network, "`turnpike bounces --by network --since all` lists them"},
+        {"listener", options->listener, "`turnpike bounces --by listener --since all` lists them"},
+    };
+    const char *member = NULL;
+    if (bounces_find_unknown(store, &wanted->question, &member) != ERROR_OK || member == NULL)
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
+        if (strcmp(all[i].member, member) == 0) {
+            *exit_code = i < 2 ? VERB_FAILED : VERB_OK;
+            (void)verb_fail("no %s '%.60s' is known%s: %s", member, all[i].given,
+                            i < 2 ? "" : " from any call", all[i].advice);
+        }
+    return true;
+}
+
 static int print_answer(const struct verb_call *call, const struct bounces_answer *answer,
                         const struct wanted *wanted)
 {
@@ -332,8 +358,14 @@ static int bounces_run(const struct verb_call *call)
     admin_session_begin(&session, call->verb, options->data);
     exit_code = VERB_FAILED;
     if (admin_session_open(&session, false)) {
+        char around[KNOWN_NETWORK_SIZE] = "";
+        if (wanted.question.in_network)
+            known_networks_find(session.data, &wanted.question.network, around);
+        wanted.question.around = text_from(around);
         if (bounces_answer_read(session.store, &wanted.question, &answer) == ERROR_OK) {
-            exit_code = print_answer(call, &answer, &wanted);
+            if (answer.count > 0 || call->operand_count > 0 ||
+                !tell_unknown(session.store, options, &wanted, &exit_code))
+                exit_code = print_answer(call, &answer, &wanted);
             bounces_answer_free(&answer);
         } else {
             exit_code = verb_fail("the store: %s", store_problem(session.store));

@@ -174,6 +174,21 @@ static struct text describe_budget(struct exchange *exchange, const struct polic
                         length > 0 ? "; it resets at " : "", (int)length, reset);
 }
 
+/* Whose list of models it is. A caller without a key of somebody's making has it from the
+ * configuration. */
+static struct text describe_models(struct exchange *exchange, const struct policy_why *why)
+{
+    const struct record *record = &exchange->record;
+
+    if (why->subject.scope != POLICY_KEY || exchange->proof == PRINCIPAL_KEY)
+        return describe_subject(exchange, &why->subject);
+    if (record->token_issuer.length > 0)
+        return arena_format(&exchange->arena, "the callers of issuer %.*s",
+                            TEXT_ARG(record->token_issuer));
+    return arena_format(&exchange->arena, "the callers of listener %.*s",
+                        TEXT_ARG(exchange->door->name));
+}
+
 /* What the refusal is about: the rule's words, or the model that has none. */
 static struct refusal_context describe_refusal(struct exchange *exchange,
                                                const struct gate_refusal *refused)
@@ -182,10 +197,7 @@ static struct refusal_context describe_refusal(struct exchange *exchange,
     struct refusal_context context = {.seen = exchange->model, .param = TEXT("model")};
 
     switch (refused->refusal) {
-    case REFUSAL_MODEL_NOT_ALLOWED:
-        if (refused->has_why)
-            context.detail = describe_subject(exchange, &why->subject);
-        break;
+    case REFUSAL_MODEL_NOT_ALLOWED: context.detail = describe_models(exchange, why); break;
     case REFUSAL_MODEL_UNSTATED:
         return (struct refusal_context){.seen = exchange->match.endpoint->pattern};
     case REFUSAL_MODEL_UNPRICED:
@@ -209,7 +221,9 @@ static struct refusal_context describe_refusal(struct exchange *exchange,
 /* Into the record: the id of the limit or budget, or whose list of models it is. */
 static void note_rule(struct exchange *exchange, const struct policy_why *why)
 {
-    struct text subject = describe_subject(exchange, &why->subject);
+    struct text subject = why->reason == POLICY_REASON_MODEL
+                              ? describe_models(exchange, why)
+                              : describe_subject(exchange, &why->subject);
 
     static const struct text kinds[] = {
         [POLICY_REASON_MODEL] = TEXT_INIT("models"),

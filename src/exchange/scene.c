@@ -42,13 +42,22 @@ struct text scene_contact(struct exchange *exchange)
     return contact.length > 0 ? contact : exchange->upstreams->config->contact;
 }
 
+/* Who can change the rule: the team's own people what is about the team, those of the gateway what
+ * is the organisation's or stands in the configuration. */
+static struct text find_contact(struct exchange *exchange)
+{
+    bool own = !text_starts_with(exchange->rule.of, TEXT("the "));
+
+    return own ? scene_contact(exchange) : exchange->upstreams->config->contact;
+}
+
 void scene_describe(struct exchange *exchange, enum refusal refusal, struct refusal_scene *out)
 {
     const struct record *record = &exchange->record;
 
     *out = (struct refusal_scene){
         .documentation = find_page(exchange, refusal_row(refusal)->code),
-        .contact = scene_contact(exchange),
+        .contact = find_contact(exchange),
         .listener = record->listener,
         .source = record->source,
         .key = record->key_id,

@@ -91,9 +91,12 @@ bool gate_admit(struct policy *policy, const struct gate_call *call, struct aren
     refusal->has_why = false;
     refusal->refusal = REFUSAL_NONE;
     /* The lists of team and organisation are policy_admit's, which says whose they are. */
-    if (call->model.length > 0 && !model_rules_allow(call->models, call->model))
+    if (call->model.length > 0 && !model_rules_allow(call->models, call->model)) {
         refusal->refusal = REFUSAL_MODEL_NOT_ALLOWED;
-    else if (hides_model(policy, call))
+        refusal->has_why = true;
+        refusal->why =
+            (struct policy_why){.reason = POLICY_REASON_MODEL, .subject = {POLICY_KEY, call->key}};
+    } else if (hides_model(policy, call))
         refusal->refusal = REFUSAL_MODEL_UNSTATED;
     if (refusal->refusal != REFUSAL_NONE)
         return false;

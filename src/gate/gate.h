@@ -46,7 +46,7 @@ struct gate_call {
 /* Why not. */
 struct gate_refusal {
     enum refusal refusal;
-    bool has_why;          /* a rule of policy/ says it; else it is the key's own list or a price */
+    bool has_why;          /* a rule or a list of models says it; else it is a price, or memory */
     struct policy_why why; /* in the call's arena */
 };
 

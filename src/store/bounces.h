@@ -21,7 +21,7 @@
 
 #define BOUNCES_QUARTER  900000000000ull   /* nanoseconds; as that of the rollups */
 #define BOUNCES_DAY      86400000000000ull /* nanoseconds, UTC */
-#define BOUNCES_QUARTERS 96u               /* a day by quarters of an hour, */
+#define BOUNCES_QUARTERS 97u               /* a day by quarters of an hour, both ends whole, */
 #define BOUNCES_DAYS     32u               /* a month by days */
 
 /* Calls by when they began. What is older than the newest by more than a day, or a month, is no

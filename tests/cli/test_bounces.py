@@ -103,7 +103,21 @@ def test_filters(place):
     assert [row["calls"] for row in place.lines("bounces", "--team", "search", "--reason", "limit")] == [12]
     assert [row["calls"] for row in place.lines("bounces", "-n", "1")] == [8840]
     assert "the largest 1 of 4 rows" in place.run("bounces", "-n", "1").stdout
-    assert "Nobody was turned away since" in place.run("bounces", "--team", "nobody").stdout
+    assert "Nobody was turned away since" in place.run("bounces", "--since", "1m", "--network", "office", "--reason", "limit").stdout
+    # An address is in the group whose network has it, not only where it was the last one seen.
+    assert {row["network"] for row in place.lines("bounces", "--network", "10.20.3.77")} == {"10.20.3.0/24"}
+    (place.data / "configs").mkdir()
+    (place.data / "configs" / "00000001.yaml").write_text("networks: {office: {ranges: [10.20.0.0/20]}, all: {ranges: [0.0.0.0/0]}}\n")
+    assert {row["network"] for row in place.lines("bounces", "--network", "10.20.7.1")} == {"office"}
+
+
+def test_words_that_name_nothing(place):
+    """Not that all is well."""
+    assert "no team 'nobody' is known" in place.run("bounces", "--team", "nobody", code=1).stderr
+    assert "no key 'nothing' is known" in place.run("bounces", "--key", "nothing", code=1).stderr
+    for option in ("network", "listener"):
+        done = place.run("bounces", f"--{option}", "nowhere")
+        assert f"no {option} 'nowhere' is known from any call" in done.stderr and not done.stdout
 
 
 def test_the_story_of_a_row(place):

@@ -103,11 +103,12 @@ def test_what_a_good_key_learns(keys, case):
                             "key": keys.id[name], "team": "search"}
     rules = {"network": {"kind": "network", "id": keys.rule["id"], "of": f"key {keys.id[name]}", "mode": "enforce"},
              "limit": {"kind": "limit", "id": keys.limit["id"], "of": f"key {keys.id[name]}", "mode": "enforce"},
+             "model of the key": {"kind": "models", "of": f"key {keys.id[name]}", "mode": "enforce"},
              "budget": {"kind": "budget", "id": keys.budget["id"], "of": f"key {keys.id[name]}", "mode": "enforce"}}
     assert told.get("rule") == rules.get(case)
     row = keys.gateway.wait_record(told["request_id"])
     assert row["refusal"] == code and row["outcome"] == "refused"
-    assert row.get("rule") == rules.get(case, {}).get("id")
+    assert row.get("rule") == (f"models of key {keys.id[name]}" if "of the key" in case else rules.get(case, {}).get("id"))
 
 
 def test_too_large_a_body(keys):

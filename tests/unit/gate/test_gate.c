@@ -84,7 +84,8 @@ static void test_own_list_comes_first(void **state)
     call.models = &rules;
     assert_false(admit(&fixture, &call));
     assert_int_equal(fixture.refusal.refusal, REFUSAL_MODEL_NOT_ALLOWED);
-    assert_false(fixture.refusal.has_why);
+    assert_true(fixture.refusal.has_why);
+    assert_int_equal(fixture.refusal.why.subject.scope, POLICY_KEY);
     call.model = TEXT("mine"); /* the key may, its team may not */
     assert_false(admit(&fixture, &call));
     assert_int_equal(fixture.refusal.refusal, REFUSAL_MODEL_NOT_ALLOWED);

@@ -242,6 +242,13 @@ static void test_calls_by_time(void **state)
     assert_int_equal(bounce_times_count(&times, now - 39 * BOUNCES_DAY, now), 121);
     assert_int_equal(bounce_times_start(now, now), now - 61 * SECOND);
     assert_int_equal(bounce_times_start(now - 5 * BOUNCES_DAY, now), START + 35 * BOUNCES_DAY);
+    /* A whole day back is by quarters of an hour still: what people ask for by default. */
+    assert_int_equal(bounce_times_start(now - BOUNCES_DAY, now), now - BOUNCES_DAY - 61 * SECOND);
+    struct bounce_times day = {0};
+    bounce_times_add(&day, now - BOUNCES_DAY - 5 * 3600 * SECOND, 100);
+    bounce_times_add(&day, now - BOUNCES_DAY, 10);
+    bounce_times_add(&day, now, 1);
+    assert_int_equal(bounce_times_count(&day, now - BOUNCES_DAY, now), 11);
     struct bounce_times others = {0};
     bounce_times_add(&others, now - BOUNCES_DAY / 2, 7);
     bounce_times_merge(&others, &times);

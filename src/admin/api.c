@@ -9,6 +9,7 @@
 
 #include "admin/api_request.h"
 #include "admin/feed.h"
+#include "admin/playground.h"
 #include "base/ensure.h"
 #include "base/note.h"
 
@@ -48,8 +49,11 @@ enum error api_start(const struct api_settings *settings, struct api **out)
     enum error error =
         api->desk.loop ? office_open(&api->desk.office, &settings->office) : ERROR_SYSTEM;
     if (error == ERROR_OK) {
-        api->desk.office.feed = feed_create(api->desk.loop, settings->office.data);
-        error = api->desk.office.feed ? ERROR_OK : ERROR_MEMORY;
+        struct office *office = &api->desk.office;
+        office->feed = feed_create(api->desk.loop, settings->office.data);
+        office->playground = playground_create(api->desk.loop, settings->office.open_call,
+                                               settings->office.open_owner);
+        error = office->feed && office->playground ? ERROR_OK : ERROR_MEMORY;
     }
     if (error == ERROR_OK && pthread_create(&api->thread, NULL, run, api) != 0) {
         office_close(&api->desk.office);
@@ -57,6 +61,7 @@ enum error api_start(const struct api_settings *settings, struct api **out)
     }
     if (error != ERROR_OK) {
         feed_destroy(api->desk.office.feed);
+        playground_destroy(api->desk.office.playground);
         if (api->desk.loop)
             loop_destroy(api->desk.loop);
         free(api);
@@ -98,6 +103,7 @@ void api_stop(struct api *api)
     loop_post(api->desk.loop, stop, api);
     pthread_join(api->thread, NULL);
     feed_destroy(api->desk.office.feed);
+    playground_destroy(api->desk.office.playground);
     loop_destroy(api->desk.loop);
     office_close(&api->desk.office);
     for (size_t i = 0; i < API_DOOR_COUNT; i++) {

@@ -12,6 +12,7 @@
 #include "admin/call.h"
 #include "admin/console.h"
 #include "admin/identify.h"
+#include "admin/playground.h"
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/identifier.h"
@@ -284,6 +285,20 @@ static struct api_request *open_request(struct api_door *door, struct http_reque
     return own;
 }
 
+/* An image is larger than any object. */
+static size_t body_limit(const struct admin_call *call)
+{
+    struct text rest = call->target, id;
+    unsigned allowed;
+
+    if (!call->credential)
+        return API_STRANGER_BODY_MAX;
+    return routes_find(call->method, text_split(&rest, '?'), &id, &allowed) ==
+                   &routes[ROUTE_PLAYGROUND]
+               ? PLAYGROUND_BODY_MAX
+               : API_BODY_MAX;
+}
+
 static void on_request(void *owner, struct http_request *request)
 {
     struct api_request *own = open_request(owner, request);
@@ -305,7 +320,7 @@ static void on_request(void *owner, struct http_request *request)
     } else if (!identify_call(&own->call, head, loop_wall(own->desk->loop))) {
         refuse(own);
     } else {
-        buffer_open(&own->body, own->call.credential ? API_BODY_MAX : API_STRANGER_BODY_MAX);
+        buffer_open(&own->body, body_limit(&own->call));
         http_request_accept_body(request);
     }
 }

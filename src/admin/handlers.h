@@ -23,6 +23,9 @@ bool handle_exchanges(struct admin_call *call);
 bool handle_exchange(struct admin_call *call);
 bool handle_audit(struct admin_call *call);
 
+/* handle_playground.c */
+bool handle_playground(struct admin_call *call);
+
 /* handle_preview.c */
 bool handle_rule_preview(struct admin_call *call);
 

@@ -16,6 +16,7 @@
 #include "route/place.h"
 
 struct feed;
+struct playground;
 
 /* Milliseconds to wait for another process's lock: the importer's batches take some tens. */
 #define OFFICE_STORE_PATIENCE 5000u
@@ -31,6 +32,9 @@ struct office_settings {
     struct policy *policy;                             /* NULL likewise */
     struct credential_refresher *provider_credentials; /* NULL likewise */
     struct issuer_refresher *issuers;                  /* NULL likewise */
+    /* A connection to a worker, as if from `peer`: see admin/playground.h. NULL likewise. */
+    int (*open_call)(void *owner, const struct address *peer);
+    void *open_owner;
 };
 
 struct office {
@@ -45,6 +49,7 @@ struct office {
     struct config *config;            /* in force; NULL until the first is */
     struct price_book *book;          /* its */
     struct route_table *routes;       /* its */
+    struct playground *playground;    /* calls of administrators; NULL likewise */
     struct feed *feed;                /* live calls; NULL without a loop, as in tests */
     char problem[STORE_PROBLEM_SIZE]; /* why the store cannot be opened */
     char path[OFFICE_PATH_SIZE];      /* of the store */

@@ -134,7 +134,7 @@ static struct worker_door *find_door(struct worker *worker, struct text name)
 
 static void close_door(struct worker_door *door)
 {
-    if (!door->closing) {
+    if (!door->closing && door->accept) {
         door->failed_proxy = proxy_accept_counters(door->accept)->refused;
         proxy_accept_close(door->accept);
     }
@@ -156,7 +156,7 @@ void doors_count(const struct worker_door *door, struct worker_door_counts *coun
     counts->failed_tls += server->failed_tls;
     counts->over_limit += server->refused_connections;
     counts->failed_proxy += door->failed_proxy;
-    if (!door->closing)
+    if (!door->closing && door->accept)
         counts->failed_proxy += proxy_accept_counters(door->accept)->refused;
 }
 
@@ -176,6 +176,36 @@ void doors_sweep(struct worker_thread *thread)
         free_door(door);
     }
 }
+
+/* ---- the inner door ---- */
+
+static struct worker_door *open_inner_door(struct worker *worker)
+{
+    const struct worker_door_plan plan = {.name = TEXT(DOORS_INNER), .descriptor = -1};
+    struct worker_door *door = create_door(worker, &plan, worker->upstreams->config);
+
+    if (!door)
+        return NULL;
+    door->metrics = CONFIG_METRICS_OFF;
+    door->proofs = 1u << PRINCIPAL_KEY;
+    door->next = worker->doors;
+    worker->doors = door;
+    return door;
+}
+
+void doors_take_inner(struct worker *worker, int descriptor, const struct address *peer)
+{
+    struct worker_door *door = find_door(worker, TEXT(DOORS_INNER));
+
+    if (!door && worker->upstreams && !worker->draining)
+        door = open_inner_door(worker);
+    if (door)
+        http_server_adopt(door->server, descriptor, peer);
+    else
+        close(descriptor);
+}
+
+/* ---- as the configuration wants it ---- */
 
 void doors_apply(struct worker_thread *thread, const struct worker_plan *plan)
 {

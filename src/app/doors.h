@@ -7,6 +7,13 @@
 
 #include "app/worker.h"
 
+/* The listener that calls from within the process are recorded with: no name of a configuration. */
+#define DOORS_INNER "(console)"
+
+/* A connection from within the process, taken over, whose calls are treated as if they came from
+ * `peer`, by a listener without rules of its own. The door is made with the first one, and anew
+ * after a reload. */
+void doors_take_inner(struct worker *worker, int descriptor, const struct address *peer);
 /* Opens, changes and closes doors as the plan says. */
 void doors_apply(struct worker_thread *thread, const struct worker_plan *plan);
 /* Takes no more connections; open calls finish. */

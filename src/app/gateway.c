@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,6 +59,7 @@ struct gateway {
     struct worker_thread **workers;
     unsigned worker_count, started_count;
     unsigned drained_count;
+    unsigned inner_count; /* connections from the admin thread, which alone counts them */
     struct tls_context *
         *door_tls; /* a row for each listener of the configuration in force; NULL: plain */
     struct loop_timer drain_timer;
@@ -510,6 +512,19 @@ static void tell_build(struct metrics_worker *process)
     metric_series_set(metrics_series(process, METRIC_BUILD, labels), 1);
 }
 
+/* For the admin thread, whose door opens when the workers run and closes before they are gone. */
+static int open_call(void *owner, const struct address *peer)
+{
+    struct gateway *gateway = owner;
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+        return -1;
+    worker_take_inner(gateway->workers[gateway->inner_count++ % gateway->worker_count], ends[0],
+                      peer);
+    return ends[1];
+}
+
 static enum error start_beside(struct gateway *gateway, struct config *config, char *problem)
 {
     gateway->keys = ensure_memory(key_table_create());
@@ -557,7 +572,9 @@ static enum error start_beside(struct gateway *gateway, struct config *config, c
                    .keys = gateway->key_refresher,
                    .provider_credentials = gateway->credentials,
                    .issuers = gateway->issuers,
-                   .policy = policy_refresher_policy(gateway->policy_refresher)},
+                   .policy = policy_refresher_policy(gateway->policy_refresher),
+                   .open_call = open_call,
+                   .open_owner = gateway},
         .metrics = gateway->metrics,
     };
     if (error == ERROR_OK)

@@ -206,6 +206,28 @@ void worker_adopt(struct worker_thread *thread, struct worker_plan *plan)
     loop_post(thread->worker.loop, adopt, plan);
 }
 
+struct inner_connection {
+    struct worker_thread *thread;
+    int descriptor;
+    struct address peer;
+};
+
+static void take_inner(void *owner)
+{
+    struct inner_connection *inner = owner;
+
+    doors_take_inner(&inner->thread->worker, inner->descriptor, &inner->peer);
+    free(inner);
+}
+
+void worker_take_inner(struct worker_thread *thread, int descriptor, const struct address *peer)
+{
+    struct inner_connection *inner = ensure_memory(calloc(1, sizeof(*inner)));
+
+    *inner = (struct inner_connection){thread, descriptor, *peer};
+    loop_post(thread->worker.loop, take_inner, inner);
+}
+
 struct worker_plan *worker_plan_create(struct config *config, struct price_book *book,
                                        struct route_table *routes)
 {

@@ -78,6 +78,8 @@ struct worker_plan *worker_plan_create(struct config *config, struct price_book 
                                        struct route_table *routes);
 void worker_plan_free(struct worker_plan *plan);
 void worker_adopt(struct worker_thread *thread, struct worker_plan *plan);
+/* Any thread: a connection from within the process, see doors_take_inner. */
+void worker_take_inner(struct worker_thread *thread, int descriptor, const struct address *peer);
 /* Takes no more connections, finishes what is open, then calls on_drained and ends its thread. */
 void worker_drain(struct worker_thread *thread);
 /* The drain's time is up: ends what is still open. */

@@ -99,6 +99,8 @@ def test_every_documented_route(admin):
     wait_until(lambda: admin.get("/usage", by="team")["total"]["calls"] >= 1, what="the call is counted")
     assert admin.get("/overview")["period"]["sums"]["served"] == 1
     assert "data" in admin.get("/attention")
+    said = admin.post("/playground", {"model": "fast", "messages": [{"role": "user", "content": "hi"}]}, status=200)
+    assert said["choices"]
     assert admin.call("HEAD", "/events").headers["content-type"] == "text/event-stream"
 
     for name in ("teams", "keys", "budgets", "limits", "network_rules", "audit"):

@@ -13,7 +13,7 @@ import urllib.parse
 import pytest
 
 from admin_client import PREFIX, AdminClient, UnixConnection
-from fake_upstream import FakeUpstream
+from fake_upstream import FakeUpstream, Gate
 from gateway import Gateway, plain_config, wait_until
 from wire_client import Wire
 
@@ -412,3 +412,90 @@ def test_a_wrong_rule_is_not_tried(house, team, body, query, code, field):
 
 def test_who_may_not_make_rules_tries_none(house, team):
     lead_of(house, team.name).post("/network_rules/preview", {"team": team.name, "deny": "10.0.0.0/8"}, status=403)
+
+
+# -- the playground -----------------------------------------------------------------------------
+
+
+class Play:
+    """An answer of POST /playground as it came: no shape of the admin API when a model gives it."""
+
+    def __init__(self, admin, body, headers=None, **query):
+        connection = UnixConnection(admin.gateway.data / "admin.sock")
+        connection.request("POST", f"{PREFIX}/playground?{urllib.parse.urlencode(query)}", json.dumps(body),
+                           {"authorization": f"Bearer {admin.key}", "content-type": "application/json", **(headers or {})})
+        answer = connection.getresponse()
+        self.status, self.headers = answer.status, {name.lower(): value for name, value in answer.getheaders()}
+        self.body = answer.read()
+        connection.close()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+HELLO = {"model": "fast", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_a_call_from_the_playground_goes_the_whole_road(house, team):
+    answer = Play(house.admin, HELLO, team=team.name)
+    assert answer.status == 200 and answer.json["choices"][0]["message"]["content"], answer.body
+    call_id = answer.headers["x-turnpike-call-id"]
+    assert call_id.startswith("req_") and call_id != answer.headers["x-request-id"]
+    assert answer.headers["x-turnpike-target"] == "up/gpt-4o-mini" and answer.headers["cache-control"] == "no-store"
+    record = house.gateway.wait_record(call_id)
+    assert (record["team"], record["key_name"], record["listener"]) == (team.name, "console alice", "(console)")
+    assert record["tags"]["console"] and record["cost_usd"] != "0.000000000000" and record["outcome"] == "served"
+    again = Play(house.admin, HELLO, team=team.name)
+    assert house.gateway.wait_record(again.headers["x-turnpike-call-id"])["key_id"] == record["key_id"]
+    made, = [row for row in house.admin.get("/audit", kind="key", object=record["key_id"])["data"]]
+    assert made["action"] == "create" and made["after"]["expires_at"]
+
+    refused = Play(house.admin, {**HELLO, "model": "denied"}, team=team.name)
+    assert refused.status == 403 and refused.json["error"]["code"] == "model_not_allowed"
+    assert house.gateway.wait_record(refused.headers["x-turnpike-call-id"])["outcome"] == "refused"
+
+
+def test_a_stream_from_the_playground_is_passed_on(house, team):
+    answer = Play(house.admin, {**HELLO, "stream": True}, team=team.name)
+    assert answer.status == 200 and answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.body.rstrip().endswith(b"data: [DONE]") and answer.body.count(b"data: ") > 2
+    assert house.gateway.wait_record(answer.headers["x-turnpike-call-id"])["streamed"]
+
+
+def test_other_endpoints_and_large_bodies_can_be_tried(house, team):
+    answer = Play(house.admin, {"model": "text-embedding-3-small", "input": "hi"}, endpoint="/embeddings", team=team.name)
+    assert answer.status == 200 and answer.json["data"][0]["embedding"]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * (3 << 20)}}
+    answer = Play(house.admin, {**HELLO, "messages": [{"role": "user", "content": [{"type": "text", "text": "what?"}, image]}]}, team=team.name)
+    assert answer.status == 200, answer.body[:500]
+
+
+def test_who_leaves_the_playground_ends_the_call(house, team):
+    gate = Gate(house.fake)
+
+    async def slow(call):
+        await call.body()
+        await gate.wait()
+        call.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    connection = UnixConnection(house.gateway.data / "admin.sock")
+    connection.request("POST", f"{PREFIX}/playground?team={team.name}", json.dumps({**HELLO, "model": house.fake.script(slow).token}),
+                       {"authorization": f"Bearer {house.admin.key}"})
+    assert gate.reached.wait(10)
+    house.admin.get("/me")  # others are answered meanwhile
+    connection.close()
+    wait_until(lambda: [row for row in team.records() if row["outcome"] == "cancelled" and row["listener"] == "(console)"], what="the call has ended")
+    gate.open()
+
+
+def test_a_lead_plays_as_its_team(house, team):
+    lead = lead_of(house, team.name)
+    record = house.gateway.wait_record(Play(lead, HELLO).headers["x-turnpike-call-id"])
+    assert (record["team"], record["key_name"]) == (team.name, f"console lead of {team.name}")
+    assert Play(lead, HELLO, team="others").status == 403
+    finance = house.admin.post("/admin_keys", {"name": "fred", "role": "finance"})
+    assert Play(house.admin.as_key(finance["key"]), HELLO).status == 403
+    for query, field in (({"team": "nobody"}, "team"), ({"endpoint": "/files"}, "endpoint"), ({"endpoint": "/turnpike/v1/token"}, "endpoint")):
+        wrong = Play(house.admin, HELLO, **query)
+        assert (wrong.status, wrong.json["error"]["field"]) == (400, field)

@@ -8,7 +8,9 @@ import { loadMe, me, takeCode } from "./base/session.ts";
 import { ENTRIES, homeOf, leadsTo, viewOf } from "./pages/pages.ts";
 import { NotFound } from "./pages/not_found.tsx";
 import { SignIn } from "./pages/sign_in.tsx";
+import { Boundary } from "./parts/boundary.tsx";
 import { Problem } from "./parts/feedback.tsx";
+import { Finder } from "./parts/finder.tsx";
 import { Help } from "./parts/help.tsx";
 import { Shell } from "./parts/shell.tsx";
 import { Toaster } from "./parts/toaster.tsx";
@@ -26,16 +28,16 @@ function CurrentPage() {
     if (elsewhere) return null;
     if (!found) return <NotFound home={home} />;
     const View = found.view.page;
-    return <View key={path} parameters={found.parameters} />;
+    return <Boundary key={path}><View parameters={found.parameters} /></Boundary>;
 }
 
 function Console() {
     const [problem, setProblem] = useState<Error | null>(null);
     const [asked, setAsked] = useState(false);
-    const [help, setHelp] = useState(false);
+    const [front, setFront] = useState<"help" | "finder" | null>(null); // what stands in front of the page
     useEffect(() => {
         followLinks();
-        listen({ help: () => setHelp(true), pages: Object.fromEntries(ENTRIES.map((entry) => [entry.letter, () => navigate(link(entry.path))])) });
+        listen({ help: () => setFront("help"), find: () => me.value && setFront("finder"), pages: Object.fromEntries(ENTRIES.map((entry) => [entry.letter, () => navigate(link(entry.path))])) });
         // A link with a code is for signing in anew, whoever was there.
         (code === null ? loadMe() : Promise.resolve()).catch(setProblem).finally(() => setAsked(true));
     }, []);
@@ -44,8 +46,9 @@ function Console() {
     if (!me.value || signedOut.value) return <SignIn code={me.value ? null : code} />;
     return (
         <>
-            <Shell onHelp={() => setHelp(true)}><CurrentPage /></Shell>
-            {help && <Help onClose={() => setHelp(false)} />}
+            <Shell onHelp={() => setFront("help")} onFind={() => setFront("finder")}><CurrentPage /></Shell>
+            {front === "help" && <Help onClose={() => setFront(null)} />}
+            {front === "finder" && <Finder onClose={() => setFront(null)} />}
             <Toaster />
         </>
     );

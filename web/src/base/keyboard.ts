@@ -1,4 +1,4 @@
-// Keys that work everywhere: / searches, ? explains, g and a letter goes to a page, Esc closes what is on top.
+// Keys that work everywhere: Ctrl K finds, / searches, ? explains, g and a letter goes to a page, Esc closes what is on top.
 // Nothing is taken from somebody who is typing.
 
 const escapes: (() => void)[] = [];
@@ -18,14 +18,19 @@ function isTyping(target: EventTarget | null): boolean {
 
 export interface Shortcuts {
     help: () => void;
+    find: () => void;
     pages: Record<string, () => void>; // by the letter after g
 }
 
 const SECOND_KEY_WITHIN_MS = 1500;
 
-export function listen({ help, pages }: Shortcuts) {
+export function listen({ help, find, pages }: Shortcuts) {
     let goSince = 0;
     document.addEventListener("keydown", (event) => {
+        if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k" && !document.querySelector("dialog[open]")) {
+            event.preventDefault();
+            return find();
+        }
         if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey) return;
         if (document.querySelector("dialog[open]")) return; // the browser's own keys
         if (event.key === "Escape") {

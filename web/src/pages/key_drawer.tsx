@@ -97,7 +97,7 @@ function Standing({ of: key }: { of: Key }) {
                 ["Last used", <Moment at={key.last_used_at} ago key="used" />],
                 ["Made", <Moment at={key.created_at} key="made" />],
                 key.rotated_at && ["Rotated", <Moment at={key.rotated_at} key="rotated" />],
-                key.previous_secret_until && ["Old secret until", <Moment at={key.previous_secret_until} key="previous" />],
+                key.state === "live" && key.previous_secret_until && ["Old secret until", <Moment at={key.previous_secret_until} key="previous" />],
                 ["Ends", key.expires_at ? <><Moment at={key.expires_at} /> <span class="muted">({format.relative(key.expires_at)})</span></> : "never"],
             ]}
         />

@@ -21,6 +21,9 @@ const LIFETIMES = [
     { value: "365d", title: "In a year" },
 ];
 
+// A moment as one types it: a day, a duration from now, or nothing for never.
+const ENDS_HINT = "A day (2027-01-31), a time from now (90d), or empty: never.";
+
 type KeyValues = { name: string; team: string; tags: string; models: string; deny_models: string };
 
 const EMPTY = { name: "", team: "", tags: "", models: "", deny_models: "", expires_at: "90d" };
@@ -64,15 +67,20 @@ export function NewKey({ team, teams, onClose }: { team?: string | undefined; te
 
 export function EditKey({ id, teams, onClose }: { id: string; teams: string[]; onClose: () => void }) {
     return (
-        <EditDialog<Key, KeyValues>
+        <EditDialog<Key, KeyValues & { expires_at: string }>
             title="Change the key"
             path={pathOf("keys", id)}
-            valuesOf={(key) => ({ name: key.name, team: key.team ?? "", tags: tagsText(key.tags), models: modelsText(key.models), deny_models: key.deny_models.join(", ") })}
-            bodyOf={bodyOf}
+            valuesOf={(key) => ({ name: key.name, team: key.team ?? "", tags: tagsText(key.tags), models: modelsText(key.models), deny_models: key.deny_models.join(", "), expires_at: key.expires_at ?? "" })}
+            bodyOf={(values) => ({ ...bodyOf(values), expires_at: values.expires_at.trim() || null })}
             done="The key is changed; every worker knows within a second."
             onClose={onClose}
         >
-            {(form) => <KeyFields form={form} teams={teams} />}
+            {(form) => (
+                <>
+                    <KeyFields form={form} teams={teams} />
+                    <TextField form={form} name="expires_at" label="Ends" placeholder="never" hint={ENDS_HINT} />
+                </>
+            )}
         </EditDialog>
     );
 }

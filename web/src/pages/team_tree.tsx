@@ -1,16 +1,21 @@
 // Teams, and under each its keys. Keys of no team come last.
 import { useState } from "preact/hooks";
+import * as format from "../base/format.ts";
+import { capOf } from "../base/projection.ts";
 import { link, pathOf } from "../base/router.ts";
+import { mayOperate } from "../base/session.ts";
 import type { Key, Team } from "../base/types.ts";
 import { counted } from "../base/text.ts";
+import { Button } from "../parts/button.tsx";
 import { KeyState } from "../parts/badge.tsx";
 import { Empty } from "../parts/feedback.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Moment, Said, Tags } from "../parts/said.tsx";
+import { walk } from "../parts/table.tsx";
 import { BudgetBar, nearestEnd, periodText } from "./budget_parts.tsx";
-import * as format from "../base/format.ts";
-import { capOf } from "../base/projection.ts";
 import { keyHref } from "./key_parts.tsx";
+import { modelsWords } from "./model_lists.ts";
+import { EditOrganisation } from "./organisation_form.tsx";
 import type { Household } from "./teams.tsx";
 
 const OPEN_AT_FIRST = 3; // so few teams are shown with their keys
@@ -31,12 +36,13 @@ export function TeamTree({ house, opened }: { house: Household; opened: string |
     const toggle = (name: string) => setFolded({ ...folded, [name]: !isFolded(name) });
     return (
         <div class="card table-frame" tabIndex={0} role="region" aria-label="Teams with their keys">
-            <table class="table tree">
+            <table class="table tree" onKeyDown={walk}>
                 <caption class="unseen">Teams with their keys</caption>
                 <thead>
                     <tr><th scope="col">Team, key</th><th scope="col" class="wide-only">Contact, tags</th><th scope="col" class="budget-cell">Budget</th><th scope="col" class="number wide-only">Keys, last used</th></tr>
                 </thead>
                 <tbody>
+                    {house.organisation && <EverybodyRow house={house} />}
                     {house.teams.map((team) => (
                         <TeamRows key={team.name} team={team} house={house} folded={isFolded(team.name)} toggle={() => toggle(team.name)} opened={opened} />
                     ))}
@@ -45,6 +51,27 @@ export function TeamTree({ house, opened }: { house: Household; opened: string |
                 </tbody>
             </table>
         </div>
+    );
+}
+
+// The root of the tree: what holds for all teams.
+function EverybodyRow({ house }: { house: Household }) {
+    const [editing, setEditing] = useState(false);
+    const all = house.organisation;
+    return (
+        <tr class="tree-team tree-root">
+            <td>
+                <div class="row">
+                    <span class="cut"><Said text={all?.name} none="Everybody" cut /></span>
+                    {all && (all.models !== null || all.deny_models.length > 0) && <span class="faint cut wide-only">models {modelsWords(all.models)}{all.deny_models.length ? `, but never ${all.deny_models.join(", ")}` : ""}</span>}
+                    {mayOperate.value && <Button kind="quiet" little icon="edit" label="Change what holds for everybody" onClick={() => setEditing(true)} />}
+                </div>
+                {editing && <EditOrganisation onClose={() => setEditing(false)} />}
+            </td>
+            <td class="wide-only muted"><Said text={all?.contact} none="" cut /></td>
+            <td class="budget-cell"><BudgetOf house={house} /></td>
+            <td class="number wide-only muted">{counted(house.keys.filter((key) => key.state === "live").length, "key")}</td>
+        </tr>
     );
 }
 
@@ -82,8 +109,8 @@ function KeyRow({ of, house, opened }: { of: Key; house: Household; opened: stri
 
 // The budget that ends first.
 function BudgetOf({ house, team, keyId }: { house: Household; team?: string; keyId?: string }) {
-    const [budget] = nearestEnd(house.budgets.filter((each) => (team ? each.team === team : each.key === keyId)));
-    if (!budget) return <span class="faint">{team ? "none" : ""}</span>;
+    const [budget] = nearestEnd(house.budgets.filter((each) => (team ? each.team === team : keyId ? each.key === keyId : each.organisation)));
+    if (!budget) return <span class="faint">{keyId ? "" : "none"}</span>;
     return (
         <div class="stack-tight">
             <BudgetBar budget={budget} live={house.live?.budgets.find((each) => each.id === budget.id)} />

@@ -4,7 +4,7 @@ import { api } from "../base/api.ts";
 import { useResource } from "../base/resource.ts";
 import { current } from "../base/router.ts";
 import { mayKeepKeys, mayOperate, seesAll } from "../base/session.ts";
-import type { Budget, Key, Limit, Live, Team } from "../base/types.ts";
+import type { Budget, Key, Limit, Live, Organisation, Team } from "../base/types.ts";
 import { Button } from "../parts/button.tsx";
 import { Loaded } from "../parts/feedback.tsx";
 import { Page } from "../parts/page.tsx";
@@ -24,20 +24,22 @@ export interface Household {
     keys: Key[];
     budgets: Budget[];
     limits: Limit[];
-    live: Live | null; // null for a role that does not see it
+    live: Live | null; // null for a role that does not see it, as the organisation
+    organisation: Organisation | null;
 }
 
 const AGAIN_MS = 30_000;
 
 async function readHousehold(signal: AbortSignal): Promise<Household> {
-    const [teams, keys, budgets, limits, live] = await Promise.all([
+    const [teams, keys, budgets, limits, live, organisation] = await Promise.all([
         api.all<Team>("/teams", {}, signal),
         api.all<Key>("/keys", {}, signal),
         api.all<Budget>("/budgets", {}, signal),
         api.all<Limit>("/limits", {}, signal),
         seesAll.value ? api.get<Live>("/live", {}, signal) : null,
+        seesAll.value ? api.get<Organisation>("/organisation", {}, signal) : null,
     ]);
-    return { teams, keys, budgets, limits, live };
+    return { teams, keys, budgets, limits, live, organisation };
 }
 
 type Opened = "team" | "key" | "budget" | "limit" | null;

@@ -4,6 +4,7 @@ import { me } from "../base/session.ts";
 import { Dialog } from "./dialog.tsx";
 
 const KEYS: [string[], string][] = [
+    [["Ctrl", "K"], "Find a page, team, key, model or call"],
     [["/"], "Search in this page"],
     [["↑", "↓"], "From row to row of a table; j and k too"],
     [["↵"], "Open the row"],

@@ -14,6 +14,8 @@ import { type Entry, entriesFor } from "../pages/pages.ts";
 import { Button } from "./button.tsx";
 import { Icon, type IconName, Mark } from "./icon.tsx";
 
+const isApple = /Mac|iPhone|iPad/.test(navigator.userAgent);
+
 const ROLE_WORDS = { owner: "Owner", operator: "Operator", finance: "Finance", team_lead: "Team lead" };
 
 function isCurrent(entry: Entry): boolean {
@@ -78,7 +80,7 @@ function Navigation({ who }: { who: Me }) {
     );
 }
 
-export function Shell({ onHelp, children }: { onHelp: () => void; children: ComponentChildren }) {
+export function Shell({ onHelp, onFind, children }: { onHelp: () => void; onFind: () => void; children: ComponentChildren }) {
     const [open, setOpen] = useState(false); // on narrow screens
     const { path } = current.value;
     useEffect(() => setOpen(false), [path]);
@@ -92,11 +94,13 @@ export function Shell({ onHelp, children }: { onHelp: () => void; children: Comp
             <header class="topbar">
                 <Button kind="quiet" icon="menu" label="Pages" expanded={open} onClick={() => setOpen(!open)} />
                 <a class="brand" href={link("/")}><Mark />Turnpike</a>
+                <Button kind="quiet" icon="search" label="Find" onClick={onFind} />
             </header>
             <div class="shell">
                 {open && <button type="button" class="sidebar-veil" aria-label="Close the list of pages" onClick={() => setOpen(false)} />}
                 <nav class={`sidebar${open ? " open" : ""}`} aria-label="Console">
                     <a class="brand" href={link("/")}><Mark />Turnpike</a>
+                    <button type="button" class="find-button" onClick={onFind}><Icon name="search" />Find<kbd>{isApple ? "⌘" : "Ctrl"} K</kbd></button>
                     <Navigation who={who} />
                     <div class="sidebar-foot">
                         <Who who={who} />

@@ -87,7 +87,8 @@ function useSight(count: number, height: number, active: boolean) {
     return { frame, ...(active ? { from: Math.min(sight.from, count), to: Math.min(sight.to, count) } : { from: 0, to: count }) };
 }
 
-function walk(event: KeyboardEvent) {
+// Arrows, and j and k, from one row's link to the next.
+export function walk(event: KeyboardEvent) {
     const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
     if (!step || !(event.target instanceof HTMLElement) || !event.target.matches(".cell-link")) return;
     const links = [...(event.target.closest("tbody")?.querySelectorAll<HTMLElement>(".cell-link") ?? [])];

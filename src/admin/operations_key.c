@@ -173,6 +173,9 @@ bool operations_resolve_key(struct operations *operations, const char *field, st
     enum error error = text_empty(given)
                            ? ERROR_OK
                            : keys_find_named(operations->store, given, take_namesake, &namesakes);
+    /* One that has ended can still be asked about; nothing new is for it. */
+    if (!error && namesakes.count == 0 && !text_empty(given) && field[0] == '\0')
+        error = keys_find_revoked_named(operations->store, given, take_namesake, &namesakes);
     if (error)
         return operations_store_answer(operations, error);
     if (namesakes.count > 1)

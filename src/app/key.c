@@ -299,7 +299,8 @@ static const struct verb key_show = {
     .operands_max = 1,
     .options = show_options,
     .options_size = sizeof(struct key_options),
-    .description = "ID is the id of a key, or its name where only one live key has that name.",
+    .description = "ID is the id of a key, or its name where only one live key has that name, or "
+                   "none and one that was revoked.",
     .examples = "turnpike key show 4f0c2v9qk1tz",
     .run = show_run,
 };

@@ -110,6 +110,16 @@ enum error keys_find_named(struct store *store, struct text name, keys_found fou
                  name, found, context, &count);
 }
 
+enum error keys_find_revoked_named(struct store *store, struct text name, keys_found found,
+                                   void *context)
+{
+    size_t count;
+    return query(store,
+                 "SELECT " COLUMNS
+                 " FROM keys WHERE name = ? AND revoked_at <> 0 ORDER BY created_at DESC, id",
+                 name, found, context, &count);
+}
+
 enum error keys_find_team(struct store *store, struct text team, keys_found found, void *context)
 {
     size_t count;

@@ -57,6 +57,10 @@ must_handle enum error keys_list(struct store *store, keys_found found, void *co
 must_handle enum error keys_find_named(struct store *store, struct text name, keys_found found,
                                        void *context);
 
+/* Every one that is. */
+must_handle enum error keys_find_revoked_named(struct store *store, struct text name,
+                                               keys_found found, void *context);
+
 /* Every key of that team that is not revoked. */
 must_handle enum error keys_find_team(struct store *store, struct text team, keys_found found,
                                       void *context);

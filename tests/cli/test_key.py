@@ -109,6 +109,20 @@ def test_revoke(data):
     assert "stays so" in turnpike("key", "rotate", made["id"], "--data", data, code=1).stderr
 
 
+def test_a_revoked_key_is_found_by_its_name(data):
+    made = create(data, "--name", "gone")
+    turnpike("key", "revoke", "gone", "--data", data)
+    assert show(data, "gone")["id"] == made["id"]
+    assert made["id"] in turnpike("key", "revoke", "gone", "--data", data).stdout, "again is no error"
+    assert "stays so" in turnpike("key", "edit", "gone", "--name", "x", "--data", data, code=1).stderr
+    assert "gone" in turnpike("limit", "create", "--key", "gone", "--requests", "1", "--data", data, code=1).stderr, "nothing new for it"
+    live = create(data, "--name", "gone")
+    assert show(data, "gone")["id"] == live["id"], "a live one comes first"
+    turnpike("key", "revoke", live["id"], "--data", data)
+    said = turnpike("key", "show", "gone", "--data", data, code=1).stderr
+    assert made["id"] in said and live["id"] in said
+
+
 def test_a_whole_key_names_itself(data):
     made = create(data)
     turnpike("key", "revoke", made["key"], "--data", data)

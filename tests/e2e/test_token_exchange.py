@@ -3,6 +3,8 @@
 import concurrent.futures
 import http.client
 import json
+import socket
+import sqlite3
 import time
 import urllib.parse
 
@@ -237,6 +239,43 @@ def test_limits_of_the_rule_hold_for_its_keys(gateway, issuer):
     assert ask(gateway, key).status_code == 200  # two
     assert ask(gateway, token).status_code == 200  # three, of one account
     assert refusal(gateway, key)[:2] == (429, "rate_limit_exceeded")
+
+
+def test_while_the_store_is_anothers(tmp_path, own_fake, issuer):
+    gateway = start_with(tmp_path, own_fake, {"cluster": terms(issuer, callers=rules())})
+    try:
+        token = issuer.token(sub="robot")
+        key = exchange(gateway, token)["access_token"]
+        other = sqlite3.connect(gateway.data / "turnpike.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(refused, gateway, token=token)
+            assert ask(gateway, key).status_code == 200 and ask(gateway, token).status_code == 200, "calls wait for nothing"
+            status, code, message, headers = waiting.result(30)
+            assert (status, code) == (503, "token_exchange_unavailable") and headers["x-should-retry"] == "true"
+            assert "Send the token" in message or "send the token" in message
+            waiting = pool.submit(post, gateway, token=token)
+            time.sleep(0.3)
+            other.execute("ROLLBACK")
+            assert waiting.result(30)[0] == 200, "who waits gets it when the store is free"
+        other.close()
+    finally:
+        gateway.stop()
+
+
+def test_callers_who_leave_get_nothing_and_break_nothing(gateway, issuer):
+    token = issuer.token(sub="robot")
+    request = (f"POST /turnpike/v1/token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+               "Content-Length: 0\r\n\r\n").encode()
+    for _ in range(30):
+        with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+            connection.sendall(request)
+    assert exchange(gateway, token)["access_token"]
+
+
+def test_other_methods_and_pipelines(gateway, issuer):
+    status, headers, _ = gateway.get("/turnpike/v1/token", issuer.token(sub="robot"))
+    assert status == 405 and headers["allow"] == "POST"
 
 
 # -- their end -------------------------------------------------------------------------------------

@@ -46,7 +46,8 @@ bool operations_check_scope(struct operations *operations, const struct object_c
         [POLICY_TAG] = members->tag,
         [POLICY_MODEL] = members->model,
     };
-    const char *all = members->model == OBJECT_MEMBER_COUNT
+    const char *all = members->organisation == OBJECT_MEMBER_COUNT ? "team or key"
+                      : members->model == OBJECT_MEMBER_COUNT
                           ? "organisation, team, key or tag"
                           : "organisation, team, key, tag or model";
     size_t said = 0;

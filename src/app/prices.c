@@ -463,7 +463,9 @@ static int check_run(const struct verb_call *call)
     enum error error = catalog_load(path, &catalog, &problems);
     int exit_code = error ? VERB_FAILED : VERB_OK;
     if (error && error != ERROR_SYNTAX) {
-        (void)verb_fail("%s: %s", path, error_meaning(error));
+        struct text rest = buffer_text(&problems.lines), line = text_split(&rest, '\n');
+        (void)verb_fail("%.*s; name a price list, as docs/prices.md describes them",
+                        TEXT_ARG(line));
         exit_code = UNREADABLE;
     } else if (options->json) {
         print_check_json(path, catalog, &problems);

@@ -40,6 +40,7 @@ struct rolling {
     const char *data;
     struct config_version versions[CONFIG_VERSIONS_KEPT];
     size_t count;
+    uint64_t wanted_number; /* --to */
     uint64_t target;
     char path[CONFIG_VERSIONS_PATH];
     struct buffer wanted, present;
@@ -136,15 +137,11 @@ static int choose_last(struct rolling *rolling)
 static int choose(struct rolling *rolling)
 {
     const char *to = rolling->options->to;
-    uint64_t number = 0;
     if (to == NULL)
         return choose_last(rolling);
-    if (!number_parse_unsigned(text_from(to), &number))
-        return verb_misused(rolling->call->verb, "--to wants a version, as --list shows them: %s",
-                            to);
     for (size_t i = 0; i < rolling->count; i++) {
-        if (rolling->versions[i].number == number)
-            rolling->target = number;
+        if (rolling->versions[i].number == rolling->wanted_number)
+            rolling->target = rolling->wanted_number;
     }
     if (rolling->target == 0)
         return verb_fail("there is no version %s; kept are %llu to %llu (--list)", to,
@@ -351,6 +348,9 @@ static int rollback_run(const struct verb_call *call)
     buffer_open(&rolling->present, TEXT_MAX);
     if (options->list && (options->to || options->dry_run))
         code = verb_misused(call->verb, "--list only looks: leave out --to and --dry-run");
+    else if (options->to && !number_parse_unsigned(text_from(options->to), &rolling->wanted_number))
+        code =
+            verb_misused(call->verb, "--to wants a version, as --list shows them: %s", options->to);
     else if (data_directory_enter(rolling->data, false) && read_versions(rolling))
         code = options->list ? print_list(rolling) : roll_back(rolling);
     buffer_close(&rolling->wanted);

@@ -1,7 +1,9 @@
 /* Holding a catalog and finding in it. What is read is made by catalog_read.c. */
 #include "meter/catalog.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/ensure.h"
@@ -317,10 +319,11 @@ struct catalog *catalog_shipped(void)
     return error ? NULL : catalog;
 }
 
-static enum error cannot_read(const char *path, struct catalog_problems *problems, enum error error)
+static enum error cannot_read(const char *path, struct catalog_problems *problems, enum error error,
+                              const char *why)
 {
     problems->count++;
-    buffer_append_format(&problems->lines, "%s: %s\n", path, error_meaning(error));
+    buffer_append_format(&problems->lines, "%s: %s\n", path, why);
     return error;
 }
 
@@ -345,16 +348,17 @@ enum error catalog_load(const char *path, struct catalog **catalog,
     struct buffer json;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return cannot_read(path, problems, ERROR_NOT_FOUND);
+        return cannot_read(path, problems, ERROR_NOT_FOUND, strerror(errno));
     buffer_open(&json, CATALOG_SIZE_MAX + 2 * 65536);
     enum error error = read_all(file, &json);
+    const char *why = error == ERROR_SYSTEM ? strerror(errno) : error_meaning(error);
     close(file);
     if (error == ERROR_SYNTAX) {
         problems->count++;
         buffer_append_format(&problems->lines, "%s: the file is larger than %u MiB\n", path,
                              CATALOG_SIZE_MAX >> 20);
     } else if (error) {
-        (void)cannot_read(path, problems, error);
+        (void)cannot_read(path, problems, error, why);
     } else {
         error = catalog_read(buffer_text(&json), catalog, problems);
     }

@@ -392,7 +392,7 @@ def test_a_huge_file(tmp_path):
 
 
 def test_no_file(tmp_path):
-    assert "no such thing" in turnpike("check", tmp_path / "none.json", code=2).stderr
+    assert "none.json: No such file" in turnpike("check", tmp_path / "none.json", code=2).stderr
     assert turnpike("list", "--catalog", tmp_path / "none.json", code=1).stdout == ""
 
 

@@ -100,6 +100,8 @@ static void add_count(int64_t *to, int64_t count)
 
 bool histogram_add(struct histogram *to, struct text encoded, int sign)
 {
+    if (encoded.length == 0) /* then it may lie nowhere, and nothing is added to NULL */
+        return true;
     const uint8_t *at = (const uint8_t *)encoded.data;
     const uint8_t *end = at + encoded.length;
     uint64_t next = 0, further, count;

@@ -116,6 +116,7 @@ static void test_damage_is_seen(void **state)
     }
     struct histogram last = {0};
     assert_true(histogram_add(&last, text_of("\x8f\x04\x03", 3), 1));
+    assert_true(histogram_add(&last, text_of(NULL, 0), 1));
     assert_int_equal(last.counts[HISTOGRAM_BUCKETS - 1], 3);
 }
 

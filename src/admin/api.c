@@ -93,6 +93,7 @@ static void stop(void *owner)
 
     for (size_t i = 0; i < API_DOOR_COUNT; i++)
         close_door(&api->doors[i]);
+    sso_stop(&api->desk.office.sso);
     loop_post(api->desk.loop, stop_loop, api);
 }
 

@@ -82,6 +82,9 @@ static bool take_parameter(struct admin_call *call, struct text pair)
     if (!decode(call, encoded, true, &name) || !decode(call, rest, true, &value))
         return false;
     const struct route_query *query = find_query(call, name, &index);
+    /* What a provider adds to the way back is its own affair (RFC 6749 section 4.1.2). */
+    if (!query && call->route == &routes[ROUTE_SSO_CALLBACK])
+        return true;
     if (!query)
         return refuse_unknown(call, name);
     if (call->values[index].data)

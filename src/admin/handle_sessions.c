@@ -16,7 +16,8 @@ bool handle_sign_in(struct admin_call *call)
     json_begin_object(&call->json);
     json_member_bool(&call->json, "console", console_is_built());
     call_write_text(call, "url", buffer_text(&url));
-    call_write_text(call, "sso", TEXT(""));
+    call_write_text(call, "sso",
+                    call->office->config->sso ? call->office->config->sso->name : TEXT(""));
     json_end_object(&call->json);
     buffer_close(&url);
     return true;
@@ -80,9 +81,9 @@ static void end_former(struct admin_call *call)
         cookie_read(call->cookies, COOKIE_SESSION, call->door, call_is_secure(call));
     struct stored_session former;
 
-    if (!secret.data ||
-        sessions_check(call->office->store, &call->arena, &call->office->credentials,
-                       text_of(NULL, 0), secret, clock_wall(), &former) != SESSIONS_GOOD)
+    if (!secret.data || sessions_check(call->office->store, &call->arena,
+                                       &call->office->credentials, sso_mark(call->office->config),
+                                       secret, clock_wall(), &former) != SESSIONS_GOOD)
         return;
     operations->actor.who = former.who;
     if (!sessions_end_one(operations, former.id, NULL))

@@ -68,6 +68,10 @@ bool handle_session_create(struct admin_call *call);
 bool handle_session_list(struct admin_call *call);
 bool handle_session_end(struct admin_call *call);
 
+/* sso.c */
+bool handle_sso(struct admin_call *call);
+bool handle_sso_callback(struct admin_call *call);
+
 /* handle_status.c */
 bool handle_me(struct admin_call *call);
 bool handle_status(struct admin_call *call);

@@ -111,7 +111,7 @@ static bool by_session(struct admin_call *call, struct text secret, uint64_t now
 
     if (session && office->store)
         verdict = sessions_check(office->store, &call->arena, &office->credentials,
-                                 text_of(NULL, 0), secret, now, session);
+                                 sso_mark(office->config), secret, now, session);
     switch (verdict) {
     case SESSIONS_GOOD: return take_session(call, session);
     case SESSIONS_UNKNOWN:

@@ -6,6 +6,7 @@
 #include "admin/attempts.h"
 #include "admin/credentials.h"
 #include "admin/operations.h"
+#include "admin/sso.h"
 #include "base/buffer.h"
 #include "config/snapshot.h"
 #include "control/key_refresher.h"
@@ -43,7 +44,8 @@ struct office {
     struct operations operations;
     struct credentials credentials;
     struct attempts attempts; /* to sign in, that failed */
-    uint64_t started_at;      /* wall-clock nanoseconds */
+    struct sso sso;
+    uint64_t started_at; /* wall-clock nanoseconds */
     uint64_t config_loaded_at;
     struct buffer config_changes;     /* by the last reload, a sentence a line */
     struct config *config;            /* in force; NULL until the first is */

@@ -147,6 +147,7 @@ static void build_admin(struct settings_reader *reader, const struct settings_ad
     report_leave(reader->report, key);
     check_client_certificate(reader, from, admin);
     build_console(reader, settings, config);
+    build_sso(reader, &settings->sso, config);
     report_leave(reader->report, top);
 }
 

@@ -52,6 +52,9 @@ void build_identify(struct settings_reader *reader, const struct settings *setti
 /* build_console.c: the report stands at "admin" */
 void build_console(struct settings_reader *reader, const struct settings_admin *settings,
                    struct config *config);
+/* build_sso.c: the report stands at "admin", where browsers find it is known */
+void build_sso(struct settings_reader *reader, const struct settings_sso *settings,
+               struct config *config);
 /* build_webhooks.c */
 void build_webhooks(struct settings_reader *reader, const struct settings *settings,
                     struct config *config);

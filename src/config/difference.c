@@ -571,6 +571,22 @@ static void compare_console(const struct config_console *old, const struct confi
         buffer_append(out, TEXT("admin.url changed\n"));
 }
 
+static void compare_sso(const struct config_sso *old, const struct config_sso *new,
+                        struct buffer *out)
+{
+    static const struct config_sso none = {.mark = ""};
+
+    old = old ? old : &none;
+    new = new ? new : &none;
+    if (!text_equal(text_from(old->mark), text_from(new->mark)))
+        buffer_append(out, TEXT("admin.sso changed: sessions that it began have ended\n"));
+    else if (!text_equal(old->name, new->name) || !text_equal(old->scopes, new->scopes) ||
+             !text_equal(old->user_claim, new->user_claim) ||
+             !same_path(old->authority.data, new->authority.data) ||
+             !same_secret(old->client_secret, new->client_secret))
+        buffer_append(out, TEXT("admin.sso changed\n"));
+}
+
 static struct things providers_of(const struct config *config)
 {
     return (struct things){"provider", config->providers, config->provider_count,
@@ -645,6 +661,7 @@ void config_describe_difference(const struct config *old, const struct config *n
     for (size_t i = 0; i < ARRAY_LENGTH(after); i++)
         compare_things(out, &before[i], &after[i]);
     compare_console(&old->console, &new->console, out);
+    compare_sso(old->sso, new->sso, out);
     if (!text_equal(old->default_provider->name, new->default_provider->name))
         buffer_append_format(out, "calls without a model go to provider %.*s\n",
                              TEXT_ARG(new->default_provider->name));

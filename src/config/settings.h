@@ -245,10 +245,24 @@ struct settings_webhook {
     struct settings_value url, secret;
 };
 
+struct settings_sso_role {
+    struct settings_entry entry;
+    struct settings_text *claims;
+    size_t claim_count;
+    struct settings_value role, team;
+};
+
+struct settings_sso {
+    struct settings_value name, issuer, client_id, client_secret, scopes, user_claim, authority;
+    struct settings_sso_role *roles;
+    size_t role_count;
+};
+
 /* Keys of a listener are found in `door`, which is why it comes first. */
 struct settings_admin {
     struct settings_listener door;
     struct settings_value url;
+    struct settings_sso sso;
 };
 
 struct settings_guard {

@@ -326,6 +326,29 @@ struct config_secret_file {
     const struct config_secret_file *next;
 };
 
+struct config_sso_role {
+    const struct caller_pair *claims; /* at least one */
+    size_t claim_count;
+    struct text role; /* owner, operator, finance, team_lead */
+    struct text team; /* of a team_lead; else empty */
+};
+
+#define CONFIG_SSO_MARK_SIZE 33u
+
+/* Single sign-on to the console. */
+struct config_sso {
+    struct text name; /* for the button */
+    struct text issuer, client_id;
+    struct secret *client_secret; /* NULL: a public client */
+    struct text scopes, user_claim;
+    struct text authority; /* PEM file; empty: the usual ones */
+    const struct config_sso_role *roles;
+    size_t role_count;
+    /* Another when the provider, the client or a rule is another: sessions that were begun before
+     * have rights that nobody gives any more. NUL-terminated. */
+    char mark[CONFIG_SSO_MARK_SIZE];
+};
+
 /* How browsers reach the admin API's door, for which it is an origin. */
 struct config_console {
     struct text
@@ -351,6 +374,7 @@ struct config {
     /* Where administrators connect beside DATA/admin.sock; address.length 0: nowhere else. */
     struct config_listener admin;
     struct config_console console;
+    const struct config_sso *sso; /* NULL: there is none */
     const struct config_issuer *issuers;
     size_t issuer_count;
     const struct config_provider *providers;

@@ -1,6 +1,7 @@
 """The console's door on the wire: what is served and how it may be kept, who is let in, and what a hostile page,
 a thief of codes or cookies and a reader who wants to write get."""
 
+import base64
 import concurrent.futures
 import gzip
 import hashlib
@@ -15,12 +16,14 @@ import ssl
 import stat
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 
 from admin_client import UnixConnection
 from browser import Browser
-from gateway import BINARY, ROOT, SANITIZERS, Gateway, free_port, plain_config
+from gateway import BINARY, ROOT, SANITIZERS, Gateway, free_port, plain_config, wait_until
+from workloads import real_provider
 
 POLICY = {
     "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self' data:", "font-src": "'self'",
@@ -485,3 +488,189 @@ def test_the_quick_start_prints_a_link(tmp_path):
             process.terminate()
             assert process.wait(20) == 0
             process.stdout.close()
+
+
+# -- single sign-on ---------------------------------------------------------------------------------
+
+
+ROLES = [{"claims": {"groups": "platform"}, "role": "owner"},
+         {"claims": {"groups": "finance-*", "email": "*@example.com"}, "role": "finance"},
+         {"claims": {"/realm_access/roles": "payments-lead"}, "role": "team_lead", "team": "payments"}]
+
+
+@pytest.fixture(scope="module")
+def provider():
+    with real_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def sso_gateway(fake, provider, tmp_path_factory):
+    """One that knows the provider. Its failed attempts are few: they count together."""
+    gateway = Gateway(tmp_path_factory.mktemp("sso"), sso_config(fake.url, provider.url), {"SSO_SECRET": "s&cret:1"}).start()
+    gateway.run("team", "create", "--data", str(gateway.data), "payments")
+    yield gateway
+    gateway.stop()
+
+
+def sso_config(upstream, issuer, **more):
+    return plain_config(upstream, admin={"address": f"127.0.0.1:{free_port()}", "sso": {
+        "name": "Test", "issuer": issuer, "client_id": "turnpike", "client_secret": "env:SSO_SECRET", "roles": ROLES, **more}})
+
+
+def walk(browser, provider, person, refuse=None, broken=None, change=lambda url: url):
+    """What a browser does: the button, the provider, and back. The answer to the way back."""
+    provider.say({"person": person, "refuse": refuse, "broken": broken})
+    away = browser.page("/admin/v1/sso")
+    assert away.status == 302 and away.bytes == b"", away.bytes
+    url = urllib.parse.urlsplit(away.field("location"))
+    if not f"{url.scheme}://{url.netloc}" == provider.url:
+        return away
+    connection = http.client.HTTPConnection(url.netloc, timeout=20)
+    connection.request("GET", f"{url.path}?{url.query}")
+    back = connection.getresponse().getheader("location")
+    connection.close()
+    assert back.startswith(browser.origin + "/admin/v1/sso/callback?"), back
+    return browser.send("GET", change(back.removeprefix(browser.origin)), headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"})
+
+
+def test_single_sign_on(sso_gateway, provider):
+    browser = Browser("http://" + sso_gateway.config["admin"]["address"])
+    assert browser.fetch("GET", "/admin/v1/sign_in").json["sso"] == "Test"
+    away = browser.page("/admin/v1/sso")
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(away.field("location")).query)
+    assert query["response_type"] == ["code"] and query["code_challenge_method"] == ["S256"] and query["client_id"] == ["turnpike"]
+    assert query["redirect_uri"] == [browser.origin + "/admin/v1/sso/callback"] and query["scope"] == ["openid profile email"]
+    assert len(query["state"][0]) == len(query["nonce"][0]) == 64 and len(query["code_challenge"][0]) == 43
+    (morsel,) = browser.cookies.values()
+    assert morsel["samesite"] == "Lax" and morsel["httponly"] and morsel["max-age"] == "900"
+    assert morsel.value not in away.field("location")
+
+    answer = walk(browser, provider, {"email": "alice@example.com", "name": "Alice", "groups": ["staff", "platform"]})
+    assert answer.status == 302 and answer.field("location") == "/console/"
+    (name, morsel), = browser.cookies.items()
+    assert name.startswith("turnpike-") and "sign-in" not in name and morsel["samesite"] == "Strict"
+    me = browser.fetch("GET", "/admin/v1/me").json
+    assert (me["name"], me["role"], me["method"], me["team"]) == ("Alice", "owner", "sso", None)
+    assert browser.fetch("POST", "/admin/v1/teams", {"name": "made-by-alice"}).status == 201
+    (row,) = audit(sso_gateway, object="team", id="made-by-alice")
+    assert row["who"] == "sso:alice@example.com"
+    last = json.loads(provider.say({"last": True}))
+    kind, _, pair = last["authorization"].partition(" ")
+    assert kind == "Basic" and base64.b64decode(pair) == b"turnpike:s%26cret%3A1"
+    assert "client_secret" not in last["body"] and len(last["body"]["code_verifier"]) == 64
+    assert browser.fetch("DELETE", "/admin/v1/sessions/current").status == 204
+    assert browser.fetch("GET", "/admin/v1/me").status == 401
+
+
+@pytest.mark.parametrize("claims, role, team", [
+    ({"email": "bob@example.com", "groups": ["finance-emea"]}, "finance", None),
+    ({"email": "carol@example.com", "realm_access": {"roles": ["payments-lead"]}}, "team_lead", "payments"),
+    ({"email": "dan@example.com", "groups": ["platform", "finance-emea"]}, "owner", None),
+])
+def test_groups_make_roles(sso_gateway, provider, claims, role, team):
+    browser = Browser("http://" + sso_gateway.config["admin"]["address"])
+    assert walk(browser, provider, claims).field("location") == "/console/"
+    me = browser.fetch("GET", "/admin/v1/me").json
+    assert (me["role"], me["team"]) == (role, team)
+    if role != "owner":
+        assert browser.fetch("POST", "/admin/v1/teams", {"name": "x"}).code == "forbidden"
+    if role == "team_lead":
+        assert browser.fetch("POST", "/admin/v1/keys", {"name": "mine", "team": "payments"}).status == 201
+        assert browser.fetch("POST", "/admin/v1/keys", {"name": "theirs", "team": "made-by-alice"}).status in (403, 404)
+
+
+@pytest.mark.parametrize("claims, more, word, said", [
+    ({"email": "eve@example.com", "groups": ["staff"]}, {}, "no_role", "no rule of admin.sso.roles matches eve@example.com"),
+    ({"email": "eve@elsewhere.example", "groups": ["finance-emea"]}, {}, "no_role", "no rule"),
+    ({"email": "eve@example.com"}, {}, "no_role", "no rule"),
+    ({"groups": ["platform"], "nonce": "0" * 64}, {}, "failed", "of another sign-in"),
+    ({"groups": ["platform"], "nonce": None}, {}, "failed", "of another sign-in"),
+    ({"groups": ["platform"], "aud": "other"}, {}, "failed", "for another client"),
+    ({"groups": ["platform"], "aud": ["other", "turnpike"]}, {}, "failed", "several clients"),
+    ({"groups": ["platform"], "azp": "other"}, {}, "failed", "given to another client"),
+    ({"groups": ["platform"], "iss": "https://attacker.example"}, {}, "failed", "of another issuer"),
+    ({"groups": ["platform"], "exp": 1700000000}, {}, "failed", "the times"),
+    ({"groups": ["platform"]}, {"broken": 400}, "failed", "took no code for a token: 400 invalid_grant"),
+    ({"groups": ["platform"]}, {"refuse": "access_denied"}, "refused", "access_denied"),
+    ({"groups": ["platform"]}, {"change": lambda url: re.sub("state=[0-9a-f]{4}", "state=0000", url)}, "expired", "expired"),
+    ({"groups": ["platform"]}, {"change": lambda url: re.sub("code=[^&]*", "code=stolen", url)}, "failed", "took no code"),
+    ({"groups": ["platform"]}, {"change": lambda url: url + "&iss=https%3A%2F%2Fattacker.example"}, "failed", "failed"),
+    ({"groups": ["platform"]}, {"change": lambda url: re.sub("code=[^&]*", "", url)}, "failed", "failed"),
+])
+def test_who_does_not_get_in(start_gateway, own_fake, provider, claims, more, word, said):
+    gateway = start_gateway(sso_config(own_fake.url, provider.url), {"SSO_SECRET": "x"})
+    browser = Browser("http://" + gateway.config["admin"]["address"])
+    answer = walk(browser, provider, claims, **more)
+    assert answer.status == 302 and answer.field("location") == f"/console/#sso={word}"
+    assert not browser.cookies and not audit(gateway, object="session")
+    assert said in gateway.stderr(), gateway.stderr()[-2000:]
+    assert "s&cret" not in gateway.stderr()
+
+
+def test_an_answer_that_nobody_asked_for(sso_gateway, provider):
+    """Login CSRF: the attacker's own answer in somebody else's browser; and a second use of one's own."""
+    browser, victim = (Browser("http://" + sso_gateway.config["admin"]["address"]) for _ in range(2))
+    seen = []
+    assert walk(browser, provider, {"groups": ["platform"]}, change=lambda url: seen.append(url) or url).field("location") == "/console/"
+    assert victim.send("GET", seen[0]).field("location") == "/console/#sso=expired" and not victim.cookies
+    assert browser.send("GET", seen[0]).field("location") == "/console/#sso=expired", "the cookie is used up"
+    assert browser.fetch("GET", "/admin/v1/me").status == 200
+    victim.page("/admin/v1/sso")
+    assert victim.send("GET", seen[0]).field("location") == "/console/#sso=expired", "of another sign-in"
+
+
+def test_other_rules_end_its_sessions(start_gateway, own_fake, provider):
+    config = sso_config(own_fake.url, provider.url)
+    gateway = start_gateway(config, {"SSO_SECRET": "x"})
+    browser = Browser("http://" + config["admin"]["address"])
+    walk(browser, provider, {"groups": ["platform"]})
+    assert browser.fetch("GET", "/admin/v1/me").json["name"] == "johndoe", "without an email and a name, the subject"
+    sso = {**config["admin"]["sso"], "roles": ROLES[1:]}
+    gateway.write_config({**config, "admin": {**config["admin"], "sso": sso}})
+    answer = wait_until(lambda: (got := browser.fetch("GET", "/admin/v1/me")).status == 401 and got, 10, "the reload")
+    assert answer.code == "session_ended"
+    assert "admin.sso changed: sessions that it began have ended" in gateway.stderr()
+
+
+def test_a_provider_that_is_away(start_gateway, own_fake):
+    gateway = start_gateway(sso_config(own_fake.url, f"http://127.0.0.1:{free_port()}"), {"SSO_SECRET": "x"})
+    browser = Browser("http://" + gateway.config["admin"]["address"])
+    answer = browser.page("/admin/v1/sso")
+    assert answer.field("location") == "/console/#sso=failed" and not browser.cookies
+    assert "single sign-on from 127.0.0.1" in gateway.stderr()
+    for _ in range(9):
+        browser.page("/admin/v1/sso")
+    assert browser.page("/admin/v1/sso").field("location") == "/console/#sso=too_many"
+
+
+def test_a_provider_that_never_answers_holds_up_nobody(start_gateway, own_fake):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(16)
+        silent.settimeout(20)
+        gateway = start_gateway(sso_config(own_fake.url, f"http://127.0.0.1:{silent.getsockname()[1]}"), {"SSO_SECRET": "x"})
+        origin = "http://" + gateway.config["admin"]["address"]
+        with concurrent.futures.ThreadPoolExecutor(9) as pool:
+            waiting = [pool.submit(quiet, Browser(origin)) for _ in range(8)]
+            held = [silent.accept()[0] for _ in waiting]
+            assert Browser(origin).page("/admin/v1/sso").field("location") == "/console/#sso=busy"
+            assert Browser(origin).fetch("GET", "/admin/v1/sign_in").status == 200
+            gateway.stop()  # and the end of the process waits for none of them
+            for one in waiting:
+                one.result()
+        for connection in held:
+            connection.close()
+
+
+def quiet(browser):
+    try:
+        browser.page("/admin/v1/sso")
+    except (OSError, http.client.HTTPException):
+        pass
+
+
+def test_without_single_sign_on(browser):
+    for path in ("/admin/v1/sso", "/admin/v1/sso/callback?code=x&state=y"):
+        answer = browser.page(path)
+        assert answer.status == 404 and "admin.sso" in answer.json["error"]["message"]

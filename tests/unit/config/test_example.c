@@ -78,6 +78,7 @@ static void test_example_loads(void **state)
     setenv("AZURE_OPENAI_API_KEY", "d", 1);
     setenv("ALERT_URL", "https://alerts.example/hook", 1);
     setenv("ALERT_SECRET", "e", 1);
+    setenv("SSO_CLIENT_SECRET", "f", 1);
     buffer_open(&lines, 65536);
     config_problems_open(&problems);
     enum error error = config_load(example_path, &config, &problems);

@@ -37,6 +37,23 @@ export async function signOut(): Promise<void> {
     signedOut.value = true;
 }
 
+// Why single sign-on led back without a session: the word that the gateway put into the address.
+const SSO_PROBLEMS: Record<string, string> = {
+    no_role: "You are known to the provider, and no rule of this gateway gives you a role. Ask whoever runs it.",
+    refused: "The provider did not sign you in.",
+    expired: "This sign-in took too long, or was begun in another window. Try again.",
+    busy: "Too many people sign in at this moment. Try again in a few seconds.",
+    too_many: "Too many attempts from your address have failed. Try again in a minute.",
+    failed: "The provider could not be asked, or its answer could not be believed. The gateway's log says why.",
+};
+
+export function takeSsoProblem(): string | null {
+    const word = new URLSearchParams(window.location.hash.slice(1)).get("sso");
+    if (word === null) return null;
+    window.history.replaceState(null, "", window.location.pathname + window.location.search);
+    return SSO_PROBLEMS[word] ?? SSO_PROBLEMS.failed ?? null;
+}
+
 // The one-time code in the address. It is taken out of the address before anything else: it is good once,
 // and belongs neither into the history nor into a screenshot.
 export function takeCode(): string | null {

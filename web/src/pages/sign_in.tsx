@@ -2,7 +2,7 @@
 // gateway has it.
 import { useEffect, useState } from "preact/hooks";
 import { api, apiUrl } from "../base/api.ts";
-import { signIn } from "../base/session.ts";
+import { signIn, takeSsoProblem } from "../base/session.ts";
 import { visible } from "../base/text.ts";
 import { Button, LinkButton } from "../parts/button.tsx";
 import { Command, Loading, Problem } from "../parts/feedback.tsx";
@@ -28,6 +28,8 @@ export function SignIn({ code }: { code: string | null }) {
     });
     useEffect(() => {
         document.title = "Sign in · Turnpike";
+        const led = takeSsoProblem();
+        if (led !== null) setProblem(new Error(led));
         if (code === null) return;
         signIn({ code }).catch(setProblem).finally(() => setTrying(false));
     }, []);

@@ -28,7 +28,7 @@ function columnsOf(live: Live | null, open: (opened: Opened) => void): Column<Bu
         { key: "for", title: "For", render: (budget) => <a class="cell-link" href={scopeHref(budget)}>{ruleTitle(budget)}</a>, sort: (budget) => scopeText(budget) },
         { key: "amount", title: "Amount", number: true, render: (budget) => <AmountCell budget={budget} />, sort: (budget) => capOf(budget) },
         { key: "used", title: "Used", render: (budget) => <div class="used"><BudgetBar budget={budget} live={live?.budgets.find((each) => each.id === budget.id)} /><span class="number small">{format.percentOf(project(budget).spentShare)}</span></div>, sort: (budget) => -project(budget).spentShare },
-        { key: "spent", title: "Spent", number: true, render: (budget) => <Money amount={budget.spent} />, sort: (budget) => Number(budget.spent) },
+        { key: "spent", title: "Spent", number: true, wide: true, render: (budget) => <Money amount={budget.spent} />, sort: (budget) => Number(budget.spent) },
         { key: "outlook", title: "Outlook", wide: true, render: (budget) => <span class={outlook(budget).bad ? "bad" : "muted"}>{outlook(budget).text}</span> },
         { key: "mode", title: "Mode", wide: true, render: (budget) => <span class="row"><ModeBadge mode={budget.mode} />{budget.soft && <Badge title="It only alerts; calls are not refused">soft</Badge>}</span> },
     ];

@@ -32,7 +32,7 @@ const COLUMNS: Column<Key>[] = [
     { key: "id", title: "Id", wide: true, width: "130px", render: (key) => <code class="muted">{key.id}</code> },
     { key: "team", title: "Team", width: "13%", render: (key) => <Said text={key.team} cut />, sort: (key) => key.team ?? "" },
     { key: "tags", title: "Tags", wide: true, width: "26%", render: (key) => <Tags tags={key.tags} /> },
-    { key: "state", title: "State", width: "92px", render: (key) => <KeyState state={key.state} />, sort: (key) => key.state },
+    { key: "state", title: "State", wide: true, width: "92px", render: (key) => <KeyState state={key.state} />, sort: (key) => key.state },
     { key: "used", title: "Last used", number: true, width: "110px", render: (key) => <Moment at={key.last_used_at} ago />, sort: (key) => key.last_used_at ?? "" },
     { key: "ends", title: "Ends", number: true, wide: true, width: "110px", render: (key) => <Moment at={key.expires_at} ago none="–" />, sort: (key) => key.expires_at ?? "9" },
     { key: "made", title: "Made", number: true, wide: true, width: "120px", render: (key) => <Moment at={key.created_at} ago />, sort: (key) => key.created_at },

@@ -36,12 +36,12 @@ export function Conflict({ path, before, mine, onTheirs, onMine }: ConflictProps
             <div class="table-frame">
                 <table class="table dense">
                     <caption class="unseen">What they made of it, and what you are about to save</caption>
-                    <thead><tr><th scope="col">Member</th><th scope="col">When you opened it</th><th scope="col">Theirs, now</th><th scope="col">Yours</th></tr></thead>
+                    <thead><tr><th scope="col">Member</th><th scope="col" class="wide-only">When you opened it</th><th scope="col">Theirs, now</th><th scope="col">Yours</th></tr></thead>
                     <tbody>
                         {names.map((name) => (
                             <tr key={name}>
                                 <th scope="row">{name}</th>
-                                <td class="muted">{shown(before[name])}</td>
+                                <td class="muted wide-only">{shown(before[name])}</td>
                                 <td class={same(before[name], theirs.value[name]) ? "" : "warn"}>{shown(theirs.value[name])}</td>
                                 <td>{name in mine ? shown(mine[name]) : <span class="faint">as theirs</span>}</td>
                             </tr>

@@ -51,7 +51,7 @@ export function Empty({ icon = "info", title, children, command, action }: Empty
     return (
         <div class="empty">
             <Icon name={icon} />
-            <h3>{title}</h3>
+            <p class="empty-title">{title}</p>
             {children && <p>{children}</p>}
             {action}
             {command && <Command line={command} />}

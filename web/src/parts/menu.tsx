@@ -23,7 +23,8 @@ export function Menu({ label, name, icon, kind, start = false, children }: MenuP
     };
     useEffect(() => {
         if (!open) return;
-        frame.current?.querySelector<HTMLElement>(".menu-list [aria-checked=true], .menu-list .menu-item, .menu-list input")?.focus();
+        const list = frame.current;
+        (list?.querySelector<HTMLElement>("[aria-current]") ?? list?.querySelector<HTMLElement>(".menu-item, .menu-list input"))?.focus();
         const outside = (event: Event) => event.target instanceof Node && !frame.current?.contains(event.target) && setOpen(false);
         document.addEventListener("pointerdown", outside);
         const forget = onEscape(close);
@@ -41,7 +42,7 @@ export function Menu({ label, name, icon, kind, start = false, children }: MenuP
     };
     return (
         <div class="menu" ref={frame} onKeyDown={walk}>
-            <button ref={button} type="button" class={`button ${kind ?? ""}${name ? " square" : ""}`} aria-haspopup="true" aria-expanded={open} aria-label={name} title={name} onClick={() => setOpen(!open)}>
+            <button ref={button} type="button" class={`button ${kind ?? ""}${name ? " square" : ""}`} aria-expanded={open} aria-label={name} title={name} onClick={() => setOpen(!open)}>
                 {icon && <Icon name={icon} />}
                 {label}
                 {!name && <Icon name="down" />}
@@ -55,5 +56,5 @@ export function MenuItem({ icon, onClick, href, download, checked, danger = fals
     const inside = [icon && <Icon name={icon} key="icon" />, children];
     const looks = `menu-item${danger ? " danger" : ""}`;
     if (href) return <a class={looks} href={href} download={download} onClick={onClick}>{inside}</a>;
-    return <button type="button" class={looks} onClick={onClick} {...(checked === undefined ? {} : { role: "menuitemradio", "aria-checked": checked })}>{inside}</button>;
+    return <button type="button" class={looks} onClick={onClick} aria-current={checked || undefined}>{inside}</button>;
 }

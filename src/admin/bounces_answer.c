@@ -391,11 +391,17 @@ static void write_moment(struct json_writer *json, const char *name, uint64_t ti
     json_member_text(json, name, text_of(time ? moment : NULL, length));
 }
 
+bool bounces_is_no_id(const struct identifier *id)
+{
+    static const struct identifier none;
+    return memcmp(id, &none, sizeof none) == 0;
+}
+
 static void write_id(struct json_writer *json, const char *name, struct identifier id)
 {
     char text[IDENTIFIER_TEXT_LENGTH];
     identifier_format(id, text);
-    json_member_text(json, name, text_of(text, sizeof text));
+    json_member_text(json, name, text_of(bounces_is_no_id(&id) ? NULL : text, sizeof text));
 }
 
 void bounces_write_row(struct json_writer *json, const struct bounces_row *row)

@@ -68,6 +68,9 @@ must_handle enum error bounces_find_unknown(struct store *store,
                                             const struct bounces_question *question,
                                             const char **member);
 
+/* Of a connection that ended before there was a call: there is no request to look up. */
+bool bounces_is_no_id(const struct identifier *id);
+
 /* One object, as the shape Bounce of tables/admin_shapes.def says. */
 void bounces_write_row(struct json_writer *json, const struct bounces_row *row);
 

@@ -242,6 +242,8 @@ static void print_moment(const char *label, uint64_t time, uint64_t now, const c
 static void print_request(const char *label, struct identifier id)
 {
     char text[IDENTIFIER_TEXT_LENGTH + 1];
+    if (bounces_is_no_id(&id))
+        return;
     identifier_format(id, text);
     text[IDENTIFIER_TEXT_LENGTH] = 0;
     print_line(label, text);

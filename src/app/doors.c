@@ -5,6 +5,7 @@
 
 #include "base/note.h"
 #include "exchange/exchange.h"
+#include "exchange/knock.h"
 
 static struct http_server_limits door_limits(const struct config *config)
 {
@@ -72,7 +73,13 @@ static void on_connection(void *owner, int descriptor, const struct address *sou
     http_server_accept(door->server, descriptor, source);
 }
 
-static const struct proxy_accept_events accept_events = {announces, on_connection};
+/* Who is behind it is what it did not say: the balancer is the source. */
+static void on_refused(void *owner, const struct address *balancer, bool missing)
+{
+    knock_note(owner, balancer, missing ? KNOCK_PROXY_MISSING : KNOCK_PROXY_BROKEN);
+}
+
+static const struct proxy_accept_events accept_events = {announces, on_connection, on_refused};
 
 /* ---- opening and closing ---- */
 

@@ -593,6 +593,7 @@ static enum error start_workers(struct gateway *gateway, const struct config *co
         const struct worker_settings settings = {
             .index = i,
             .journal = ledger_journal(gateway->ledger, i),
+            .knocks = ledger_knocks(gateway->ledger, i),
             .keys = gateway->keys,
             .policy = policy_refresher_policy(gateway->policy_refresher),
             .metrics = metrics_worker(gateway->metrics, i),

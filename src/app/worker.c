@@ -35,6 +35,7 @@ struct worker_thread *worker_create(const struct worker_settings *settings)
     struct worker *worker = &thread->worker;
     worker->index = settings->index;
     worker->journal = settings->journal;
+    worker->knocks = settings->knocks;
     worker->keys = settings->keys;
     worker->policy = settings->policy;
     worker->metrics = settings->metrics;

@@ -31,6 +31,7 @@ struct worker_thread {
 struct worker_settings {
     unsigned index;
     struct journal *journal;
+    struct knocks *knocks;
     struct key_table *keys;
     struct policy *policy;
     struct metrics_worker *metrics;

@@ -17,6 +17,7 @@
 #include "base/ensure.h"
 #include "exchange/attempt.h"
 #include "exchange/hold.h"
+#include "exchange/knock.h"
 #include "exchange/scene.h"
 
 struct step {
@@ -264,6 +265,7 @@ static void on_gone(void *owner, enum error error)
 const struct http_server_events exchange_server_events = {
     .on_request = on_request,
     .on_malformed = on_malformed,
+    .on_no_tls = knock_on_no_tls,
     .on_body = on_body,
     .on_body_room = on_body_room,
     .on_body_end = on_body_end,

@@ -18,6 +18,7 @@
 #include "identity/source.h"
 #include "identity/token_memory.h"
 #include "ledger/journal.h"
+#include "ledger/knocks.h"
 #include "ledger/object.h"
 #include "net/loop.h"
 #include "net/proxy_accept.h"
@@ -91,6 +92,7 @@ struct worker {
     struct resolver *resolver;
     struct upstreams *upstreams; /* of the configuration in force */
     struct journal *journal;
+    struct knocks *knocks; /* connections that end before there is a call; NULL: not told */
     struct key_table *keys;
     struct key_memory *key_memory;
     struct token_memory *token_memory;

@@ -438,8 +438,13 @@ static void on_failed(void *owner, enum error error)
 {
     struct http_request *request = owner;
 
-    if (error == ERROR_TLS_HANDSHAKE || error == ERROR_TLS_CERTIFICATE)
-        request->server->counters.failed_tls++;
+    if (error == ERROR_TLS_HANDSHAKE || error == ERROR_TLS_CERTIFICATE) {
+        struct http_server *server = request->server;
+        server->counters.failed_tls++;
+        if (server->events->on_no_tls)
+            server->events->on_no_tls(server->owner, &request->peer,
+                                      connection_failure_trouble(request->connection));
+    }
     lose_caller(request, error);
 }
 

@@ -37,6 +37,8 @@ struct http_server_events {
      * texts may be incomplete: do not read the head. */
     void (*on_malformed)(void *server_owner, struct http_request *request, enum error error,
                          const char *reason);
+    /* A caller's TLS handshake failed, so that there is no request. NULL allowed. */
+    void (*on_no_tls)(void *server_owner, const struct address *peer, enum tls_trouble trouble);
     /* ---- to the request's owner ---- */
     void (*on_body)(void *owner, struct text bytes); /* valid during the call */
     /* Where the next bytes of a body of known length may be put, at most `*size`, which it may

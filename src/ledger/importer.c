@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/note.h"
 #include "ledger/open_set.h"
@@ -49,6 +50,8 @@ struct importer {
     struct store_statement *statements[STATEMENT_COUNT];
     struct row_insert insert;
     struct guard *guard;
+    struct knocks *knocks; /* of each worker */
+    unsigned knocks_count;
     struct open_set open;
     uint64_t stored_marks; /* rows of this process in open_exchanges */
     bool recovered;
@@ -168,18 +171,6 @@ static enum error connect_store(struct importer *importer)
     return error;
 }
 
-/* What became rows, and what was counted of them. */
-static enum error commit_rows(struct importer *importer)
-{
-    enum error error = rows_flush(&importer->insert);
-    if (!error)
-        error = store_commit(importer->store);
-    importer->begun = importer->begun && error;
-    if (!error)
-        rows_settle(&importer->insert);
-    return error;
-}
-
 /* ---- Entries ---- */
 
 static enum error begin(struct importer *importer)
@@ -188,6 +179,46 @@ static enum error begin(struct importer *importer)
         return ERROR_OK;
     enum error error = store_begin(importer->store);
     importer->begun = !error;
+    return error;
+}
+
+/* Connections without a call, of each worker. */
+static enum error add_knocks(struct importer *importer)
+{
+    enum error error = ERROR_OK;
+    for (unsigned i = 0; !error && i < importer->knocks_count; i++) {
+        if (!knocks_wait(&importer->knocks[i]))
+            continue;
+        error = begin(importer);
+        if (!error)
+            error = knocks_add(&importer->knocks[i], importer->insert.bounces, clock_wall());
+    }
+    return error;
+}
+
+static void end_knocks(struct importer *importer, void (*end)(struct knocks *knocks))
+{
+    for (unsigned i = 0; i < importer->knocks_count; i++)
+        end(&importer->knocks[i]);
+}
+
+void importer_watch_knocks(struct importer *importer, struct knocks *knocks, unsigned count)
+{
+    importer->knocks = knocks;
+    importer->knocks_count = count;
+}
+
+/* What became rows, and what was counted of them. */
+static enum error commit_rows(struct importer *importer)
+{
+    enum error error = rows_flush(&importer->insert);
+    if (!error)
+        error = store_commit(importer->store);
+    importer->begun = importer->begun && error;
+    if (!error) {
+        rows_settle(&importer->insert);
+        end_knocks(importer, knocks_settle);
+    }
     return error;
 }
 
@@ -497,6 +528,8 @@ static enum error run_batch(struct importer *importer)
     if (!error)
         error = visit_segments(importer, import_segment);
     if (!error)
+        error = add_knocks(importer);
+    if (!error)
         error = commit(importer);
     if (error)
         return error;
@@ -514,6 +547,7 @@ static void fail(struct importer *importer, enum error error)
     if (importer->begun)
         store_roll_back(importer->store);
     rows_forget(&importer->insert);
+    end_knocks(importer, knocks_forget);
     importer->begun = false;
     (void)visit_segments(importer, take_back_segment);
     if (error != importer->last_error && importer->store)

@@ -5,6 +5,7 @@
 #define LEDGER_IMPORTER_H
 
 #include "ledger/guard.h"
+#include "ledger/knocks.h"
 #include "ledger/shelf.h"
 #include "store/store.h"
 
@@ -20,6 +21,8 @@ struct importer;
 
 /* `store_path` is copied, `guard` outlives it. Opens nothing yet. */
 struct importer *importer_open(struct shelf *shelf, const char *store_path, struct guard *guard);
+/* Takes them too, from the next step on; they outlive it. One for each worker. */
+void importer_watch_knocks(struct importer *importer, struct knocks *knocks, unsigned count);
 void importer_close(struct importer *importer);
 
 enum importer_state {

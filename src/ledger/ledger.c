@@ -100,7 +100,9 @@ enum error ledger_open(const struct ledger_options *options, struct ledger **out
         return error;
     }
     ledger->guard = ensure_memory(guard_create());
+    ledger->knocks = ensure_memory(calloc(options->workers, sizeof(*ledger->knocks)));
     ledger->importer = importer_open(&ledger->shelf, path, ledger->guard);
+    importer_watch_knocks(ledger->importer, ledger->knocks, options->workers);
     *out = ledger;
     return ERROR_OK;
 }
@@ -110,6 +112,7 @@ void ledger_close(struct ledger *ledger)
     if (ledger->importer)
         importer_close(ledger->importer);
     guard_destroy(ledger->guard);
+    free(ledger->knocks);
     if (ledger->shelf_open)
         shelf_close(&ledger->shelf);
     if (ledger->lock >= 0)
@@ -123,6 +126,12 @@ struct journal *ledger_journal(struct ledger *ledger, unsigned worker)
 {
     ensure(worker < ledger->workers);
     return &ledger->shelf.journals[worker];
+}
+
+struct knocks *ledger_knocks(struct ledger *ledger, unsigned worker)
+{
+    ensure(worker < ledger->workers);
+    return &ledger->knocks[worker];
 }
 
 struct guard *ledger_guard(struct ledger *ledger)

@@ -11,6 +11,7 @@
 
 #include "ledger/guard.h"
 #include "ledger/journal.h"
+#include "ledger/knocks.h"
 #include "ledger/object.h"
 #include "tables/error.h"
 
@@ -45,6 +46,9 @@ void ledger_close(struct ledger *ledger);
 
 /* The journal of worker 0 … workers - 1, for that worker's thread. */
 struct journal *ledger_journal(struct ledger *ledger, unsigned worker);
+
+/* The same for connections that end before there is a call. */
+struct knocks *ledger_knocks(struct ledger *ledger, unsigned worker);
 
 /* What rules on watch do to those who got through before; lives as long as the ledger. Any thread.
  */

@@ -15,6 +15,7 @@ struct ledger {
     bool shelf_open;
     struct importer *importer;
     struct guard *guard;
+    struct knocks *knocks; /* of each worker */
     unsigned workers;
     int directory;
     int lock;

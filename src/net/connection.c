@@ -64,6 +64,7 @@ struct connection {
     uint8_t state;    /* enum connection_state */
     uint8_t failure;  /* enum error, see above */
     uint8_t interest; /* readable, writable: what we ask for */
+    uint8_t trouble;  /* enum tls_trouble */
     bool muted : 1;   /* trouble was told and can only be read later: do not ask for it again */
     bool peer_ended : 1;
     bool paused : 1;
@@ -144,8 +145,10 @@ static void connection_fail(struct connection *connection, enum error error)
 {
     const struct connection_events *events = connection->events;
     void *owner = connection->owner;
-    if (connection->tls && error == tls_session_error(connection->tls))
+    if (connection->tls && error == tls_session_error(connection->tls)) {
         connection->detail = strdup(tls_session_detail(connection->tls));
+        connection->trouble = (uint8_t)tls_session_trouble(connection->tls);
+    }
     connection_release(connection);
     if (events)
         events->on_failed(owner, error);
@@ -799,6 +802,11 @@ bool connection_certificate(const struct connection *connection, struct buffer *
 bool connection_tls_resumed(const struct connection *connection)
 {
     return connection->tls && tls_session_is_resumed(connection->tls);
+}
+
+enum tls_trouble connection_failure_trouble(const struct connection *connection)
+{
+    return (enum tls_trouble)connection->trouble;
 }
 
 struct text connection_failure_detail(const struct connection *connection)

@@ -107,6 +107,8 @@ uint64_t connection_bytes_sent(const struct connection *connection);
 /* As tls_session_certificate; false without TLS. */
 must_check bool connection_certificate(const struct connection *connection, struct buffer *der);
 bool connection_tls_resumed(const struct connection *connection);
+/* Of a connection that was accepted: what its handshake failed on. */
+enum tls_trouble connection_failure_trouble(const struct connection *connection);
 /* Detail of the last failure for people ("certificate has expired: CN=..."); empty when none. Valid
  * until the turn ends. */
 struct text connection_failure_detail(const struct connection *connection);

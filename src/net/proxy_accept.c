@@ -80,10 +80,14 @@ static void note_refusal(struct guest *guest, const char *why)
                  why);
 }
 
-static void refuse(struct guest *guest, const char *why)
+static void refuse(struct guest *guest, bool missing, const char *why)
 {
+    const struct proxy_accept *accept = guest->accept;
+
     guest->accept->counters.refused++;
     note_refusal(guest, why);
+    if (accept->events->on_refused)
+        accept->events->on_refused(accept->owner, &guest->peer, missing);
     close(take_descriptor(guest));
 }
 
@@ -114,20 +118,20 @@ static void look(struct guest *guest, size_t seen)
     enum error error = proxy_header_read(text_of(guest->header, before + seen), &header, &length);
 
     if (error != ERROR_OK) {
-        refuse(guest,
+        refuse(guest, error == ERROR_SYNTAX,
                error == ERROR_SYNTAX ? "its first bytes are something else" : error_meaning(error));
         return;
     }
     size_t used = length > 0 ? length - before : seen;
     if (!take_bytes(guest, used)) {
-        refuse(guest, "the connection broke");
+        refuse(guest, false, "the connection broke");
         return;
     }
     guest->length += used;
     if (length > 0)
         hand_on(guest, &header);
     else if (guest->length == sizeof(guest->header))
-        refuse(guest, error_meaning(ERROR_LIMIT));
+        refuse(guest, false, error_meaning(ERROR_LIMIT));
 }
 
 static void on_readable(void *owner, unsigned events)
@@ -144,14 +148,16 @@ static void on_readable(void *owner, unsigned events)
     else if (seen == 0 && guest->length == 0) /* a balancer's own check that the port is open */
         close(take_descriptor(guest));
     else if (seen == 0)
-        refuse(guest, "it closed the connection");
+        refuse(guest, false, "it closed the connection");
     else if (errno != EAGAIN && errno != EINTR)
-        refuse(guest, "the connection broke");
+        refuse(guest, false, "the connection broke");
 }
 
 static void on_timeout(void *owner)
 {
-    refuse(owner, "it took too long");
+    struct guest *guest = owner;
+
+    refuse(guest, guest->length == 0, "it took too long");
 }
 
 /* ---- a guest comes ---- */

@@ -25,6 +25,9 @@ struct proxy_accept_events {
     bool (*is_trusted)(void *owner, const struct address *peer);
     /* The callee owns the descriptor. */
     void (*on_connection)(void *owner, int descriptor, const struct address *source);
+    /* The balancer's connection was closed: `missing` when it began with something else than a
+     * header, or with nothing, else its header was broken. NULL allowed. */
+    void (*on_refused)(void *owner, const struct address *balancer, bool missing);
 };
 
 struct proxy_accept_counters {

@@ -35,6 +35,15 @@ struct tls_client_settings {
     const char *key_path;
 };
 
+/* In which way a caller's handshake failed. */
+enum tls_trouble {
+    TLS_TROUBLE_OTHER,
+    TLS_TROUBLE_PLAIN_HTTP,         /* he speaks HTTP without TLS */
+    TLS_TROUBLE_VERSION,            /* he has no version or cipher that is taken here */
+    TLS_TROUBLE_CLIENT_CERTIFICATE, /* his certificate is missing, or nobody here vouches for it */
+    TLS_TROUBLE_DISTRUSTED,         /* he does not trust the certificate that he was shown */
+};
+
 #define TLS_REASON_SIZE 256
 
 /* On failure `reason` says which file and why, for config errors. Session tickets and the session

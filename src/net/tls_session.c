@@ -17,9 +17,10 @@
 struct tls_session {
     SSL *ssl;
     struct tls_context *context;
-    char *peer;    /* client: the key of kept sessions; NULL on the server side */
-    uint8_t error; /* enum error */
-    bool open;     /* the handshake is done */
+    char *peer;      /* client: the key of kept sessions; NULL on the server side */
+    uint8_t error;   /* enum error */
+    uint8_t trouble; /* enum tls_trouble */
+    bool open;       /* the handshake is done */
     bool ended;
     char detail[TLS_REASON_SIZE];
 };
@@ -150,11 +151,38 @@ static enum error session_judge(const struct tls_session *session, unsigned long
     return session->open ? ERROR_TLS_PROTOCOL : ERROR_TLS_HANDSHAKE;
 }
 
+/* What OpenSSL calls the ways in which callers get a handshake wrong. */
+static const struct {
+    int reason;
+    enum tls_trouble trouble;
+} troubles[] = {
+    {SSL_R_HTTP_REQUEST, TLS_TROUBLE_PLAIN_HTTP},
+    {SSL_R_HTTPS_PROXY_REQUEST, TLS_TROUBLE_PLAIN_HTTP},
+    {SSL_R_UNSUPPORTED_PROTOCOL, TLS_TROUBLE_VERSION},
+    {SSL_R_VERSION_TOO_LOW, TLS_TROUBLE_VERSION},
+    {SSL_R_NO_SHARED_CIPHER, TLS_TROUBLE_VERSION},
+    {SSL_R_NO_PROTOCOLS_AVAILABLE, TLS_TROUBLE_VERSION},
+    {SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION, TLS_TROUBLE_VERSION},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, TLS_TROUBLE_CLIENT_CERTIFICATE},
+};
+
+static enum tls_trouble session_trouble(const struct tls_session *session, unsigned long code)
+{
+    int reason = ERR_GET_REASON(code);
+    for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++)
+        if (troubles[i].reason == reason)
+            return troubles[i].trouble;
+    if (SSL_get_verify_result(session->ssl) != X509_V_OK)
+        return TLS_TROUBLE_CLIENT_CERTIFICATE;
+    return reason_is_certificate_alert(reason) ? TLS_TROUBLE_DISTRUSTED : TLS_TROUBLE_OTHER;
+}
+
 static enum tls_outcome session_fail(struct tls_session *session, int kind, int number)
 {
     unsigned long code = ERR_peek_error();
     const char *why = code ? ERR_reason_error_string(code) : NULL;
     session->error = (uint8_t)session_judge(session, code, kind);
+    session->trouble = (uint8_t)session_trouble(session, code);
     if (session->detail[0] == '\0') {
         const char *fallback = number ? strerror(number) : "the peer closed the connection";
         text_copy_to(text_from(why ? why : fallback), session->detail, sizeof(session->detail));
@@ -281,6 +309,11 @@ bool tls_session_is_resumed(const struct tls_session *session)
 enum error tls_session_error(const struct tls_session *session)
 {
     return session->error;
+}
+
+enum tls_trouble tls_session_trouble(const struct tls_session *session)
+{
+    return (enum tls_trouble)session->trouble;
 }
 
 const char *tls_session_detail(const struct tls_session *session)

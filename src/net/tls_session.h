@@ -45,6 +45,8 @@ bool tls_session_is_resumed(const struct tls_session *session);
  * there is none, or no room. A resumed conversation has that of its first. */
 must_check bool tls_session_certificate(const struct tls_session *session, struct buffer *der);
 enum error tls_session_error(const struct tls_session *session);
+/* What a server's conversation failed on. */
+enum tls_trouble tls_session_trouble(const struct tls_session *session);
 /* For people; valid while the session is. */
 const char *tls_session_detail(const struct tls_session *session);
 

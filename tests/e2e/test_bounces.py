@@ -167,7 +167,7 @@ def test_networks_with_names_and_rules(start_gateway, own_fake):
 
 
 def test_connections_without_a_call(start_gateway, own_fake):
-    """They have no record and no source that could be told: they are counted by their reason."""
+    """They have no record: a good balancer's silence is a row of the balancer's, and counts in the metric."""
     made = config(own_fake.url)
     made["listeners"]["main"]["forwarders"]["proxy_protocol"] = "on"
     gate = start_gateway(made)
@@ -187,6 +187,9 @@ def test_connections_without_a_call(start_gateway, own_fake):
             return b'turnpike_refused_connections_total{reason="proxy_protocol"} 1\n' in wire.answer().body
 
     wait_until(counted, 10, "the metric")
+    row, = wait_until(lambda: bounces(gate, "--reason", "proxy_header_missing"), 10, "a row")
+    assert (row["network"], row["last_source"], row["listener"], row["calls"]) == ("127.0.0.0/24", "127.0.0.1", "main", 1)
+    assert row["last_request_id"] is None and "switch the PROXY protocol on" in row["advice"]
 
 
 def test_kill_counts_nothing_twice(gate):

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "admin/bounces_answer.h"
+#include "ledger/knocks.h"
 #include "tables/refusals.h"
 
 /* Requests that are malformed, and faults of the gateway's own, have general advice. */
@@ -40,6 +41,8 @@ static void test_advice_is_for_something(void **state)
     static const char *const observed[] = {"model", "limit", "budget", "network"};
     for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
         bool known = false;
+        for (enum knock_reason j = 0; j < KNOCK_REASON_COUNT; j++)
+            known = known || text_equal(knock_code(j), text_from(codes[i]));
         for (enum refusal j = REFUSAL_NONE + 1; j < REFUSAL_COUNT; j++)
             known = known || text_equal(refusal_row(j)->code, text_from(codes[i]));
         for (size_t j = 0; j < ARRAY_LENGTH(observed); j++)

@@ -1,5 +1,6 @@
-/* A token, a set of keys or a certificate of any bytes: what is read holds what the readers
- * promise, and nothing is let in, for no key here has signed anything. The first byte chooses. */
+/* A token, a set of keys, a certificate or a request for a key of any bytes: what is read holds
+ * what the readers promise, and nothing is let in, for no key here has signed anything. The first
+ * byte chooses. */
 #include <stdlib.h>
 
 #include "base/ensure.h"
@@ -7,6 +8,7 @@
 #include "identity/claims.h"
 #include "identity/reader.h"
 #include "identity/token.h"
+#include "identity/token_request.h"
 #include "pieces.h"
 
 static const struct text audiences[] = {TEXT_INIT("turnpike")};
@@ -122,12 +124,29 @@ static void try_certificate(struct text input)
     }
 }
 
+/* The body of an exchange, as a form and as JSON. */
+static void try_request(struct text input)
+{
+    for (unsigned form = 0; form < 2; form++) {
+        struct arena arena;
+        struct token_request request;
+
+        arena_open(&arena, NULL, 1 << 20);
+        enum error error = token_request_read(input, form, &arena, &request);
+        ensure(error == ERROR_OK || error == ERROR_SYNTAX);
+        ensure((error == ERROR_OK) == (request.problem == NULL));
+        ensure(request.subject_token.length <= input.length);
+        arena_close(&arena);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const tries[])(struct text input) = {try_token, try_claims, try_set,
-                                                       try_certificate};
+                                                       try_certificate, try_request};
     if (size == 0)
         return 0;
-    tries[data[0] % ARRAY_LENGTH(tries)](text_of((const char *)data + 1, size - 1));
+    tries[(uint8_t)(data[0] - '0') % ARRAY_LENGTH(tries)](
+        text_of((const char *)data + 1, size - 1));
     return 0;
 }

@@ -20,6 +20,8 @@
 
 #define PIECE_SIZE   (64u * 1024u) /* of an answer, in one go */
 #define HEADERS_SIZE 8192u
+/* So late at most ends an answer that goes on when its key is revoked, or its session ended. */
+#define STREAM_ASK_INTERVAL (5 * NANOSECONDS_PER_SECOND)
 
 const struct http_server_limits api_request_limits = {
     .http1 = {.head_bytes = 16384,
@@ -41,8 +43,9 @@ struct api_request {
     struct buffer body;
     struct admin_call call;
     struct loop_deferred release;
-    uint64_t began; /* loop_now_exact */
-    size_t sent;    /* bytes of the answer handed on */
+    struct loop_timer again; /* while the answer goes on: may he still ask? */
+    uint64_t began;          /* loop_now_exact */
+    size_t sent;             /* bytes of the answer handed on */
     bool answering;
     bool streaming;   /* the stream's owner is told of what happens */
     bool head_is_out; /* of a stream */
@@ -62,6 +65,8 @@ static void free_request(void *owner)
 static void end_request(struct api_request *own)
 {
     own->request = NULL;
+    if (own->again.callback)
+        loop_timer_clear(own->desk->loop, &own->again);
     loop_defer(own->desk->loop, &own->release, free_request, own);
 }
 
@@ -257,9 +262,26 @@ void stream_break(struct stream *stream)
     end_request(own);
 }
 
+/* Whose key was revoked, or whose session has ended, sees no more of it. */
+static void ask_again(void *owner)
+{
+    struct api_request *own = owner;
+
+    if (identify_still(&own->call, loop_wall(own->desk->loop))) {
+        loop_timer_set(own->desk->loop, &own->again, STREAM_ASK_INTERVAL);
+        return;
+    }
+    own->streaming = false;
+    own->call.stream_events->on_gone(own->call.stream_owner);
+    http_request_abort(own->request);
+    end_request(own);
+}
+
 static void start_stream(struct api_request *own)
 {
     own->answering = own->streaming = true;
+    loop_timer_open(&own->again, ask_again, own);
+    loop_timer_set(own->desk->loop, &own->again, STREAM_ASK_INTERVAL);
     own->call.stream_events->on_open(own->call.stream_owner, (struct stream *)own);
 }
 

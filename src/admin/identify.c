@@ -2,6 +2,8 @@
 
 #include "admin/cookie.h"
 
+#define SESSION_MEMORY 16384u /* bytes: the texts of one, which have some hundreds each */
+
 /* ---- which name ---- */
 
 /* Who shows a key is asked by no page, and may call us what he likes. */
@@ -43,17 +45,37 @@ static const struct verdict_row verdict_rows[] = {
     [CREDENTIALS_EXPIRED] = {ADMIN_PROBLEM_EXPIRED_CREDENTIAL, "the admin key has expired"},
 };
 
+/* A copy: an answer may go on longer than the keys in memory stay as they are. */
+static bool take_key(struct admin_call *call, const struct credential *found)
+{
+    struct credential *credential = arena_take_zeroed(&call->arena, sizeof(*credential));
+
+    if (credential) {
+        *credential = *found;
+        credential->id = arena_copy(&call->arena, found->id);
+        credential->name = arena_copy(&call->arena, found->name);
+        credential->team = arena_copy(&call->arena, found->team);
+    }
+    if (!credential || !credential->id.data || !credential->name.data || !credential->team.data)
+        return call_refuse(call, ADMIN_PROBLEM_STORE, "", "%s", error_meaning(ERROR_MEMORY));
+    call->credential = credential;
+    return true;
+}
+
 /* With the store away, those last read are good. */
 static bool by_key(struct admin_call *call, struct text authorization, uint64_t now)
 {
     struct office *office = call->office;
-    enum credentials_verdict verdict = credentials_check(
-        &office->credentials, key_from_authorization(authorization), now, &call->credential);
+    const struct credential *found = NULL;
+    enum credentials_verdict verdict =
+        credentials_check(&office->credentials, key_from_authorization(authorization), now, &found);
 
-    if (verdict == CREDENTIALS_OK && office->store)
-        credentials_note_use(&office->credentials, office->store, call->credential, now);
-    return verdict == CREDENTIALS_OK ||
-           call_refuse(call, verdict_rows[verdict].code, "", "%s", verdict_rows[verdict].message);
+    if (verdict != CREDENTIALS_OK)
+        return call_refuse(call, verdict_rows[verdict].code, "", "%s",
+                           verdict_rows[verdict].message);
+    if (office->store)
+        credentials_note_use(&office->credentials, office->store, found, now);
+    return take_key(call, found);
 }
 
 /* ---- by a session ---- */
@@ -165,4 +187,32 @@ bool identify_call(struct admin_call *call, const struct http1_head *head, uint6
     if (has_key || !cookie.data)
         return by_key(call, http1_head_value(head, HEADER_AUTHORIZATION), now);
     return check_page(call, head) && by_session(call, cookie, now);
+}
+
+static bool session_holds(struct admin_call *call, uint64_t now)
+{
+    struct text secret =
+        cookie_read(call->cookies, COOKIE_SESSION, call->door, call_is_secure(call));
+    struct stored_session session;
+    struct arena scratch;
+
+    arena_open(&scratch, NULL, SESSION_MEMORY);
+    enum sessions_verdict verdict =
+        sessions_look(call->office->store, &scratch, &call->office->credentials,
+                      sso_mark(call->office->config), secret, now, &session);
+    arena_close(&scratch);
+    return verdict == SESSIONS_GOOD || verdict == SESSIONS_AWAY;
+}
+
+bool identify_still(struct admin_call *call, uint64_t now)
+{
+    struct office *office = call->office;
+
+    if (!call->credential || !office_enter(office) ||
+        credentials_refresh(&office->credentials, office->store) != ERROR_OK)
+        return true;
+    if (call->session)
+        return session_holds(call, now);
+    const struct credential *key = credentials_find(&office->credentials, call->credential->id);
+    return key && !key->revoked_at && (!key->expires_at || key->expires_at > now);
 }

@@ -12,4 +12,8 @@ must_check bool identify_host(struct admin_call *call, const struct http1_head *
  * need neither. False with the call's problem. `now`: wall-clock nanoseconds. */
 must_check bool identify_call(struct admin_call *call, const struct http1_head *head, uint64_t now);
 
+/* For an answer that goes on and on: whether who asked may still ask. The key may have been
+ * revoked meanwhile, or the session ended. With the store away nobody is cut off. */
+must_check bool identify_still(struct admin_call *call, uint64_t now);
+
 #endif

@@ -327,9 +327,9 @@ static bool is_bound(const struct stored_session *session, const struct credenti
     return text_equal(session->method, TEXT(METHOD_LINK));
 }
 
-enum sessions_verdict sessions_check(struct store *store, struct arena *arena,
-                                     const struct credentials *credentials, struct text mark,
-                                     struct text secret, uint64_t now, struct stored_session *out)
+enum sessions_verdict sessions_look(struct store *store, struct arena *arena,
+                                    const struct credentials *credentials, struct text mark,
+                                    struct text secret, uint64_t now, struct stored_session *out)
 {
     struct keeping keeping = {.arena = arena, .out = out};
     uint8_t hash[SESSIONS_HASH_SIZE];
@@ -345,6 +345,18 @@ enum sessions_verdict sessions_check(struct store *store, struct arena *arena,
         return SESSIONS_UNKNOWN;
     if (!is_bound(out, credentials, mark, now))
         return SESSIONS_UNBOUND;
+    return SESSIONS_GOOD;
+}
+
+enum sessions_verdict sessions_check(struct store *store, struct arena *arena,
+                                     const struct credentials *credentials, struct text mark,
+                                     struct text secret, uint64_t now, struct stored_session *out)
+{
+    enum sessions_verdict verdict =
+        sessions_look(store, arena, credentials, mark, secret, now, out);
+
+    if (verdict != SESSIONS_GOOD)
+        return verdict;
     /* A use that cannot be written now is written with a later one. */
     if (now >= out->used_at + SESSIONS_USE_INTERVAL &&
         sessions_note_use(store, out->id, now) == ERROR_OK)

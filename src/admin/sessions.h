@@ -65,7 +65,11 @@ enum sessions_verdict {
     SESSIONS_AWAY     /* the store cannot be asked */
 };
 
-/* Which session a cookie shows. `mark`: of single sign-on as it is configured. Notes the use. */
+/* Which session a cookie shows. `mark`: of single sign-on as it is configured. */
+enum sessions_verdict sessions_look(struct store *store, struct arena *arena,
+                                    const struct credentials *credentials, struct text mark,
+                                    struct text secret, uint64_t now, struct stored_session *out);
+/* The same, and notes the use. */
 enum sessions_verdict sessions_check(struct store *store, struct arena *arena,
                                      const struct credentials *credentials, struct text mark,
                                      struct text secret, uint64_t now, struct stored_session *out);

@@ -674,3 +674,26 @@ def test_without_single_sign_on(browser):
     for path in ("/admin/v1/sso", "/admin/v1/sso/callback?code=x&state=y"):
         answer = browser.page(path)
         assert answer.status == 404 and "admin.sso" in answer.json["error"]["message"]
+
+
+# -- answers that go on -----------------------------------------------------------------------------
+
+
+def test_a_live_view_ends_with_its_session(gateway, signed_in):
+    """Whoever is signed out, or whose key is revoked, sees nothing more of what is under way already."""
+    browser = signed_in("owner")
+    (name, morsel), = browser.cookies.items()
+    key = admin_key(gateway, "operator")
+    views = []
+    for headers in ({"cookie": f"{name}={morsel.value}"}, {"authorization": f"Bearer {key['key']}"}):
+        connection = http.client.HTTPConnection(browser.host, timeout=20)
+        connection.request("GET", "/admin/v1/events", headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200
+        views.append((connection, answer))
+    browser.fetch("DELETE", "/admin/v1/sessions/current")
+    gateway.run("admin", "key", "revoke", "--data", str(gateway.data), key["id"])
+    for connection, answer in views:
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            answer.read()  # a time-out would be an OSError of another kind
+        connection.close()

@@ -15,6 +15,7 @@ struct door {
     int descriptors[8];
     struct address sources[8];
     size_t count;
+    unsigned refused, missing; /* told by on_refused */
 };
 
 static bool is_trusted(void *owner, const struct address *peer)
@@ -32,7 +33,15 @@ static void on_connection(void *owner, int descriptor, const struct address *sou
     door->descriptors[door->count++] = descriptor;
 }
 
-static const struct proxy_accept_events events = {is_trusted, on_connection};
+static void on_refused(void *owner, const struct address *balancer, bool missing)
+{
+    struct door *door = owner;
+    assert_true(address_is_loopback(balancer));
+    door->refused++;
+    door->missing += missing;
+}
+
+static const struct proxy_accept_events events = {is_trusted, on_connection, on_refused};
 
 static void door_open(struct door *door, bool trusts)
 {
@@ -167,6 +176,8 @@ static void test_no_header(void **state)
     close(half);
     run_for(door.loop, 5 * MILLISECOND);
     assert_int_equal(proxy_accept_counters(door.accept)->refused, 2);
+    assert_int_equal(door.refused, 2);
+    assert_int_equal(door.missing, 1); /* half of one is a broken one */
     assert_int_equal(door.count, 0);
     close(caller);
     door_close(&door);

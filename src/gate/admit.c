@@ -94,8 +94,8 @@ bool gate_admit(struct policy *policy, const struct gate_call *call, struct aren
     if (call->model.length > 0 && !model_rules_allow(call->models, call->model)) {
         refusal->refusal = REFUSAL_MODEL_NOT_ALLOWED;
         refusal->has_why = true;
-        refusal->why =
-            (struct policy_why){.reason = POLICY_REASON_MODEL, .subject = {POLICY_KEY, call->key}};
+        refusal->why = (struct policy_why){.reason = POLICY_REASON_MODEL,
+                                           .subject = {.scope = POLICY_KEY, .name = call->key}};
     } else if (hides_model(policy, call))
         refusal->refusal = REFUSAL_MODEL_UNSTATED;
     if (refusal->refusal != REFUSAL_NONE)

@@ -143,7 +143,8 @@ def fill_rollups(database):
                "adjusted_usd": "0", "adjusted_picos": "0", "series": "series",
                "durations": "histogram(iif(outcome = 'served', duration, NULL))",
                "first_tokens": "histogram(iif(outcome = 'served', first_token, NULL))"}
-    for table, length in (("usage_quarters", QUARTER), ("usage_days", DAY)):
+    for table, length in (("usage_quarters", QUARTER), ("usage_totals", QUARTER), ("usage_days", DAY)):
+        special["series"] = "0" if table == "usage_totals" else "series"
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         values = [f"started_at / {length}" if name == "bucket" else special.get(name, f"sum(coalesce({name}, 0))" if name in RECORDED else "0")
                   for name in columns]

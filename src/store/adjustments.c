@@ -106,6 +106,10 @@ static enum error adjust_rollups(struct store *store, const struct call *call,
         adjust_bucket(store, ADJUST("usage_quarters"), (int64_t)(call->started_at / ROLLUP_QUARTER),
                       call->series, adjustment);
     if (!error)
+        error = adjust_bucket(store, ADJUST("usage_totals"),
+                              (int64_t)(call->started_at / ROLLUP_QUARTER), ROLLUP_ALL_SERIES,
+                              adjustment);
+    if (!error)
         error = adjust_bucket(store, ADJUST("usage_days"), (int64_t)(call->started_at / ROLLUP_DAY),
                               call->series, adjustment);
     return error;

@@ -1,6 +1,6 @@
 /* In memory there are two tables: `known`, which series a run of texts is (a part of usage_series),
  * and `sums`, what was added to a quarter and series since the last flush. A flush writes the sums
- * to usage_quarters and, merged by day, to usage_days, each in the order of the table's key, so
+ * to usage_quarters, added up over all series to usage_totals, and merged by day to usage_days, each in the order of the table's key, so
  * that neighbours share a page.
  *
  * Invariant: what is in `known` is in usage_series or was put there in the open transaction; who
@@ -41,6 +41,7 @@ enum statement {
     INSERT_SERIES,
     COUNT_SERIES,
     PUT_QUARTER,
+    PUT_TOTAL,
     PUT_DAY,
     READ_BACKFILL,
     SET_SERIES,
@@ -127,6 +128,8 @@ enum error rollup_create(struct store *store, struct rollup **out)
     }
     if (!error)
         error = prepare_put(store, "usage_quarters", &rollup->statements[PUT_QUARTER]);
+    if (!error)
+        error = prepare_put(store, "usage_totals", &rollup->statements[PUT_TOTAL]);
     if (!error)
         error = prepare_put(store, "usage_days", &rollup->statements[PUT_DAY]);
     if (!error)
@@ -537,14 +540,26 @@ static enum error put_sums(struct rollup *rollup, enum statement put)
     return error;
 }
 
-static enum error merge_sums(struct sum *to, struct sum *from)
+static enum error merge_sums(struct sum *to, const struct sum *from)
 {
     add_up(&to->counters, &from->counters);
     to->cost += from->cost;
     enum error error = histogram_parts_add_all(&to->durations, &from->durations);
-    if (!error)
-        error = histogram_parts_add_all(&to->first_tokens, &from->first_tokens);
-    free_histograms(from);
+    return error ? error : histogram_parts_add_all(&to->first_tokens, &from->first_tokens);
+}
+
+/* The quarters' sums, of all series together: they stand in the order of their buckets. */
+static enum error put_totals(struct rollup *rollup)
+{
+    enum error error = ERROR_OK;
+    for (size_t i = 0; !error && i < rollup->sum_count;) {
+        struct sum total = {.bucket = rollup->sums[i].bucket, .series = ROLLUP_ALL_SERIES};
+        for (; !error && i < rollup->sum_count && rollup->sums[i].bucket == total.bucket; i++)
+            error = merge_sums(&total, &rollup->sums[i]);
+        if (!error)
+            error = put_sum(rollup->statements[PUT_TOTAL], &total);
+        free_histograms(&total);
+    }
     return error;
 }
 
@@ -560,6 +575,7 @@ static enum error merge_days(struct rollup *rollup)
         struct sum *last = &rollup->sums[kept], *sum = &rollup->sums[i];
         if (compare_sums(last, sum) == 0) {
             enum error failed = merge_sums(last, sum);
+            free_histograms(sum);
             error = error ? error : failed;
         } else {
             rollup->sums[++kept] = *sum;
@@ -574,6 +590,8 @@ enum error rollup_flush(struct rollup *rollup)
     if (rollup->sum_count == 0)
         return ERROR_OK;
     enum error error = put_sums(rollup, PUT_QUARTER);
+    if (!error)
+        error = put_totals(rollup);
     if (!error)
         error = merge_days(rollup);
     if (!error)

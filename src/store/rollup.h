@@ -9,6 +9,9 @@
  * as key and is none counts as no key. What is left
  * (keys, teams, tags, providers) grows as administrators work.
  *
+ * Of each quarter there is also the sum of all series (usage_totals), so that questions about
+ * everybody read a row a quarter.
+ *
  * Beside the sums there are two histograms (store/histogram.h): how long served calls took, and
  * when the first piece of a stream came; of calls counted before there were histograms nothing is
  * known.
@@ -35,6 +38,7 @@
 /* More than anybody uses with one key; some 60 MiB when a thousand keys fill theirs. */
 #define ROLLUP_SERIES_PER_KEY 256
 #define ROLLUP_OTHER          "(other)"
+#define ROLLUP_ALL_SERIES     0 /* in usage_totals, the sums of all; no series has this number */
 #define ROLLUP_PICOS          1000000000000ll /* picodollars of a dollar */
 
 struct usage_counters {

@@ -188,7 +188,7 @@ static void visit_rows(const struct usage_reading *reading, const size_t *first,
         for (size_t group = 0; reading->sums[interval] && group < reading->group_count; group++) {
             struct usage_row row = {
                 .interval = interval,
-                .values = reading->series[first[group]].values,
+                .values = first ? reading->series[first[group]].values : NULL,
                 .sums = &reading->sums[interval][group],
                 .times = reading->times != NULL ? &reading->times[interval][group] : NULL};
             if (!is_nothing(row.sums) && !visit(context, &row))
@@ -199,19 +199,28 @@ static void visit_rows(const struct usage_reading *reading, const size_t *first,
 
 /* ---- Asking ---- */
 
+/* No groups and no filter. */
+static bool is_about_all(const struct usage_request *request)
+{
+    return request->group_count == 0 && request->tag_count == 0 && request->teams.count == 0 &&
+           request->keys.count == 0 && request->providers.count == 0 && request->models.count == 0;
+}
+
 enum error usage_query(struct store *store, const struct usage_request *request, usage_visit visit,
                        void *context)
 {
     struct usage_reading reading;
     size_t *first = NULL;
+    bool all = is_about_all(request);
+    enum usage_reading_what what = (request->times ? USAGE_READING_TIMES : USAGE_READING_SUMS) |
+                                   (all ? USAGE_READING_OF_ALL : USAGE_READING_SUMS);
     enum error error = store_execute(store, USAGE_BEGIN_READING);
     if (error)
         return error;
-    error =
-        usage_reading_open(&reading, store, request->edges, request->edge_count, request->times);
-    if (!error)
+    error = usage_reading_open(&reading, store, request->edges, request->edge_count, what);
+    if (!error && !all)
         error = read_series(&reading, request);
-    if (!error)
+    if (!error && !all)
         error = number_groups(&reading, request->group_count, &first);
     if (!error)
         error = usage_reading_add_days(&reading);

@@ -46,11 +46,14 @@ static enum error find_place(struct usage_reading *reading, size_t interval, int
                              struct place *out)
 {
     *out = (struct place){0};
-    if (series < 0 || (uint64_t)series >= reading->series_count)
-        return ERROR_OK;
-    size_t group = reading->series[series].group;
-    if (group == USAGE_NO_GROUP)
-        return ERROR_OK;
+    size_t group = 0;
+    if (!reading->of_all) {
+        if (series < 0 || (uint64_t)series >= reading->series_count)
+            return ERROR_OK;
+        group = reading->series[series].group;
+        if (group == USAGE_NO_GROUP)
+            return ERROR_OK;
+    }
     if (reading->sums[interval] == NULL) {
         enum error error = make_place(reading, interval);
         if (error)
@@ -101,7 +104,8 @@ static enum error prepare(struct usage_reading *reading)
     bool times = reading->times != NULL;
     enum error error = prepare_buckets(store, "usage_days", times, &reading->days);
     if (!error)
-        error = prepare_buckets(store, "usage_quarters", times, &reading->quarters);
+        error = prepare_buckets(store, reading->of_all ? "usage_totals" : "usage_quarters", times,
+                                &reading->quarters);
     if (!error)
         error = exchanges_open(&reading->records, store,
                                "WHERE id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
@@ -117,9 +121,13 @@ static enum error prepare(struct usage_reading *reading)
 }
 
 enum error usage_reading_open(struct usage_reading *reading, struct store *store,
-                              const uint64_t *edges, size_t edge_count, bool times)
+                              const uint64_t *edges, size_t edge_count,
+                              enum usage_reading_what what)
 {
+    bool times = what & USAGE_READING_TIMES;
     *reading = (struct usage_reading){.store = store, .edges = edges};
+    reading->of_all = what & USAGE_READING_OF_ALL;
+    reading->group_count = reading->of_all ? 1 : 0;
     if (edge_count < 2)
         return ERROR_ARGUMENT;
     for (size_t i = 1; i < edge_count; i++) {
@@ -368,6 +376,16 @@ static struct part longest_part(const struct usage_reading *reading, uint64_t fr
     return longest;
 }
 
+/* Of all together a day has 96 rows at most, of quarters. */
+static enum error add_days(struct usage_reading *reading, uint64_t day, uint64_t count,
+                           size_t interval)
+{
+    if (!reading->of_all)
+        return add_buckets(reading, reading->days, day, day + count, interval, 1);
+    return add_buckets(reading, reading->quarters, day * ROLLUP_QUARTERS_PER_DAY,
+                       (day + count) * ROLLUP_QUARTERS_PER_DAY, interval, 1);
+}
+
 /* A day that edges cut. When all but its longest part is less than what is wanted of it, that part
  * is the day without the others. */
 static enum error add_cut_day(struct usage_reading *reading, uint64_t day, size_t next)
@@ -379,7 +397,7 @@ static enum error add_cut_day(struct usage_reading *reading, uint64_t day, size_
     bool whole = ROLLUP_DAY - (longest.to - longest.from) < wanted;
     enum error error = ERROR_OK;
     if (whole)
-        error = add_buckets(reading, reading->days, day, day + 1, longest.interval, 1);
+        error = add_days(reading, day, 1, longest.interval);
     for (uint64_t at = from; !error && at < end;) {
         struct part part = part_at(reading, at, end, &next);
         at = part.to;
@@ -451,7 +469,7 @@ enum error usage_reading_add_days(struct usage_reading *reading)
             next++;
         uint64_t whole = whole_days(reading, day, end, next);
         if (whole > 0) {
-            error = add_buckets(reading, reading->days, day, day + whole, next - 1, 1);
+            error = add_days(reading, day, whole, next - 1);
             day += whole;
         } else {
             error = add_cut_day(reading, day++, next);

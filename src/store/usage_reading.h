@@ -26,16 +26,23 @@ struct usage_reading {
     size_t series_count;         /* the highest id and 1 */
     size_t group_count;
     struct usage_sums **sums;   /* for each interval those of the groups; NULL: nothing yet */
+    bool of_all;                /* everything is one group: the rollups have its sums */
     struct usage_times **times; /* the same of the times; NULL: not wanted */
     size_t rows;                /* allocated in the sums */
     struct store_statement *days, *quarters, *adjustments;
     struct exchanges_reader records;
 };
 
-/* `edges` must stay valid. With `times` histograms are read too. To be closed after an error too.
- */
+enum usage_reading_what {
+    USAGE_READING_SUMS = 0,
+    USAGE_READING_TIMES = 1, /* histograms too */
+    USAGE_READING_OF_ALL = 2 /* all series are one group, and need not be read */
+};
+
+/* `edges` must stay valid. To be closed after an error too. */
 must_handle enum error usage_reading_open(struct usage_reading *reading, struct store *store,
-                                          const uint64_t *edges, size_t edge_count, bool times);
+                                          const uint64_t *edges, size_t edge_count,
+                                          enum usage_reading_what what);
 void usage_reading_close(struct usage_reading *reading); /* frees the values of the series, too */
 /* Room in `series` up to `id`; new ones are not wanted. `capacity` is 0 at first. ERROR_CORRUPT for
  * an id that is none. */

@@ -10,6 +10,10 @@
 
 /* ---- calls ---- */
 
+/* Rows that one page looks at, half a second of work: where few of them match, a page may be short,
+ * or empty, and others follow. */
+#define LOOK_MAX 100000u
+
 static bool read_filter(struct admin_call *call, struct history_filter *filter,
                         struct identifier *before)
 {
@@ -30,7 +34,9 @@ struct gathered {
     struct admin_call *call;
     struct text *rows;
     size_t count, limit;
-    bool failed; /* memory was short */
+    bool failed;  /* memory was short */
+    bool stopped; /* there was too much to look at: the next page goes on behind this id */
+    char stopped_at[IDENTIFIER_TEXT_LENGTH];
     struct record_json format;
     char line[RECORD_JSON_MAX];
 };
@@ -61,7 +67,10 @@ static bool read_history(struct admin_call *call, const struct history_filter *f
         return call_refuse(call, ADMIN_PROBLEM_STORE, "", "%s", error_meaning(ERROR_MEMORY));
     enum error error = history_open(call->office->settings.data, filter, &history, problem);
     if (error == ERROR_OK) {
+        struct identifier at;
         error = history_read(history, gather, gathered, problem);
+        gathered->stopped = history_stopped(history, &at);
+        identifier_format(at, gathered->stopped_at);
         history_close(history);
     }
     if (gathered->failed)
@@ -84,13 +93,16 @@ bool handle_exchanges(struct admin_call *call)
     if (!read_filter(call, &filter, &before))
         return false;
     size_t limit = filter.limit++; /* one more shows that there is more */
+    filter.look_max = LOOK_MAX;
     if (!read_history(call, &filter, &gathered))
         return false;
     bool more = gathered.count > limit;
     call_begin_page(call);
     for (size_t i = gathered.count; i > (more ? 1u : 0u); i--)
         json_raw(&call->json, gathered.rows[i - 1]);
-    call_end_page(call, more ? id_of_row(gathered.rows[1]) : TEXT(""));
+    struct text stopped =
+        text_of(gathered.stopped_at, gathered.stopped ? IDENTIFIER_TEXT_LENGTH : 0);
+    call_end_page(call, more ? id_of_row(gathered.rows[1]) : stopped);
     return true;
 }
 

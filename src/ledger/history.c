@@ -18,6 +18,8 @@
 #include "ledger/ledger_parts.h"
 #include "ledger/open_set.h"
 #include "store/exchanges.h"
+#include "store/rollup.h"
+#include "store/usage_places.h"
 
 #define PATH_SIZE 4096u
 #define PATIENCE  2000u /* milliseconds to wait for a locked store */
@@ -50,6 +52,9 @@ struct history {
     struct store *store; /* NULL while it cannot be read */
     struct followed *segments;
     struct open_set shown;
+    size_t looked; /* rows of the store, by a limited reading */
+    bool stopped;  /* there were too many: after the one with this id */
+    struct identifier stopped_at;
     int64_t last_number; /* rows up to this one were shown or passed over */
 };
 
@@ -105,6 +110,10 @@ bool history_wants(const struct history_filter *filter, const struct record *rec
         !text_equal(filter->key, record->key_name))
         return false;
     if (!text_empty(filter->team) && !text_equal(filter->team, record->team))
+        return false;
+    if (!text_empty(filter->provider) && !text_equal(filter->provider, record->provider))
+        return false;
+    if (!text_empty(filter->tag) && text_find(record->tags, filter->tag) < 0)
         return false;
     if (!text_empty(filter->part_of) && !text_equal(filter->part_of, record->part_of))
         return false;
@@ -284,16 +293,8 @@ struct bounds {
     struct identifier to;
 };
 
-/* `bounds` must live as long as the reader. */
-static enum error select_rows(struct history *history, struct bounds *bounds, bool backwards,
-                              struct exchanges_reader *out)
+static void find_bounds(const struct history_filter *filter, struct bounds *bounds)
 {
-    const struct history_filter *filter = &history->filter;
-    enum error error = exchanges_open(out, history->store,
-                                      backwards ? "WHERE id >= ? AND id <= ? ORDER BY id DESC"
-                                                : "WHERE id >= ? AND id <= ? ORDER BY id");
-    if (error)
-        return error;
     bounds->from = identifier_lowest(filter->since > ID_SLACK ? filter->since - ID_SLACK : 0);
     memset(bounds->to.bytes, 0xff, sizeof(bounds->to.bytes));
     if (filter->until)
@@ -302,8 +303,25 @@ static enum error select_rows(struct history *history, struct bounds *bounds, bo
         bounds->to = *filter->before;
     if (filter->only)
         bounds->from = bounds->to = *filter->only;
-    store_bind_blob(out->select, 1, bounds->from.bytes, sizeof(bounds->from.bytes));
-    store_bind_blob(out->select, 2, bounds->to.bytes, sizeof(bounds->to.bytes));
+}
+
+static void bind_bounds(struct exchanges_reader *reader, const struct bounds *bounds)
+{
+    store_bind_blob(reader->select, 1, bounds->from.bytes, sizeof(bounds->from.bytes));
+    store_bind_blob(reader->select, 2, bounds->to.bytes, sizeof(bounds->to.bytes));
+}
+
+/* `bounds` must live as long as the reader. */
+static enum error select_rows(struct history *history, struct bounds *bounds, bool backwards,
+                              struct exchanges_reader *out)
+{
+    enum error error = exchanges_open(out, history->store,
+                                      backwards ? "WHERE id >= ? AND id <= ? ORDER BY id DESC"
+                                                : "WHERE id >= ? AND id <= ? ORDER BY id");
+    if (error)
+        return error;
+    find_bounds(&history->filter, bounds);
+    bind_bounds(out, bounds);
     return ERROR_OK;
 }
 
@@ -343,24 +361,96 @@ static enum error read_all(struct history *history, const struct items *items, h
     return error;
 }
 
-/* The last matching rows, encoded, with memory of their own. */
-static enum error collect_rows(struct history *history, struct items *rows)
+/* Of the rows that are selected the matching ones, up to the limit, encoded, with memory of their
+ * own.
+ */
+static enum error collect_selected(struct history *history, struct exchanges_reader *reader,
+                                   struct items *rows)
 {
-    struct exchanges_reader reader;
-    struct bounds bounds;
     struct exchange_row row;
     uint8_t bytes[RECORD_SIZE_MAX];
     bool found = true;
-    enum error error = select_rows(history, &bounds, true, &reader);
-    while (!error && rows->count < history->filter.limit &&
-           !(error = exchanges_next(&reader, &row, &found)) && found) {
+    enum error error = ERROR_OK;
+    while (!error && rows->count < history->filter.limit && !history->stopped &&
+           !(error = exchanges_next(reader, &row, &found)) && found) {
+        if (++history->looked == history->filter.look_max) {
+            history->stopped = true;
+            history->stopped_at = row.record.id;
+        }
         if (!history_wants(&history->filter, &row.record))
             continue;
         struct item item = {.id = row.record.id, .length = record_encode(&row.record, bytes)};
         item.bytes = memcpy(ensure_memory(malloc(item.length)), bytes, item.length);
         items_add(rows, &item);
     }
+    return error;
+}
+
+/* The part of the bounds in which calls of that quarter have their ids; false: none is left. What
+ * is above was read with the later quarters. */
+static bool narrow(struct bounds *part, const struct bounds *bounds, int64_t quarter)
+{
+    uint64_t start = (uint64_t)quarter * ROLLUP_QUARTER;
+    struct identifier from = identifier_lowest(start > ID_SLACK ? start - ID_SLACK : 0);
+    struct identifier to = identifier_lowest(start + ROLLUP_QUARTER + ID_SLACK);
+    if (compare_ids(&to, &part->to) < 0)
+        part->to = to;
+    part->from = compare_ids(&from, &bounds->from) > 0 ? from : bounds->from;
+    return compare_ids(&part->from, &part->to) <= 0;
+}
+
+/* Only quarters of an hour in which the rollups have calls of whom is asked for. */
+static enum error collect_in_places(struct history *history, struct usage_places *places,
+                                    struct items *rows)
+{
+    struct exchanges_reader reader = {0};
+    struct bounds bounds, part;
+    int64_t quarter;
+    bool found = true;
+    enum error error = select_rows(history, &bounds, true, &reader);
+    part = bounds;
+    while (!error && rows->count < history->filter.limit && !history->stopped &&
+           !(error = usage_places_next(places, &quarter, &found)) && found) {
+        if (!narrow(&part, &bounds, quarter))
+            continue;
+        exchanges_reset(&reader);
+        bind_bounds(&reader, &part);
+        error = collect_selected(history, &reader, rows);
+        part.to = part.from;
+    }
     exchanges_close(&reader);
+    return error;
+}
+
+static enum error collect_everywhere(struct history *history, struct items *rows)
+{
+    struct exchanges_reader reader = {0};
+    struct bounds bounds;
+    enum error error = select_rows(history, &bounds, true, &reader);
+    if (!error)
+        error = collect_selected(history, &reader, rows);
+    exchanges_close(&reader);
+    return error;
+}
+
+/* The last matching rows. */
+static enum error collect_rows(struct history *history, struct items *rows)
+{
+    const struct history_filter *filter = &history->filter;
+    const struct usage_whose whose = {.team = filter->team,
+                                      .key = filter->key,
+                                      .model = filter->model,
+                                      .provider = filter->provider,
+                                      .tag = filter->tag};
+    struct usage_places *places = NULL;
+    enum error error = ERROR_OK;
+    if (!filter->only && !usage_whose_is_empty(&whose))
+        error = usage_places_open(history->store, &whose, filter->since,
+                                  filter->until ? filter->until : INT64_MAX, &places);
+    if (!error)
+        error =
+            places ? collect_in_places(history, places, rows) : collect_everywhere(history, rows);
+    usage_places_close(places);
     return error;
 }
 
@@ -434,6 +524,12 @@ static enum error follow_store(struct history *history, int64_t until, history_v
     }
     exchanges_close(&reader);
     return error;
+}
+
+bool history_stopped(const struct history *history, struct identifier *at)
+{
+    *at = history->stopped_at;
+    return history->stopped;
 }
 
 void history_follow(struct history *history, history_visit visit, void *context)

@@ -21,11 +21,15 @@ struct history_filter {
     struct text team;
     struct text model; /* asked or target; `*` matches any run */
     int64_t status_low;
-    int64_t status_high;             /* 0: any status */
-    enum record_outcome outcome;     /* UNKNOWN: any */
-    size_t limit;                    /* only the last so many, at most HISTORY_LIMIT_MAX; 0: all */
-    const struct identifier *only;   /* the one with this id; NULL: any */
-    struct text part_of;             /* lines within the call of this id; empty: any line */
+    int64_t status_high;         /* 0: any status */
+    enum record_outcome outcome; /* UNKNOWN: any */
+    size_t limit;                /* only the last so many, at most HISTORY_LIMIT_MAX; 0: all */
+    size_t look_max; /* of a limited reading: rows of the store that are looked at; 0: all. See
+                        history_stopped */
+    const struct identifier *only; /* the one with this id; NULL: any */
+    struct text provider;
+    struct text tag;     /* of the key, as its JSON has it: "env":"prod" with the quotes */
+    struct text part_of; /* lines within the call of this id; empty: any line */
     const struct identifier *before; /* ids below this one, for the next page; NULL: any */
 };
 
@@ -40,6 +44,9 @@ void history_close(struct history *history);
 /* All that is there now. An error is that of the store; what the journals have was shown anyway. */
 must_handle enum error history_read(struct history *history, history_visit visit, void *context,
                                     char problem[HISTORY_PROBLEM_SIZE]);
+/* After history_read with `look_max`: whether it stopped there, having looked at all with ids from
+ * `at` on. */
+bool history_stopped(const struct history *history, struct identifier *at);
 /* Whether the filter wants the record. */
 bool history_wants(const struct history_filter *filter, const struct record *record);
 /* After history_read: what came since the last call, in the order it came (`limit` is not looked

@@ -1,7 +1,7 @@
 /* In memory there are two tables: `known`, which series a run of texts is (a part of usage_series),
  * and `sums`, what was added to a quarter and series since the last flush. A flush writes the sums
- * to usage_quarters, added up over all series to usage_totals, and merged by day to usage_days, each in the order of the table's key, so
- * that neighbours share a page.
+ * to usage_quarters, added up over all series to usage_totals, and merged by day to usage_days,
+ * each in the order of the table's key, so that neighbours share a page.
  *
  * Invariant: what is in `known` is in usage_series or was put there in the open transaction; who
  * rolls that back calls rollup_forget. */

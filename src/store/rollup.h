@@ -35,6 +35,7 @@
 #define ROLLUP_QUARTER          900000000000ull /* nanoseconds; buckets are started_at divided by it */
 #define ROLLUP_DAY              86400000000000ull /* nanoseconds */
 #define ROLLUP_QUARTERS_PER_DAY 96
+#define ROLLUP_DAYS_MAX         36525 /* of a store: a century */
 /* More than anybody uses with one key; some 60 MiB when a thousand keys fill theirs. */
 #define ROLLUP_SERIES_PER_KEY 256
 #define ROLLUP_OTHER          "(other)"

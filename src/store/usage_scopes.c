@@ -105,8 +105,8 @@ static enum error sum_period(struct store *store, struct usage_scope *scopes, si
 {
     const uint64_t edges[] = {scopes[at].from, scopes[at].to};
     struct usage_reading reading;
-    enum error error = usage_reading_open(&reading, store, edges, ARRAY_LENGTH(edges),
-                                         USAGE_READING_SUMS);
+    enum error error =
+        usage_reading_open(&reading, store, edges, ARRAY_LENGTH(edges), USAGE_READING_SUMS);
     if (!error)
         error = separate_series(&reading);
     if (!error)

@@ -256,6 +256,35 @@ def test_a_wrong_question_about_events(house, query, field):
     assert house.admin.get(f"/events?{urllib.parse.urlencode(query)}", status=400).field == field
 
 
+# -- from a figure to the very calls ------------------------------------------------------------
+
+
+def test_from_a_figure_to_the_very_calls(house, team):
+    tagged = house.admin.post("/keys", {"name": f"{team.name}-tagged", "team": team.name, "tags": {"app": team.name}})
+    house.gateway.wait_key(tagged["key"])
+    mine = team.call().request_id
+    with Wire(house.gateway.port, key=tagged["key"]) as wire:
+        wire.chat("default")
+        theirs = wire.answer().request_id
+
+    def figure(**filter):
+        return house.admin.get("/overview", **filter)["period"]["sums"]["served"]
+
+    wait_until(lambda: figure(team=team.name) == 2, what="both are counted")
+    for filter, ids in (({"team": team.name}, [theirs, mine]), ({"tag": f"app={team.name}"}, [theirs]), ({"key": team.key["id"]}, [mine]),
+                        ({"team": team.name, "provider": "up"}, [theirs, mine]), ({"team": team.name, "model": "fast"}, [mine]),
+                        ({"team": team.name, "provider": "nobody"}, []), ({"key": "nobody"}, []), ({"key": team.key["name"]}, [mine])):
+        found = house.admin.get("/exchanges", outcome="served", **filter)["data"]
+        assert [row["id"] for row in found] == ids, filter
+        if "name" not in filter.get("key", ""):
+            assert figure(**{name: team.key["id"] if name == "key" and value == team.key["name"] else value for name, value in filter.items()}) == len(ids)
+    page = house.admin.get("/exchanges", team=team.name, outcome="served", limit=1)
+    assert [row["id"] for row in page["data"]] == [theirs]
+    page = house.admin.get("/exchanges", team=team.name, outcome="served", limit=1, cursor=page["next_cursor"])
+    assert [row["id"] for row in page["data"]] == [mine] and page["next_cursor"] is None
+    assert house.admin.get("/exchanges", status=400, tag="app").field == "tag"
+
+
 # -- the story of a call ------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@
 #include "ledger/rows.h"
 #include "store/adjustments.h"
 #include "store/usage.h"
+#include "store/usage_places.h"
 
 #define MINUTE    60000000000ull
 #define HOUR      (60 * MINUTE)
@@ -690,10 +691,74 @@ static void test_strangers_make_no_series(void **state)
     store_finish(select);
 }
 
+/* ---- Where somebody's calls are ---- */
+
+static bool is_whose(const struct usage_whose *whose, const struct record *record)
+{
+    return (text_empty(whose->team) || text_equal(whose->team, record->team)) &&
+           (text_empty(whose->key) || text_equal(whose->key, record->key_id)) &&
+           (text_empty(whose->provider) || text_equal(whose->provider, record->provider)) &&
+           (text_empty(whose->tag) || text_find(record->tags, whose->tag) >= 0) &&
+           (text_empty(whose->model) || text_matches_pattern(record->model, whose->model) ||
+            text_matches_pattern(record->target_model, whose->model));
+}
+
+/* From the latest, each once; every call that is meant lies in one, and without a filter that is
+ * all that is told. */
+static size_t check_places(const struct usage_whose *whose, uint64_t since, uint64_t until)
+{
+    struct usage_places *places;
+    int64_t quarter, last = INT64_MAX;
+    static bool told[6 * ROLLUP_QUARTERS_PER_DAY];
+    size_t count = 0;
+    memset(told, 0, sizeof told);
+    assert_int_equal(usage_places_open(store, whose, since, until, &places), ERROR_OK);
+    assert_non_null(places);
+    for (bool found; usage_places_next(places, &quarter, &found) == ERROR_OK && found; count++) {
+        assert_true(quarter < last);
+        last = quarter;
+        told[quarter - (int64_t)(START / ROLLUP_QUARTER)] = true;
+    }
+    usage_places_close(places);
+    for (size_t i = 0; i < call_count; i++) {
+        if (calls[i].started_at >= since && calls[i].started_at < until &&
+            is_whose(whose, &calls[i]))
+            assert_true(told[(calls[i].started_at - START) / ROLLUP_QUARTER]);
+    }
+    return count;
+}
+
+static void test_places(void **state)
+{
+    const struct usage_whose nobody = {.key = TEXT("nobody")};
+    fill_store();
+    for (unsigned round = 0; round < 200; round++) {
+        struct usage_whose whose = {0};
+        uint64_t since = START + next_random(5 * 24) * HOUR;
+        if (next_random(2) == 0)
+            whose.team = ONE_OF("blue", "green");
+        if (next_random(2) == 0)
+            whose.key = ONE_OF("key1", "key2", "key3");
+        if (next_random(3) == 0)
+            whose.model = ONE_OF("gpt-*", "claude-4", "emb");
+        if (next_random(3) == 0)
+            whose.provider = ONE_OF("openai", "azure");
+        if (next_random(3) == 0)
+            whose.tag = ONE_OF("\"env\":\"prod\"", "\"env\":\"test\"");
+        (void)check_places(&whose, since, since + next_random(100) * HOUR);
+        (void)check_places(&whose, 0, INT64_MAX);
+    }
+    assert_int_equal(check_places(&nobody, 0, INT64_MAX), 0);
+    const struct usage_whose few = {
+        .key = TEXT("key1"), .model = TEXT("emb"), .provider = TEXT("azure")};
+    assert_in_range(check_places(&few, 0, INT64_MAX), 1, 5 * ROLLUP_QUARTERS_PER_DAY - 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(test_places),
         TEST(test_equals_a_recount),
         TEST(test_bounds_and_wrong_edges),
         TEST(test_without_old_quarters),

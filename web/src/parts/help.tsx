@@ -28,7 +28,7 @@ export function Help({ onClose }: { onClose: () => void }) {
                 <dl class="facts keys">{KEYS.map(([keys, text]) => <Row key={text} keys={keys} text={text} />)}</dl>
                 <h3>Pages</h3>
                 <dl class="facts keys">{entries.map((entry) => <Row key={entry.path} keys={["g", entry.letter]} text={entry.title} />)}</dl>
-                <p class="muted small">All that the console does can be done with <code>curl</code> and with <code>turnpike</code> too: it uses the admin API, nothing else.</p>
+                <p class="muted small">All that the console does can be done with <code>curl</code> and with <code>turnpike</code> too: it uses the admin API, nothing else. <a href="/console/licenses.txt" target="_blank">Licences</a> of what is in it.</p>
             </div>
         </Dialog>
     );

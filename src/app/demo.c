@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/console.h"
+#include "admin/sessions.h"
 #include "app/admin_session.h"
 #include "app/demo_traffic.h"
 #include "app/progress.h"
@@ -218,9 +220,30 @@ static bool seed(struct demo *demo)
 
 /* ------------------------------------------------------------------ serving it */
 
+/* As `turnpike console` prints it. */
+static void print_console(const struct demo *demo)
+{
+    struct admin_session session;
+    struct secret *code = NULL;
+    admin_session_begin(&session, demo->verb, demo->data);
+    bool made = admin_session_open(&session, false) &&
+                (sessions_make_code(&session.operations, TEXT("owner"), text_of(NULL, 0), &code) ||
+                 admin_session_fail(&session) == VERB_OK);
+    if (made)
+        printf("Console    http://%.*s/console/#code=%.*s\n"
+               "           (good once, within five minutes; `turnpike console --data %s` prints "
+               "another)\n",
+               TEXT_ARG(demo->admin), TEXT_ARG(secret_expose(code)), demo->data);
+    secret_free(code);
+    admin_session_end(&session);
+}
+
 static void print_welcome(const struct demo *demo)
 {
-    printf("\nAdmin API  http://%.*s\n"
+    printf("\n");
+    if (console_is_built())
+        print_console(demo);
+    printf("Admin API  http://%.*s\n"
            "Admin key  %.*s\n"
            "Base URL   http://%.*s/v1   (keys are in %s/" KEYS_FILE ")\n\n"
            "Stop with Ctrl-C; then `rm -r %s` leaves nothing behind.\n\n",

@@ -129,7 +129,10 @@ static void note_times(struct call_maker *maker, const struct cast_model *model,
     double writing = (double)record->output_tokens * dice_lengths(dice, model->each_token, 0.2);
     /* An answer in one piece begins when all of it is written. */
     record->first_byte = (int64_t)(record->streamed ? first : first + writing);
-    record->duration = (int64_t)(first + writing) + record->admitted;
+    record->forwarded = record->admitted + (int64_t)dice_lengths(dice, 90e3, 0.3);
+    record->duration = record->forwarded + (int64_t)(first + writing);
+    record->first_token =
+        record->streamed ? record->forwarded + record->first_byte : RECORD_UNKNOWN;
     record->connect = dice_chance(dice, 0.04) ? (int64_t)dice_lengths(dice, 21e6, 0.3) : 0;
     record->bytes_sent = (int64_t)((double)record->output_tokens *
                                    (record->streamed ? STREAM_PER_TOKEN : BYTES_PER_TOKEN)) +

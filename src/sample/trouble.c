@@ -38,6 +38,7 @@ static void forget_usage(struct record *record)
     record->input_tokens = record->output_tokens = RECORD_UNKNOWN;
     record->cached_input_tokens = record->cache_write_tokens = RECORD_UNKNOWN;
     record->reasoning_tokens = record->first_byte = record->connect = RECORD_UNKNOWN;
+    record->forwarded = record->first_token = RECORD_UNKNOWN;
     record->upstream_status = RECORD_UNKNOWN;
     record->usage_source = RECORD_USAGE_NONE;
     record->provider = record->target_model = record->service_tier = TEXT("");
@@ -212,8 +213,10 @@ static void recover(struct call *call, const struct cast_model *model, struct fa
     begin_attempts(call, &failed);
     if (!text_empty(model->other_provider))
         go_elsewhere(call, model);
-    end_attempts(call, record->duration);
+    end_attempts(call, record->duration - record->forwarded);
     record->duration += failed.took;
+    record->forwarded += failed.took;
+    record->first_token += record->streamed ? failed.took : 0;
 }
 
 static void answer_with_error(struct call_maker *maker, struct call *call, int status)
@@ -221,13 +224,16 @@ static void answer_with_error(struct call_maker *maker, struct call *call, int s
     struct record *record = &call->record;
     struct text provider = record->provider, target = record->target_model;
     struct text request_id = record->upstream_request_id;
+    int64_t forwarded = record->forwarded;
     forget_usage(record);
     record->provider = provider;
     record->target_model = target;
     record->upstream_request_id = request_id;
     record->attempts = 1;
     record->status = record->upstream_status = status;
-    record->first_byte = record->duration = (int64_t)dice_lengths(&maker->dice, 380e6, 0.5);
+    record->first_byte = (int64_t)dice_lengths(&maker->dice, 380e6, 0.5);
+    record->forwarded = forwarded;
+    record->duration = forwarded + record->first_byte;
     record->bytes_sent = (int64_t)dice_between(&maker->dice, 180, 420);
 }
 
@@ -243,7 +249,7 @@ static void fail(struct call_maker *maker, struct call *call, enum refusal refus
     record->refusal = row->code;
     record->error = text_from(error);
     record->outcome = RECORD_OUTCOME_FAILED;
-    record->duration = (int64_t)(seconds * (double)NANOSECONDS_PER_SECOND);
+    record->duration = record->forwarded + (int64_t)(seconds * (double)NANOSECONDS_PER_SECOND);
 }
 
 /* The begin mark is all that is left of a call, and what was held for it is what it costs: as
@@ -252,10 +258,9 @@ void trouble_interrupt(struct call *call)
 {
     struct record *record = &call->record;
     int64_t held = record->cost_reserved;
-    struct text provider = record->provider, target = record->target_model;
+    struct text provider = record->provider;
     forget_usage(record);
     record->provider = provider;
-    record->target_model = target;
     record->attempts_detail = TEXT("");
     record->outcome = RECORD_OUTCOME_INTERRUPTED;
     record->status = record->duration = record->bytes_sent = RECORD_UNKNOWN;

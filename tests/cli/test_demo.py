@@ -1,6 +1,7 @@
 """`turnpike demo`: sample data about which all verbs agree, and a gateway over it that is called."""
 
 import collections
+import http.client
 import json
 import os
 import re
@@ -136,8 +137,19 @@ def test_it_is_served_and_called(data):
     demo = subprocess.Popen([BINARY, "demo", "--data", data, "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        while "Stop with Ctrl-C" not in (line := demo.stdout.readline()):
-            assert line or demo.poll() is None, demo.stderr.read()
+        said = ""
+        while "Stop with Ctrl-C" not in said:
+            line = demo.stdout.readline()
+            assert line, demo.stderr.read()
+            said += line
+        assert f"http://127.0.0.1:{port}/v1" in said and re.search("Admin key  tpa_", said)
+        code = re.search(rf"http://127.0.0.1:{admin}/console/#code=(\S+)", said)
+        if code:  # a binary that was built without npm has no console
+            door = http.client.HTTPConnection("127.0.0.1", admin, timeout=10)
+            door.request("POST", "/admin/v1/sessions", json.dumps({"code": code[1]}),
+                         {"content-type": "application/json", "x-turnpike-console": "1", "origin": f"http://127.0.0.1:{admin}"})
+            answer = door.getresponse()
+            assert answer.status == 201, answer.read()
 
         def called():
             return [call for call in lines(data, "log", "--since", "1m") if call["forwarder"] == "127.0.0.1"]

@@ -165,8 +165,16 @@ static void check_record(const struct record *record)
     bool refused = record->outcome == RECORD_OUTCOME_REFUSED;
     assert_true(record->started_at >= NOW - DAYS * 86400 * NANOSECONDS_PER_SECOND);
     assert_true(record->started_at < NOW);
-    assert_int_equal(refused, record->attempts == 0);
+    bool interrupted = record->outcome == RECORD_OUTCOME_INTERRUPTED;
+    assert_int_equal(refused || interrupted, record->attempts == 0);
     assert_int_equal(refused, text_empty(record->provider));
+    /* What happened when: the decision, the sending, the first piece, the end. */
+    assert_int_equal(record->forwarded >= 0, record->attempts > 0);
+    if (record->forwarded >= 0)
+        assert_true(record->admitted < record->forwarded && record->forwarded < record->duration);
+    if (record->first_token >= 0)
+        assert_true(record->streamed && record->forwarded < record->first_token &&
+                    record->first_token <= record->duration);
     if (refused) {
         assert_int_equal(record->cost, 0);
         assert_true(text_equal(record->cost_state, TEXT("none")));
@@ -174,7 +182,7 @@ static void check_record(const struct record *record)
     if (text_equal(record->cost_state, TEXT("priced")))
         assert_true(record->cost > 0 && !text_empty(record->price_rule) &&
                     !text_empty(record->units));
-    if (record->outcome != RECORD_OUTCOME_INTERRUPTED)
+    if (!interrupted)
         assert_int_equal(record->finished_at, record->started_at + (uint64_t)record->duration);
 }
 

@@ -42,7 +42,7 @@ export const ENTRIES: Entry[] = [
     { path: "/models", title: "Models", icon: "models", letter: "m", group: "Run", roles: ALL_BUT_LEADS },
     { path: "/reach", title: "Reach", icon: "reach", letter: "r", group: "Run" },
     { path: "/audit", title: "Audit", icon: "audit", letter: "a", group: "Look into", roles: ALL_BUT_LEADS },
-    { path: "/playground", title: "Playground", icon: "play", letter: "p", group: "Look into", roles: ["owner", "operator"] },
+    { path: "/playground", title: "Playground", icon: "play", letter: "p", group: "Look into", roles: ["owner", "operator", "team_lead"] },
 ];
 
 export const VIEWS: View[] = [

@@ -1,7 +1,6 @@
 // A call of the playground: what is sent, what comes back piece by piece, how long each took and what it cost.
-import { ApiError, send } from "../base/api.ts";
+import { api, ApiError, apiUrl } from "../base/api.ts";
 import type { Exchange } from "../base/types.ts";
-import { api } from "../base/api.ts";
 
 export type Endpoint = "/chat/completions" | "/responses" | "/embeddings";
 
@@ -135,22 +134,41 @@ export interface PlayRequest {
     body: Record<string, unknown>;
 }
 
+// Not as other requests to the API are sent: an error that comes back is the model's or the gateway's answer to
+// the call, and is shown as one.
+function ask(request: PlayRequest, signal: AbortSignal): Promise<Response> {
+    return fetch(apiUrl("/playground", { endpoint: request.endpoint, team: request.team }), {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-turnpike-console": "1" },
+        credentials: "same-origin",
+        cache: "no-store",
+        body: JSON.stringify(request.body),
+        signal,
+    });
+}
+
+async function read(response: Response, result: PlayResult, show: (result: PlayResult) => void): Promise<PlayResult> {
+    const streams = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
+    const read = streams ? await readStream(response, result, show) : await readWhole(response, result);
+    const failed = read.error !== null || !response.ok;
+    return { ...read, state: failed ? "failed" : "done", error: failed ? (read.error ?? `The answer has the status ${response.status}.`) : null };
+}
+
 // Shows the result again and again while it grows. Never throws: what went wrong is in it.
 export async function play(request: PlayRequest, signal: AbortSignal, show: (result: PlayResult) => void): Promise<void> {
     let result: PlayResult = { ...nothing, startedAt: performance.now() };
     show(result);
+    const keep = (grown: PlayResult) => show((result = grown));
     try {
-        const response = await send("POST", "/playground", { body: { endpoint: request.endpoint, ...(request.team ? { team: request.team } : {}), body: request.body }, signal });
-        result = { ...result, status: response.status, requestId: response.headers.get("x-request-id") ?? "" };
-        const streams = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
-        result = streams ? await readStream(response, result, show) : await readWhole(response, result);
-        result = { ...result, state: result.error ? "failed" : "done", totalMs: performance.now() - result.startedAt };
+        const response = await ask(request, signal);
+        keep({ ...result, status: response.status, requestId: response.headers.get("x-turnpike-call-id") ?? "" });
+        keep(await read(response, result, keep));
     } catch (problem) {
-        const told = problem instanceof ApiError ? { status: problem.status, requestId: problem.requestId } : {};
-        result = { ...result, ...told, state: signal.aborted ? "stopped" : "failed", error: signal.aborted ? null : problem instanceof Error ? problem.message : String(problem), totalMs: performance.now() - result.startedAt };
+        const stopped = signal.aborted;
+        keep({ ...result, state: stopped ? "stopped" : "failed", error: stopped ? null : "The gateway does not answer, or broke off." });
     }
-    show(result);
+    keep({ ...result, totalMs: performance.now() - result.startedAt });
     if (signal.aborted) return;
     const exchange = await findExchange(result.requestId, signal);
-    if (exchange) show({ ...result, exchange });
+    if (exchange) keep({ ...result, exchange });
 }

@@ -1,6 +1,7 @@
 // What is asked, and how.
 import { useRef } from "preact/hooks";
 import { current, setQuery } from "../base/router.ts";
+import { seesAll } from "../base/session.ts";
 import { sayFailure } from "../base/toasts.ts";
 import { Button } from "../parts/button.tsx";
 import type { Endpoint } from "./play_call.ts";
@@ -28,13 +29,13 @@ export function PlayFields({ form, set, teams }: Fields) {
         <>
             <div class="form-row">
                 <label class="field"><span class="field-name">Endpoint</span>
-                    <select class="input" value={form.endpoint} onChange={(event) => set({ endpoint: event.currentTarget.value as Endpoint })}>
+                    <select class="input" aria-label="Endpoint" value={form.endpoint} onChange={(event) => set({ endpoint: event.currentTarget.value as Endpoint })}>
                         {ENDPOINTS.map((each) => <option key={each.value} value={each.value}>{each.title}</option>)}
                     </select>
                 </label>
                 <label class="field"><span class="field-name">As team</span>
-                    <select class="input" value={current.value.query.get("team") ?? ""} onChange={(event) => setQuery({ team: event.currentTarget.value }, "replace")}>
-                        <option value="">nobody</option>
+                    <select class="input" aria-label="As team" value={current.value.query.get("team") ?? ""} onChange={(event) => setQuery({ team: event.currentTarget.value }, "replace")}>
+                        {seesAll.value && <option value="">nobody</option>}
                         {teams.map((team) => <option key={team} value={team}>{team}</option>)}
                     </select>
                 </label>

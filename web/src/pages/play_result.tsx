@@ -1,5 +1,4 @@
 // What came of a call of the playground: the answer as it is written, its times, tokens and cost.
-import * as format from "../base/format.ts";
 import { link } from "../base/router.ts";
 import { visible } from "../base/text.ts";
 import { Badge, Status } from "../parts/badge.tsx";
@@ -37,7 +36,7 @@ function Figures({ result }: { result: PlayResult }) {
                     <a href={link("/calls", { call: exchange.id })}>the record</a>
                 </>
             ) : (
-                result.requestId && <code title={format.countExact(result.raw.length) + " characters came"}>{result.requestId}</code>
+                result.requestId && <code>{result.requestId}</code>
             )}
         </div>
     );

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../base/api.ts";
 import { useResource } from "../base/resource.ts";
 import { current, setQuery } from "../base/router.ts";
-import { mayOperate, seesAll } from "../base/session.ts";
+import { mayKeepKeys, me, seesAll } from "../base/session.ts";
 import type { Team } from "../base/types.ts";
 import { Button } from "../parts/button.tsx";
 import { Card } from "../parts/card.tsx";
@@ -44,9 +44,9 @@ export function PlaygroundPage() {
         control.current = new AbortController();
         const { signal } = control.current;
         setResults({});
-        chosen.forEach((model, place) => void play({ endpoint: form.endpoint, team: query.get("team"), body: bodyOf(form, model) }, signal, (result) => setResults((before) => ({ ...before, [place]: result }))));
+        chosen.forEach((model, place) => void play({ endpoint: form.endpoint, team: query.get("team") ?? me.value?.team ?? null, body: bodyOf(form, model) }, signal, (result) => setResults((before) => ({ ...before, [place]: result }))));
     };
-    if (!mayOperate.value) return <Page title="Playground"><div class="card"><Empty icon="play" title="Your role only looks">Calls cost money: owners and operators may make them here.</Empty></div></Page>;
+    if (!mayKeepKeys.value) return <Page title="Playground"><div class="card"><Empty icon="play" title="Your role only looks">Calls cost money: owners, operators and team leads may make them here.</Empty></div></Page>;
     return (
         <Page title="Playground">
             <div class="play">
@@ -84,12 +84,14 @@ function ModelChoice({ models, first, second }: { models: string[]; first: strin
     const options = (chosen: string) => [...new Set([chosen, ...models])].filter(Boolean).map((model) => <option key={model} value={model}>{model}</option>);
     return (
         <div class="stack-tight">
-            <label class="field"><span class="field-name">Model</span><select class="input" value={first} onChange={choose("model")}>{options(first)}</select></label>
-            {second === null ? (
+            <label class="field"><span class="field-name">Model</span>
+                {models.length > 0 ? <select class="input" aria-label="Model" value={first} onChange={choose("model")}>{options(first)}</select> : <input class="input" aria-label="Model" value={first} placeholder="gpt-5-mini" spellcheck={false} onInput={choose("model")} />}
+            </label>
+            {models.length < 2 ? null : second === null ? (
                 <div><Button little icon="plus" onClick={() => setQuery({ model: first, beside: models.find((model) => model !== first) ?? first })}>Another beside it</Button></div>
             ) : (
                 <div class="row">
-                    <label class="field wide"><span class="field-name">Beside it</span><select class="input" value={second} onChange={choose("beside")}>{options(second)}</select></label>
+                    <label class="field wide"><span class="field-name">Beside it</span><select class="input" aria-label="Beside it" value={second} onChange={choose("beside")}>{options(second)}</select></label>
                     <Button kind="quiet" icon="close" label="Only one model" onClick={() => setQuery({ beside: null })} />
                 </div>
             )}

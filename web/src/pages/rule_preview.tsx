@@ -3,7 +3,6 @@ import { send } from "../base/api.ts";
 import { useResource } from "../base/resource.ts";
 import { counted } from "../base/text.ts";
 import type { Mode } from "../base/types.ts";
-import { Badge } from "../parts/badge.tsx";
 import { Loaded } from "../parts/feedback.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Count, Moment, Said } from "../parts/said.tsx";
@@ -18,75 +17,77 @@ export interface Proposal {
     mode: Mode;
 }
 
-interface Group {
-    network: string;
-    team: string | null;
+interface EffectRow {
     key: string | null;
     key_name: string | null;
+    team: string | null;
+    network: string | null;
     calls: number;
-    newly: "refused" | "allowed";
-    last_seen_at: string;
-    last_user_agent: string | null;
-    last_good_at: string | null;
+    last_at: string;
+    example: string;
 }
 
-interface Preview {
+interface RuleEffect {
     since: string;
-    until: string;
+    calls_left_out: number;
     calls: number;
-    refused_now: number;
+    unknown: number;
     newly_refused: number;
     newly_allowed: number;
-    unknown: number;
-    groups: Group[];
-    complete: boolean;
+    refused: EffectRow[];
+    allowed: EffectRow[];
 }
 
 const SINCE = "7d";
 const SHOWN = 12;
 
 export function RulePreview({ proposal }: { proposal: Proposal }) {
-    // What a rule that observes would refuse is what one would like to know before it bites, too.
-    const asked = { rules: [{ ...proposal, mode: "enforce" }], since: SINCE };
-    const preview = useResource(JSON.stringify({ asked, mode: proposal.mode }), (signal) => ask(asked, signal));
-    return <Loaded of={preview} what="Asking the calls of the last 7 days">{(value) => <Effect preview={value} mode={proposal.mode} />}</Loaded>;
+    const effect = useResource(JSON.stringify(proposal), (signal) => ask(proposal, signal));
+    return <Loaded of={effect} what="Asking the calls of the last 7 days">{(value) => <Effect effect={value} mode={proposal.mode} />}</Loaded>;
 }
 
-// It changes nothing, so that what other pages show need not be read again.
-async function ask(body: unknown, signal: AbortSignal): Promise<Preview> {
-    return (await (await send("POST", "/network_rules/preview", { body, signal })).json()) as Preview;
+// It changes nothing, so what other pages show need not be read again.
+async function ask({ id, ...rule }: Proposal, signal: AbortSignal): Promise<RuleEffect> {
+    const answer = await send("POST", "/network_rules/preview", { query: { since: SINCE, rule: id }, body: id ? { mode: rule.mode } : rule, signal });
+    return (await answer.json()) as RuleEffect;
 }
 
-function Effect({ preview, mode }: { preview: Preview; mode: Mode }) {
-    const { newly_refused: refused, newly_allowed: allowed } = preview;
+function Effect({ effect, mode }: { effect: RuleEffect; mode: Mode }) {
+    const { newly_refused: refused, newly_allowed: allowed } = effect;
     return (
         <div class="stack-tight" role="status">
             <div class={`note${refused ? " warn" : ""}`}>
                 <Icon name={refused ? "warn" : "check"} />
                 <span>
-                    Of {counted(preview.calls, "call")} in the last 7 days it would {mode === "observe" ? "have found" : "have refused"} <strong>{counted(refused, "call")}</strong> that passed
+                    Of {counted(effect.calls, "call")} since <Moment at={effect.since} /> it would {mode === "observe" ? "have noted" : "have refused"} <strong>{counted(refused, "call")}</strong> that passed
                     {allowed > 0 && <>, and let through {counted(allowed, "call")} that were refused</>}.
-                    {preview.unknown > 0 && <> Of {counted(preview.unknown, "call")} nobody knows any more where they came from.</>}
+                    {effect.unknown > 0 && <> Of {counted(effect.unknown, "call")} the record does not tell.</>}
+                    {effect.calls_left_out > 0 && <> Older calls were too many to look at.</>}
                 </span>
             </div>
-            {preview.groups.length > 0 && (
-                <div class="table-frame">
-                    <table class="table dense">
-                        <caption class="unseen">Whom it concerns</caption>
-                        <thead><tr><th scope="col">From</th><th scope="col">Who</th><th scope="col" class="number">Calls</th><th scope="col" class="number wide-only">Last</th></tr></thead>
-                        <tbody>
-                            {preview.groups.slice(0, SHOWN).map((group) => (
-                                <tr key={`${group.network} ${group.key} ${group.newly}`}>
-                                    <td><Said text={group.network} /> {group.newly === "allowed" && <Badge tone="good">let through</Badge>}</td>
-                                    <td><Said text={group.key_name ?? group.key} /> <span class="muted"><Said text={group.team} none="" /></span></td>
-                                    <td class="number"><Count value={group.calls} /></td>
-                                    <td class="number wide-only"><Moment at={group.last_seen_at} ago /></td>
-                                </tr>
-                            ))}
-                        </tbody>
-                    </table>
-                </div>
-            )}
+            {refused > 0 && <Rows title="Would be refused" rows={effect.refused} />}
+            {allowed > 0 && <Rows title="Would be let through" rows={effect.allowed} />}
+        </div>
+    );
+}
+
+function Rows({ title, rows }: { title: string; rows: EffectRow[] }) {
+    return (
+        <div class="table-frame" tabIndex={0} role="region" aria-label={title}>
+            <table class="table dense">
+                <caption class="unseen">{title}</caption>
+                <thead><tr><th scope="col">{title}</th><th scope="col">From</th><th scope="col" class="number">Calls</th><th scope="col" class="number wide-only">Last</th></tr></thead>
+                <tbody>
+                    {rows.slice(0, SHOWN).map((row) => (
+                        <tr key={row.example}>
+                            <td><Said text={row.key_name ?? row.key} none="a token" /> <span class="muted"><Said text={row.team} none="" /></span></td>
+                            <td><Said text={row.network} /></td>
+                            <td class="number"><Count value={row.calls} /></td>
+                            <td class="number wide-only"><Moment at={row.last_at} ago /></td>
+                        </tr>
+                    ))}
+                </tbody>
+            </table>
         </div>
     );
 }

@@ -25,7 +25,7 @@ build_packages='
 test_packages='
     clang libclang-rt-MAJOR-dev
     busybox git shellcheck universal-ctags
-    ca-certificates curl haproxy iproute2 nginx-light openssl procps tinyproxy-bin
+    ca-certificates chromium curl haproxy iproute2 nginx-light openssl procps tinyproxy-bin
     python3-venv'
 bench_packages='curl nginx-light wrk'
 instructions_packages='nginx-light valgrind'
@@ -293,10 +293,11 @@ install_node_packages() {
     cksum <"$1/package-lock.json" >"$1/node_modules/turnpike.stamp"
 }
 
-# The Node that runs the tests is pinned in package.json.
+# The Node that runs the tests is pinned in package.json of the first; the second drives Chromium.
 set_up_node() {
-    folder=tests/e2e/node
-    stamped $folder/node_modules/turnpike.stamp $folder/package-lock.json || logged install_node_packages $folder
+    for folder in tests/e2e/node tests/console; do
+        stamped $folder/node_modules/turnpike.stamp $folder/package-lock.json || logged install_node_packages $folder
+    done
 }
 
 # What the console is bundled with. Where the registry cannot be reached the gateway is built without

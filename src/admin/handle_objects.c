@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/number.h"
+#include "store/audit.h"
 
 #define GRACE_DEFAULT "24h"
 #define TAG_SIZE      19u /* two quotes, 16 digits and a NUL */
@@ -206,6 +207,59 @@ static bool matches(struct text if_match, const char *tag)
     return false;
 }
 
+#define CHANGE_SIZE 160u /* of who: key:ID, cli:USER */
+
+/* Its id; a team's is its name, the organisation has none. */
+static struct text object_id(enum object_kind kind, struct text json, struct arena *arena)
+{
+    yyjson_doc *document;
+    struct text id = {NULL, 0}, copy = {"", 0};
+
+    if (json_parse(json, &document) != ERROR_OK)
+        return copy;
+    if (json_get_text(yyjson_doc_get_root(document), kind == OBJECT_TEAM ? "name" : "id", &id) ==
+            JSON_PRESENT &&
+        kind != OBJECT_ORGANISATION)
+        copy = arena_copy(arena, id);
+    yyjson_doc_free(document);
+    return copy;
+}
+
+struct change_told {
+    bool found;
+    char who[CHANGE_SIZE], time[CLOCK_RFC3339_SIZE];
+};
+
+static bool take_change(void *context, const struct audit_entry *entry)
+{
+    struct change_told *told = context;
+
+    told->found = true;
+    (void)text_copy_to(entry->who, told->who, sizeof(told->who));
+    (void)clock_format_rfc3339(entry->time, told->time);
+    return false;
+}
+
+/* Who was faster, and when: what the audit has of it last. */
+static bool refuse_changed(struct admin_call *call, struct text json, const char *tag)
+{
+    struct change_told told = {0};
+    struct text id = object_id(call->route->kind, json, &call->arena);
+    const struct audit_filter filter = {
+        .object_kind = operations_audit_name(call->route->kind), .object_id = id, .limit = 1};
+    enum error error = audit_list(call->office->store, &filter, take_change, &told);
+
+    if (error != ERROR_OK || !told.found)
+        return call_refuse(call, ADMIN_PROBLEM_CHANGED, "",
+                           "somebody changed it meanwhile: it is %s now; read it again and decide "
+                           "anew",
+                           tag);
+    return call_refuse(call, ADMIN_PROBLEM_CHANGED, "",
+                       "%s changed it meanwhile, at %.19sZ: it is %s now; read it again and decide "
+                       "anew",
+                       told.who, told.time, tag);
+}
+
 /* Whether the object is still what the caller saw. */
 static bool check_match(struct admin_call *call)
 {
@@ -217,10 +271,7 @@ static bool check_match(struct admin_call *call)
     if (!operations_show(&call->office->operations, call->route->kind, call->id, &json))
         return call_refuse_operation(call);
     make_tag(call->route->kind, json, tag);
-    return matches(call->if_match, tag) ||
-           call_refuse(call, ADMIN_PROBLEM_CHANGED, "",
-                       "somebody changed it meanwhile: it is %s now; read it again and decide anew",
-                       tag);
+    return matches(call->if_match, tag) || refuse_changed(call, json, tag);
 }
 
 /* Looking and changing are one transaction, so that nobody comes between. */

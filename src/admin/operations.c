@@ -269,7 +269,7 @@ bool operations_start(struct operations *operations, enum object_kind kind,
 }
 
 /* One word. */
-static struct text audit_name(enum object_kind kind)
+struct text operations_audit_name(enum object_kind kind)
 {
     switch (kind) {
     case OBJECT_ADMIN_KEY: return TEXT("admin_key");
@@ -286,7 +286,7 @@ bool operations_audit(struct operations *operations, enum object_kind kind, cons
         .who = operations->actor.who,
         .via = operations->actor.via,
         .action = text_from(action),
-        .object_kind = audit_name(kind),
+        .object_kind = operations_audit_name(kind),
         .object_id = result->id,
         .before = result->before,
         .after = result->after,

@@ -137,6 +137,9 @@ must_check bool operations_raise_budget(struct operations *operations, struct te
                                         struct text amount, struct text until,
                                         struct operation_result *result);
 
+/* What the audit calls the kind: "network_rule". */
+struct text operations_audit_name(enum object_kind kind);
+
 /* Reading. The JSON is what `after` of an operation is. */
 must_check bool operations_show(struct operations *operations, enum object_kind kind,
                                 struct text id, struct text *json);

@@ -386,7 +386,9 @@ def test_if_match(admin):
     assert admin.call("GET", path).headers["etag"] == tag
     changed = admin.call("PATCH", path, {"amount": "6"}, headers={"if-match": tag})
     assert changed.headers["etag"] != tag
-    assert admin.patch(path, {"amount": "7"}, status=412, headers={"if-match": tag}).code == "precondition_failed"
+    late = admin.patch(path, {"amount": "7"}, status=412, headers={"if-match": tag})
+    me = admin.get("/me")["id"]
+    assert late.code == "precondition_failed" and f"key:{me} changed it meanwhile, at 20" in late.message
     assert admin.get(path)["amount"] == "6.00"
     admin.patch(path, {"amount": "7"}, headers={"if-match": f'"x", {changed.headers["etag"]}'})
     admin.patch(path, {"amount": "8"}, headers={"if-match": "*"})

@@ -34,13 +34,14 @@ export const VIEWS = [
 ];
 
 export function pages(getWorld) {
-    // One visit for all of it: a page is drawn anew by the browser when the colours or the width change.
+    // One visit for all of it: a page is drawn anew by the browser when the colours or the width change. Most are
+    // walked to, some loaded as by somebody who was sent the link.
     test("every page has its data and no errors, can be read in light and dark, and fits 360 px", async (t) => {
         const person = await getWorld().person();
         const { page } = person;
         for (const [place, [path, there]] of VIEWS.entries()) {
             await t.test(path, async () => {
-                await person.goto(path);
+                await (place % 4 ? person.walk(path) : person.goto(path));
                 await there(page).waitFor();
                 // The colours are the same few everywhere: half of the pages are looked at by day, half by night.
                 await page.emulateMedia({ colorScheme: place % 2 ? "dark" : "light" });

@@ -110,7 +110,10 @@ function Switching({ read: { value: rule, tag }, to, onClose }: { read: Read; to
     if (conflict) return <Conflict path={path} before={{ ...opened.rule }} mine={{ mode: to }} onTheirs={onClose} onMine={(latest) => void save(latest)} />;
     return (
         <div class="form">
-            <p>{to === "enforce" ? "From now on it refuses:" : "It will refuse nothing any more, and record what it would have refused:"} {ruleWords(opened.rule)}.</p>
+            <p>
+                {to === "enforce" ? "From now on it holds: " : "It will refuse nothing any more, and record what it would have refused: "}
+                {ruleWords(opened.rule)}{opened.rule.allow ? ", and from nowhere else but what other rules allow" : ""}.
+            </p>
             <RulePreview proposal={{ ...proposalOf(opened.rule), mode: to }} />
             {problem && <Problem problem={problem} />}
             <div class="form-end">

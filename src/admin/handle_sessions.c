@@ -79,7 +79,7 @@ static void end_former(struct admin_call *call)
     struct operations *operations = &call->office->operations;
     struct text secret =
         cookie_read(call->cookies, COOKIE_SESSION, call->door, call_is_secure(call));
-    struct stored_session former;
+    struct stored_session former = {.created_at = 0};
 
     if (!secret.data || sessions_check(call->office->store, &call->arena,
                                        &call->office->credentials, sso_mark(call->office->config),
@@ -129,7 +129,7 @@ bool handle_session_create(struct admin_call *call)
 {
     uint64_t now = clock_monotonic();
     struct secret *secret = NULL;
-    struct stored_session session;
+    struct stored_session session = {.created_at = 0};
     const struct document_node *body = call_read_shape(call, SHAPE_SignIn);
 
     if (!body)

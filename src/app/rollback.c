@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "app/admin_options.h"
@@ -115,6 +116,48 @@ static bool read_versions(struct rolling *rolling)
     return !error && rolling->count > 0;
 }
 
+static bool server_runs(const struct rolling *rolling)
+{
+    char path[PATH_SIZE];
+    if (!data_path(rolling->data, LOCK_FILE, path))
+        return false;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    bool runs = flock(file, LOCK_SH | LOCK_NB) != 0;
+    close(file);
+    return runs;
+}
+
+/* The absolute path, also of a file that is not there in a folder that is. */
+static bool find_absolute(const char *path, char out[CONFIG_VERSIONS_PATH])
+{
+    char folder[CONFIG_VERSIONS_PATH], absolute[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    struct text above = slash == NULL ? TEXT("./") : text_of(path, (size_t)(slash + 1 - path));
+    if (realpath(path, absolute) != NULL)
+        return text_copy_to(text_from(absolute), out, CONFIG_VERSIONS_PATH);
+    if (!text_copy_to(above, folder, sizeof folder) || realpath(folder, absolute) == NULL)
+        return false;
+    int length = snprintf(out, CONFIG_VERSIONS_PATH, "%s/%s", absolute, name);
+    return length > 0 && (size_t)length < CONFIG_VERSIONS_PATH;
+}
+
+/* A server that runs takes a version from the file that it reads, and from no other. */
+static bool is_read_by_server(const struct rolling *rolling)
+{
+    const char *config = rolling->options->config;
+    char read_by_it[CONFIG_VERSIONS_PATH], wanted[CONFIG_VERSIONS_PATH];
+    if (config == NULL || !server_runs(rolling) ||
+        !config_versions_path(rolling->data, read_by_it) ||
+        (find_absolute(config, wanted) && strcmp(wanted, read_by_it) == 0))
+        return true;
+    return verb_fail("the server on %s does not read %s: its configuration is %s. Leave --config "
+                     "out, or stop the server first",
+                     rolling->data, config, read_by_it) == VERB_OK;
+}
+
 /* What the file says now may never have come into force: then the newest version is the last that
  * was. */
 static int choose_last(struct rolling *rolling)
@@ -216,19 +259,6 @@ static void print_difference(const struct rolling *rolling)
 
 /* ------------------------------------------------------------------ doing it */
 
-static bool server_runs(const struct rolling *rolling)
-{
-    char path[PATH_SIZE];
-    if (!data_path(rolling->data, LOCK_FILE, path))
-        return false;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    bool runs = flock(file, LOCK_SH | LOCK_NB) != 0;
-    close(file);
-    return runs;
-}
-
 /* A server that took it keeps it as the newest version. */
 static uint64_t wait_for_server(struct rolling *rolling)
 {
@@ -297,6 +327,10 @@ static int put_back(struct rolling *rolling)
         return verb_fail("%s is a link or no plain file: something else manages it. The version is "
                          "%s/" CONFIG_VERSIONS_DIRECTORY "/%08llu.yaml",
                          rolling->path, rolling->data, (unsigned long long)rolling->target);
+    if (error == ERROR_UNSUPPORTED)
+        return verb_fail("%s is as it was: this user cannot keep its owner and group. Run this as "
+                         "its owner. The version is %s/" CONFIG_VERSIONS_DIRECTORY "/%08llu.yaml",
+                         rolling->path, rolling->data, (unsigned long long)rolling->target);
     if (error)
         return verb_fail("%s: %s", rolling->path, error_meaning(error));
     audit(rolling, newest);
@@ -315,7 +349,7 @@ static int put_back(struct rolling *rolling)
 
 static int roll_back(struct rolling *rolling)
 {
-    if (!read_present(rolling))
+    if (!is_read_by_server(rolling) || !read_present(rolling))
         return VERB_FAILED;
     int code = choose(rolling);
     if (code != VERB_OK)

@@ -62,8 +62,19 @@ static void sync_directory_of(const char *path)
     close(file);
 }
 
-/* `durable`: it is on the disk when this returns. */
-static enum error replace(const char *path, struct text text, unsigned mode, bool durable)
+/* What stood there is of somebody: a server that may read it may read what comes into its place. */
+static enum error give_to(int file, uid_t owner, gid_t group)
+{
+    struct stat status;
+    if (fstat(file, &status) != 0)
+        return error_from_errno(errno);
+    if ((status.st_uid == owner && status.st_gid == group) || fchown(file, owner, group) == 0)
+        return ERROR_OK;
+    return errno == EPERM ? ERROR_UNSUPPORTED : error_from_errno(errno);
+}
+
+/* `lasting`: it is on the disk when this returns, and stays of whom it was. */
+static enum error replace(const char *path, struct text text, unsigned mode, bool lasting)
 {
     char temporary[CONFIG_VERSIONS_PATH];
     struct stat status;
@@ -71,7 +82,8 @@ static enum error replace(const char *path, struct text text, unsigned mode, boo
 
     if (length <= 0 || (size_t)length >= sizeof temporary)
         return ERROR_ARGUMENT;
-    if (lstat(path, &status) == 0) {
+    bool was_there = lstat(path, &status) == 0;
+    if (was_there) {
         if (!S_ISREG(status.st_mode))
             return ERROR_ARGUMENT;
         mode = status.st_mode & 07777u;
@@ -79,16 +91,19 @@ static enum error replace(const char *path, struct text text, unsigned mode, boo
     int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, MODE_OWN);
     if (file < 0)
         return error_from_errno(errno);
-    enum error error = write_all(file, text, durable);
+    enum error error =
+        lasting && was_there ? give_to(file, status.st_uid, status.st_gid) : ERROR_OK;
     if (!error && fchmod(file, mode) != 0)
         error = error_from_errno(errno);
+    if (!error)
+        error = write_all(file, text, lasting);
     if (close(file) != 0 && !error)
         error = error_from_errno(errno);
     if (!error && rename(temporary, path) != 0)
         error = error_from_errno(errno);
     if (error)
         (void)unlink(temporary);
-    else if (durable)
+    else if (lasting)
         sync_directory_of(path);
     return error;
 }

@@ -37,8 +37,10 @@ must_handle enum error config_versions_read(const char *data, uint64_t number, s
 /* The absolute path of the file that was in force; false when none was. */
 must_check bool config_versions_path(const char *data, char out[CONFIG_VERSIONS_PATH]);
 
-/* Puts `text` in the place of the file at `path` in one step; its mode stays, a new one has `mode`.
- * ERROR_ARGUMENT: it is a link, or no plain file. Errors of the disk. */
+/* Puts `text` in the place of the file at `path` in one step; its owner, group and mode stay, a new
+ * one is of this user and has `mode`. ERROR_ARGUMENT: it is a link, or no plain file.
+ * ERROR_UNSUPPORTED: this user cannot give a file to its owner and group. Errors of the disk.
+ * With an error the file is as it was. */
 must_handle enum error config_versions_replace_file(const char *path, struct text text,
                                                     unsigned mode);
 

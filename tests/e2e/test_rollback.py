@@ -71,6 +71,16 @@ def test_the_admin_api_tells_what_a_reload_changed(gateway):
     assert "reload: model added added" in gateway.stderr()
 
 
+def test_a_file_that_the_server_does_not_read_is_refused_at_once(gateway, tmp_path):
+    gateway.start()
+    change(gateway, "added")
+    other = tmp_path / "other.yaml"
+    said = rollback(gateway, "--to", "1", "--config", str(other), code=1)
+    assert f"does not read {other}: its configuration is {gateway.config_file}" in said
+    assert not other.exists()
+    assert "Version 1 is in force again" in rollback(gateway, "--to", "1", "--config", str(gateway.config_file))
+
+
 def test_without_a_server(gateway):
     gateway.start()
     gateway.stop()

@@ -108,6 +108,30 @@ static void test_a_file_is_replaced_whole(void **state)
                      ERROR_NOT_FOUND);
 }
 
+static void test_a_file_stays_of_whom_it_was(void **state)
+{
+    const uid_t nobody = 65534;
+    struct stat status;
+    if (geteuid() != 0)
+        skip(); /* nobody else may give files away */
+    assert_int_equal(chown(file, nobody, nobody), 0);
+    assert_int_equal(config_versions_replace_file(file, TEXT("second"), 0600), ERROR_OK);
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_uid, nobody);
+    assert_int_equal(status.st_gid, nobody);
+    assert_int_equal(status.st_mode & 07777, 0640);
+    /* One who cannot give it back does not touch it. */
+    assert_int_equal(chown(data, nobody, nobody), 0);
+    assert_int_equal(chown(file, 0, 0), 0);
+    assert_int_equal(seteuid(nobody), 0);
+    enum error error = config_versions_replace_file(file, TEXT("third"), 0600);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(error, ERROR_UNSUPPORTED);
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_uid, 0);
+    assert_int_equal(status.st_size, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +139,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_same_is_kept_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_newest_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_is_replaced_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_stays_of_whom_it_was, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,16 +45,16 @@ static void take_budget(void *context, const struct stored_budget *row)
         *texts[i] = keep(budgets, *texts[i]);
 }
 
-/* "$4.50 of $5 (90 %)" */
+/* "$4.50 of $5.00 is spent (90 %)": for people; the exact amounts are the budget's. */
 static struct text describe_spent(struct attention *attention, const struct budget_use *use)
 {
     char spent[MONEY_TEXT_SIZE], cap[MONEY_TEXT_SIZE];
-    size_t spent_length = money_format_price(use->spent > 0 ? use->spent : 0, spent);
-    size_t cap_length = money_format_price(use->cap, cap);
+    size_t spent_length = money_format_people(use->spent > 0 ? use->spent : 0, spent);
+    size_t cap_length = money_format_people(use->cap, cap);
     long long percent = use->cap > 0 ? (long long)(use->spent * 100 / use->cap) : 100;
 
-    return attention_say(attention, "%.*s of %.*s US dollars are spent (%lld %%)",
-                         (int)spent_length, spent, (int)cap_length, cap, percent);
+    return attention_say(attention, "%.*s of %.*s is spent (%lld %%)", (int)spent_length, spent,
+                         (int)cap_length, cap, percent);
 }
 
 static struct text describe_end(struct attention *attention, const struct budget_use *use)

@@ -55,21 +55,37 @@ static void write_milliseconds(struct json_writer *json, const char *name, int64
 }
 
 /* One that lies between two known moments; what is not known is not a step. */
-static void write_step(struct json_writer *json, const char *name, const char *what, int64_t from,
+static void write_step(struct json_writer *json, const char *name, struct text what, int64_t from,
                        int64_t until)
 {
     if (from < 0 || until < from)
         return;
     json_begin_object(json);
     json_member_text(json, "name", text_from(name));
-    json_member_text(json, "text", text_from(what));
+    json_member_text(json, "text", what);
     write_milliseconds(json, "from_ms", from);
     write_milliseconds(json, "until_ms", until);
     json_end_object(json);
 }
 
-static void write_steps(struct json_writer *json, const struct record *record)
+/* Of a call that limits and budgets were not asked about. */
+static struct text describe_early_end(struct detail *detail, const struct record *record)
 {
+    struct arena *arena = &detail->call->arena;
+    struct text told = {NULL, 0};
+
+    if (!text_empty(record->rule))
+        told = arena_format(arena, "%.*s refused it (%.*s), before limits and budgets were asked",
+                            TEXT_ARG(record->rule), TEXT_ARG(record->refusal));
+    else if (!text_empty(record->refusal))
+        told = arena_format(arena, "it was refused (%.*s), before rules and budgets were asked",
+                            TEXT_ARG(record->refusal));
+    return told.data ? told : TEXT("it ended before there was a decision about it");
+}
+
+static void write_steps(struct detail *detail, const struct record *record)
+{
+    struct json_writer *json = &detail->call->json;
     int64_t decided = record->admitted, sent = record->forwarded, end = record->duration;
     int64_t answered = sent >= 0 && record->first_byte >= 0 ? sent + record->first_byte : -1;
     bool refused = record->outcome == RECORD_OUTCOME_REFUSED;
@@ -77,21 +93,20 @@ static void write_steps(struct json_writer *json, const struct record *record)
     json_key(json, TEXT("steps"));
     json_begin_array(json);
     if (sent < 0 && decided < 0)
-        write_step(json, "refuse", "it was turned away before there was a decision about it", 0,
-                   end);
-    write_step(json, "decide", "who calls, from where, and whether rules and budgets let it", 0,
-               decided);
+        write_step(json, "refuse", describe_early_end(detail, record), 0, end);
+    write_step(json, "decide", TEXT("who calls, from where, and whether rules and budgets let it"),
+               0, decided);
     if (sent < 0)
         write_step(json, refused ? "refuse" : "send",
-                   refused ? "the refusal went out" : "nothing was sent to a provider", decided,
-                   end);
+                   refused ? TEXT("the refusal went out") : TEXT("nothing was sent to a provider"),
+                   decided, end);
     write_step(json, "send",
-               record->attempts > 1 ? "the attempts before the last, and its connection"
-                                    : "a target was chosen and connected to",
+               record->attempts > 1 ? TEXT("the attempts before the last, and its connection")
+                                    : TEXT("a target was chosen and connected to"),
                decided, sent);
-    write_step(json, "wait", "until the first byte of the provider's answer", sent,
+    write_step(json, "wait", TEXT("until the first byte of the provider's answer"), sent,
                answered >= 0 ? answered : end);
-    write_step(json, "relay", "the answer went to the caller", answered, end);
+    write_step(json, "relay", TEXT("the answer went to the caller"), answered, end);
     json_end_array(json);
 }
 
@@ -344,7 +359,7 @@ static bool tell(void *context, const struct record *record)
     json_begin_object(json);
     json_key(json, TEXT("call"));
     write_record(detail, record);
-    write_steps(json, record);
+    write_steps(detail, record);
     write_attempts(detail, record);
     write_error(detail, record);
     telling->error = write_cost(detail, record);

@@ -260,40 +260,63 @@ static bool refuse_changed(struct admin_call *call, struct text json, const char
                        told.who, told.time, tag);
 }
 
-/* Whether the object is still what the caller saw. */
+/* Whether the object is still what the caller saw, who said it with If-Match. */
 static bool check_match(struct admin_call *call)
 {
     struct text json;
     char tag[TAG_SIZE];
 
-    if (!call->if_match.data)
-        return true;
     if (!operations_show(&call->office->operations, call->route->kind, call->id, &json))
         return call_refuse_operation(call);
     make_tag(call->route->kind, json, tag);
     return matches(call->if_match, tag) || refuse_changed(call, json, tag);
 }
 
-/* Looking and changing are one transaction, so that nobody comes between. */
-bool handle_edit(struct admin_call *call)
+/* Looking and changing are one transaction, so that nobody comes between: every change of what is
+ * there is between these two. Without the header there is nothing to look at, and a key can be
+ * revoked though the store cannot be written. */
+static bool begin_if_match(struct admin_call *call)
 {
     struct operations *operations = &call->office->operations;
+
+    if (!call->if_match.data)
+        return true;
+    if (!call->office->store)
+        return call_store_answer(call, ERROR_STORE);
+    if (!operations_begin(operations))
+        return call_refuse_operation(call);
+    if (check_match(call))
+        return true;
+    operations_roll_back(operations);
+    return false;
+}
+
+/* `good`: it was changed, else the call has its problem already. */
+static bool end_if_match(struct admin_call *call, bool good, struct operation_result *result)
+{
+    struct operations *operations = &call->office->operations;
+
+    if (!call->if_match.data)
+        return good;
+    if (!good)
+        operations_roll_back(operations);
+    else if (!operations_commit(operations)) {
+        secret_free(result->secret);
+        good = call_refuse_operation(call);
+    }
+    return good;
+}
+
+bool handle_edit(struct admin_call *call)
+{
     struct object_change changes;
     struct operation_result result;
 
-    if (!object_change_read(call, &changes))
+    if (!object_change_read(call, &changes) || !begin_if_match(call))
         return false;
-    if (!operations_begin(operations))
-        return call_refuse_operation(call);
-    bool good = check_match(call);
-    if (good && !operations_edit(operations, call->id, &changes, &result))
-        good = object_change_refuse(call, &changes);
-    if (!good) {
-        operations_roll_back(operations);
-        return false;
-    }
-    return operations_commit(operations) ? answer_object(call, result.after)
-                                         : call_refuse_operation(call);
+    bool good = operations_edit(&call->office->operations, call->id, &changes, &result) ||
+                object_change_refuse(call, &changes);
+    return end_if_match(call, good, &result) && answer_object(call, result.after);
 }
 
 static bool answer_nothing(struct admin_call *call)
@@ -310,11 +333,13 @@ bool handle_delete(struct admin_call *call)
     struct operation_deletion deletion = {.reason = call_query(call, "reason")};
     struct operation_result result;
 
-    if (!call_query_flag(call, "revoke_keys", &deletion.revoke_keys))
+    if (!call_query_flag(call, "revoke_keys", &deletion.revoke_keys) || !begin_if_match(call))
         return false;
-    if (!operations_delete(&call->office->operations, call->route->kind, call->id, &deletion,
-                           &result))
-        return call_refuse_operation(call);
+    bool good = operations_delete(&call->office->operations, call->route->kind, call->id, &deletion,
+                                  &result) ||
+                call_refuse_operation(call);
+    if (!end_if_match(call, good, &result))
+        return false;
     if (call->route->status == 204)
         return answer_nothing(call);
     if (!result.after.data &&
@@ -336,19 +361,24 @@ bool handle_rotate(struct admin_call *call)
     if (!number_parse_duration(grace.data ? grace : TEXT(GRACE_DEFAULT), &milliseconds) ||
         milliseconds > INT64_MAX / NANOSECONDS_PER_MILLISECOND)
         return call_refuse(call, ADMIN_PROBLEM_INVALID, "grace", "that is no duration: 0, 1h, 7d");
-    if (!operations_rotate_key(&call->office->operations, call->id,
-                               milliseconds * NANOSECONDS_PER_MILLISECOND, &result))
-        return call_refuse_operation(call);
-    return answer_secret(call, &result);
+    if (!begin_if_match(call))
+        return false;
+    bool good = operations_rotate_key(&call->office->operations, call->id,
+                                      milliseconds * NANOSECONDS_PER_MILLISECOND, &result) ||
+                call_refuse_operation(call);
+    return end_if_match(call, good, &result) && answer_secret(call, &result);
 }
 
 static bool raise_budget(struct admin_call *call, struct text amount, struct text until)
 {
     struct operation_result result;
 
-    if (!operations_raise_budget(&call->office->operations, call->id, amount, until, &result))
-        return call_refuse_operation(call);
-    return answer_object(call, result.after);
+    if (!begin_if_match(call))
+        return false;
+    bool good =
+        operations_raise_budget(&call->office->operations, call->id, amount, until, &result) ||
+        call_refuse_operation(call);
+    return end_if_match(call, good, &result) && answer_object(call, result.after);
 }
 
 bool handle_raise(struct admin_call *call)

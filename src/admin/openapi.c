@@ -421,6 +421,13 @@ static void write_parameter(struct json_writer *json, const char *name, const ch
     json_end_object(json);
 }
 
+/* As admin/handle_objects.c looks at If-Match. */
+static bool changes_what_is_there(const struct route *route)
+{
+    return route->kind != OBJECT_KIND_COUNT && route->method != HTTP1_GET &&
+           (route->method == HTTP1_PATCH || text_find(route->path, TEXT("{id}")) >= 0);
+}
+
 static void write_parameters(struct json_writer *json, const struct route *route)
 {
     json_key(json, TEXT("parameters"));
@@ -440,7 +447,7 @@ static void write_parameters(struct json_writer *json, const struct route *route
                                                              : shape_types[query->type].type,
                             query->description);
     }
-    if (route->method == HTTP1_PATCH)
+    if (changes_what_is_there(route))
         write_parameter(json, "if-match", "header", "string",
                         "the etag of what was read: the change is refused (412) if somebody else "
                         "changed it meanwhile");

@@ -395,6 +395,31 @@ def test_if_match(admin):
     admin.patch("/budgets/bud_000000000000", {"amount": "8"}, status=404, headers={"if-match": "*"})
 
 
+def test_if_match_of_every_change(admin):
+    """What is deleted, raised, rotated or revoked is what the caller has seen, where the caller says what that was."""
+    me = admin.get("/me")["id"]
+    budget = f"/budgets/{admin.post('/budgets', {'organisation': True, 'amount': '5'})['id']}"
+    key = f"/keys/{admin.post('/keys', {'name': 'seen'})['id']}"
+    seen = {path: {"if-match": admin.call("GET", path).headers["etag"]} for path in (budget, key)}
+    admin.patch(budget, {"amount": "6"})
+    admin.patch(key, {"name": "changed"})
+    loan = {"amount": "9", "until": "2099-01-01T00:00:00Z"}
+    for method, path, of, body in (("POST", budget + "/raise", budget, loan), ("DELETE", budget + "/raise", budget, None),
+                                   ("DELETE", budget, budget, None), ("POST", key + "/rotate", key, {}), ("DELETE", key, key, None)):
+        late = admin.call(method, path, body, status=412, headers=seen[of])
+        assert late.code == "precondition_failed" and f"key:{me} changed it meanwhile, at 20" in late.message, (method, path)
+    assert admin.get(budget)["amount"] == "6.00" and admin.get(key)["state"] == "live"
+
+    def now(path):
+        return {"if-match": admin.call("GET", path).headers["etag"]}
+
+    admin.call("POST", budget + "/raise", loan, headers=now(budget))
+    admin.call("DELETE", budget + "/raise", headers=now(budget))
+    admin.call("DELETE", budget, status=204, headers=now(budget))
+    assert admin.call("POST", key + "/rotate", {}, headers=now(key)).json["key"].startswith("tpk_")
+    assert admin.call("DELETE", key, headers=now(key)).json["state"] == "revoked"
+
+
 def test_what_was_shown_can_be_handed_back(admin):
     """Read, change one member, send the whole: members that are only shown are passed over."""
     admin.post("/teams", {"name": "payments"})

@@ -56,9 +56,10 @@ static struct config *check_config(struct doctor *doctor)
                    error_meaning(error));
     if (!error)
         doctor_say(report, DOCTOR_PASS, "config", NULL,
-                   "%s: %zu listeners, %zu providers, %zu "
-                   "models; secrets of env: and file: are there",
-                   path, config->listener_count, config->provider_count, config->model_count);
+                   "%s: %zu %s, %zu %s, %zu %s; secrets of env: and file: are there", path,
+                   config->listener_count, config->listener_count == 1 ? "listener" : "listeners",
+                   config->provider_count, config->provider_count == 1 ? "provider" : "providers",
+                   config->model_count, config->model_count == 1 ? "model" : "models");
     config_problems_close(&problems);
     return config;
 }
@@ -114,22 +115,26 @@ static void check_listener(struct doctor *doctor, const struct config_listener *
 
 /* ------------------------------------------------------------------ the data directory */
 
+/* Whether what is in it can be looked at. */
 static bool check_directory(struct doctor *doctor, const char *data)
 {
     struct doctor_report *report = &doctor->report;
     struct stat status;
     bool there = stat(data, &status) == 0;
+    if ((!there && errno == EACCES) || (there && access(data, R_OK | W_OK | X_OK) != 0)) {
+        doctor_say(report, DOCTOR_FAIL, "data",
+                   "run this as the gateway's user; if it is, chown the directory to it",
+                   "%s: this user may not read and write it; disk, store and journal are not "
+                   "checked",
+                   data);
+        return false;
+    }
     if (!there || !S_ISDIR(status.st_mode)) {
         doctor_say(report, DOCTOR_FAIL, "data", "--data DIR names the data directory of the server",
                    "%s: %s", data, there ? "it is not a directory" : strerror(errno));
         return false;
     }
-    if (access(data, R_OK | W_OK | X_OK) != 0)
-        doctor_say(report, DOCTOR_FAIL, "data",
-                   "run this as the gateway's user; if it is, chown "
-                   "the directory to it",
-                   "%s: not writable for this user", data);
-    else if ((status.st_mode & 0077) != 0)
+    if ((status.st_mode & 0077) != 0)
         doctor_say(report, DOCTOR_WARN, "data",
                    "chmod 0700: it holds who may do what, and what "
                    "was done",
@@ -232,6 +237,12 @@ static void check_store(struct doctor *doctor, const char *data)
     struct stat status = {0};
     if (!data_path(data, STORE_FILE, path))
         return;
+    if (access(path, R_OK) != 0 && errno == EACCES) {
+        doctor_say(&doctor->report, DOCTOR_FAIL, "store",
+                   "run this as the gateway's user; if it is, chown the file to it",
+                   "%s: this user may not read it; it and the journal are not checked", path);
+        return;
+    }
     enum error error = store_open(path, STORE_READ, PATIENCE, &store, problem);
     if (error == ERROR_NOT_FOUND)
         doctor_say(&doctor->report, DOCTOR_WARN, "store",

@@ -346,7 +346,9 @@ const struct verb verb_scan = {
         "git, binaries and large files are searched too; compressed files are not. A line with "
         "`" SCANNER_ALLOW "` in it is passed over, unless its key is live.\n"
         "\n"
-        "Exit code: 0 nothing found, 1 something found, 2 it could not all be done.",
+        "Exit code: 0 nothing found; 1 something found, also where something else could not be "
+        "read; 2 nothing found but not all could be read, or what was to be asked, compared or "
+        "revoked was not.",
     .examples = "turnpike scan .\n"
                 "turnpike scan --git . --data /var/lib/turnpike --revoke\n"
                 "turnpike scan --git . --staged  # before each commit\n"

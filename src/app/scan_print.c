@@ -102,6 +102,12 @@ static void print_hints(const struct leaks *leaks, report_wants wants,
         asked &= !wants(&leaks->rows[i]) || leaks->rows[i].state != LEAK_NOT_ASKED;
     if (!asked)
         fprintf(stderr, "turnpike: --data DIR or --server URL says which Turnpike keys are live\n");
+    if (leaks->look_alikes > 0)
+        fprintf(stderr,
+                "turnpike: %llu %s a Turnpike key with a wrong checksum: mistyped, cut or made up, "
+                "and no secret\n",
+                (unsigned long long)leaks->look_alikes,
+                leaks->look_alikes == 1 ? "text has the form of" : "texts have the form of");
     if (leaks->more)
         fprintf(stderr,
                 "turnpike: there are more than a report holds: mend these and scan again\n");

@@ -108,9 +108,10 @@ enum error store_open(const char *path, enum store_access access, unsigned patie
     problem[0] = '\0';
     ensure(pthread_once(&once, leave_memory_uncounted) == 0);
     if (access == STORE_READ && stat(path, &status) != 0) {
+        int number = errno;
         (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s: %s", path,
-                       errno == ENOENT ? "there is no store yet" : strerror(errno));
-        return ERROR_NOT_FOUND;
+                       number == ENOENT ? "there is no store yet" : strerror(number));
+        return number == ENOENT ? ERROR_NOT_FOUND : error_from_errno(number);
     }
     struct store *store = calloc(1, sizeof(*store));
     if (!store)

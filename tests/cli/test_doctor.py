@@ -4,11 +4,13 @@ import http.client
 import http.server
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -24,12 +26,12 @@ NOWHERE = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy",
            "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def doctor(*arguments, code, key=None, **environment):
+def doctor(*arguments, code, key=None, user=None, **environment):
     """The rows by check; a check with several rows has the worst."""
     plain = {name: value for name, value in os.environ.items() if name not in NOWHERE}
     if key:
         plain["TURNPIKE_API_KEY"] = key
-    done = subprocess.run([BINARY, "doctor", *map(str, arguments), "--json"], capture_output=True, text=True, timeout=90,
+    done = subprocess.run([BINARY, "doctor", *map(str, arguments), "--json"], capture_output=True, text=True, timeout=90, user=user,
                           env={**plain, **gateway_module.SANITIZERS, **environment})
     assert not gateway_module.UNHEALTHY.search(done.stderr), done.stderr
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -521,6 +523,31 @@ def test_own_host_out_of_order(start_gateway, tmp_path, issuer):
         "certificate": "warn", "data": "warn", "credential": "warn", "provider": "fail", "files": "warn"}
     (gateway.data / "turnpike.db").write_bytes(b"no database" * 1000)
     assert local(gateway, code=1)["store"]["result"] == "fail"
+
+
+def test_own_host_as_a_user_who_may_not_look(own_gateway):
+    """The permission alone is the cause, and is said once."""
+    place = pathlib.Path(tempfile.mkdtemp())  # each user gets there, which the test's own folder does not grant
+    user = 65534 if os.geteuid() == 0 else None
+    try:
+        place.chmod(0o755)
+        config, data = place / "turnpike.json", place / "data"
+        config.write_text(json.dumps({"providers": {"demo": {"type": "demo"}},
+                                      "models": {"demo": {"targets": [{"provider": "demo"}]}}}))
+        shutil.copytree(own_gateway.data, data, ignore=lambda folder, names: set(names) - {"turnpike.db"})
+        (data / "turnpike.db").chmod(0)
+        data.chmod(0)
+        rows = doctor("--config", config, "--data", data, code=1, user=user)
+        assert "may not read and write it; disk, store and journal are not checked" in rows["data"]["detail"]
+        assert "gateway's user" in rows["data"]["fix"] and not {"disk", "disk speed", "store", "journal"} & set(rows)
+        assert "1 listener, 1 provider, 1 model;" in rows["config"]["detail"]
+        data.chmod(0o777)
+        rows = doctor("--config", config, "--data", data, code=1, user=user)
+        assert "turnpike.db: this user may not read it" in rows["store"]["detail"] and "gateway's user" in rows["store"]["fix"]
+        assert rows["disk speed"]["result"] == "pass" and "journal" not in rows
+    finally:
+        data.chmod(0o700)
+        shutil.rmtree(place)
 
 
 def test_own_host_without_its_secret_or_data(start_gateway):

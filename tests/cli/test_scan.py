@@ -143,6 +143,9 @@ def test_a_wrong_checksum_is_a_look_alike(place, tmp_path):
     (tmp_path / "doc.md").write_text(wrong)
     report = json.loads(scan(tmp_path / "doc.md", "--json", code=0).stdout)
     assert report["findings"] == [] and report["summary"]["look_alikes"] == 1
+    said = scan(tmp_path / "doc.md", code=0).stderr
+    assert "0 secrets" in said and "1 text has the form of a Turnpike key with a wrong checksum" in said
+    assert "checksum" not in scan("--stdin", code=0, input=b"nothing").stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

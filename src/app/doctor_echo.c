@@ -121,9 +121,15 @@ bool doctor_ask_echo(struct doctor *doctor, const char *query, struct text body,
 /* Says why there is no echo. */
 static void tell_refused(struct doctor *doctor, const char *check)
 {
-    struct text code, message;
-    doctor_read_refusal(doctor, &code, &message);
-    if (text_equal(code, TEXT("method_not_allowed")))
+    struct doctor_refusal refusal = doctor_read_refusal(doctor);
+    struct text code = refusal.code, message = refusal.message;
+    if (doctor_tell_rewritten(doctor, check, "POST", PATH, &refusal))
+        return;
+    if (text_equal(code, TEXT("unknown_url")))
+        doctor_say(&doctor->report, DOCTOR_WARN, check,
+                   "have the gateway brought up to date: this one has no echo yet",
+                   "POST " PATH " is not known there");
+    else if (text_equal(code, TEXT("method_not_allowed")))
         doctor_say(&doctor->report, DOCTOR_FAIL, check,
                    "let the method pass: a redirect (http to https, a slash at the end) makes a "
                    "GET of a POST; use the URL that it leads to",
@@ -282,7 +288,8 @@ static void compare_answer(struct doctor *doctor, yyjson_val *echo)
         tell_between(doctor);
 }
 
-static void compare_answer_body(struct doctor *doctor)
+/* Whether it is what the gateway sent, or it cannot be told. */
+static bool compare_answer_body(struct doctor *doctor)
 {
     struct text said = doctor_call_field(&doctor->call, "x-turnpike-echo-sha256");
     struct text encoding = doctor_call_field(&doctor->call, "content-encoding");
@@ -291,12 +298,13 @@ static void compare_answer_body(struct doctor *doctor)
 
     hash(body, seen);
     if (said.data == NULL || text_equal(said, text_of(seen, HASH_TEXT)))
-        return; /* where it was stripped that is said with the others */
+        return true; /* where it was stripped that is said with the others */
     doctor_say(&doctor->report, DOCTOR_FAIL, "headers",
                "let answers' bodies pass as they are: no compression that was not asked for, no "
                "rewriting of links, no filter",
                "the body of an answer was rewritten on the way%s%.*s",
                text_empty(encoding) ? "" : ": it is encoded as ", TEXT_ARG(encoding));
+    return false;
 }
 
 /* ------------------------------------------------------------------ a large body */
@@ -304,21 +312,26 @@ static void compare_answer_body(struct doctor *doctor)
 static void check_large(struct doctor *doctor)
 {
     struct doctor_call *call = &doctor->call;
-    struct text code, message;
     char *bytes = ensure_memory(malloc(LARGE_BYTES));
 
     memset(bytes, ' ', LARGE_BYTES); /* white space is JSON, too */
     memcpy(bytes, "{}", 2);
     bool good = doctor_ask_echo(doctor, "probe=" PROBE, text_of(bytes, LARGE_BYTES), 60);
     free(bytes);
-    doctor_read_refusal(doctor, &code, &message);
+    struct doctor_refusal refusal = doctor_read_refusal(doctor);
     if (good && call->status == 200)
         doctor_say(&doctor->report, DOCTOR_PASS, "large body", NULL, "2 MiB arrive, after %llu ms",
                    (unsigned long long)(call->total / NANOSECONDS_PER_MILLISECOND));
-    else if (good && !text_empty(code))
+    else if (good && !text_empty(refusal.code))
         doctor_say(&doctor->report, DOCTOR_WARN, "large body",
                    "docs/errors.md says for each code what to do, and who can",
-                   "2 MiB: %ld %.*s: %.*s", call->status, TEXT_ARG(code), TEXT_ARG(message));
+                   "2 MiB: %ld %.*s: %.*s", call->status, TEXT_ARG(refusal.code),
+                   TEXT_ARG(refusal.message));
+    else if (good && call->status == 429)
+        doctor_say(&doctor->report, DOCTOR_WARN, "large body",
+                   "something in between limits how often calls may be made: raise that there, or "
+                   "run this again later",
+                   "2 MiB were not looked at: 429, and not in the gateway's words");
     else {
         struct text answered = arena_format(&doctor->arena, "it answers %ld", call->status);
         doctor_say(&doctor->report, DOCTOR_WARN, "large body",
@@ -331,35 +344,60 @@ static void check_large(struct doctor *doctor)
 
 /* ------------------------------------------------------------------ all of it */
 
+/* A check that was not made must not look like one that passed. */
+static void tell_unseen(struct doctor *doctor, const char *which)
+{
+    doctor_say(&doctor->report, DOCTOR_WARN, "echo",
+               "see above for why, and run this again when that is mended",
+               "what is changed on the way could not be looked at by the gateway's echo; not "
+               "checked: %s",
+               which);
+}
+
+/* Whether the answer is the echo's, as it was sent from there. */
+static bool is_echo(yyjson_val *root)
+{
+    return text_equal(member(root, "object"), TEXT("turnpike.echo"));
+}
+
+static bool check_answer(struct doctor *doctor)
+{
+    yyjson_doc *document = NULL;
+    bool good = json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK &&
+                is_echo(yyjson_doc_get_root(document));
+
+    if (good) {
+        compare_request(doctor, yyjson_doc_get_root(document));
+        compare_answer(doctor, yyjson_doc_get_root(document));
+    }
+    bool whole = compare_answer_body(doctor);
+    if (!good && whole)
+        doctor_say(&doctor->report, DOCTOR_FAIL, "request",
+                   "something in between answers in the gateway's place: let calls pass to it",
+                   "POST " PATH ": 200, and the answer is not the gateway's");
+    yyjson_doc_free(document);
+    return good;
+}
+
 bool doctor_check_echo(struct doctor *doctor)
 {
     struct doctor_call *call = &doctor->call;
-    struct text code, message;
-    yyjson_doc *document = NULL;
     bool good = doctor_ask_echo(doctor, "probe=" PROBE, text_of(body_sent, sizeof body_sent - 1),
                                 call->seconds);
 
-    doctor_read_refusal(doctor, &code, &message);
-    if (good && text_equal(code, TEXT("unknown_url")))
-        return false; /* of a gateway that is older */
-    if (!good || call->status != 200) {
-        if (good)
-            tell_refused(doctor, "request");
-        else
-            doctor_say(&doctor->report, DOCTOR_FAIL, "request",
-                       "something in between cuts calls off that have a body", "%s", call->problem);
+    if (good && call->status == 200)
+        good = check_answer(doctor);
+    else if (good) {
+        tell_refused(doctor, "request");
+        good = false;
+    } else
+        doctor_say(&doctor->report, DOCTOR_FAIL, "request",
+                   "something in between cuts calls off that have a body", "%s", call->problem);
+    if (!good) {
+        tell_unseen(doctor, "headers, query and body of requests; headers of answers but for "
+                            "x-request-id; large bodies; streams");
         return false;
     }
-    if (json_parse(buffer_text(&call->answer), &document) != ERROR_OK ||
-        !text_equal(member(yyjson_doc_get_root(document), "object"), TEXT("turnpike.echo"))) {
-        compare_answer_body(doctor);
-        yyjson_doc_free(document);
-        return false;
-    }
-    compare_request(doctor, yyjson_doc_get_root(document));
-    compare_answer(doctor, yyjson_doc_get_root(document));
-    compare_answer_body(doctor);
-    yyjson_doc_free(document);
     check_large(doctor);
     doctor_check_echo_stream(doctor);
     return true;

@@ -3,53 +3,13 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "codec/json.h"
-#include "identity/key.h"
 
+#define MODELS_PATH  "/v1/models"
+#define CALL_PATH    "/v1/chat/completions"
 #define MODELS_SHOWN 5u
 #define BODY_MAX     1024u
 /* Of a streamed answer: shorter ones tell nothing about who held what back. */
 #define STREAM_LONG_ENOUGH (150u * NANOSECONDS_PER_MILLISECOND)
-
-/* ------------------------------------------------------------------ refusals */
-
-void doctor_read_refusal(struct doctor *doctor, struct text *code, struct text *message)
-{
-    yyjson_doc *document = NULL;
-    yyjson_val *error = NULL;
-    *code = *message = text_of(NULL, 0);
-    if (json_parse(buffer_text(&doctor->call.answer), &document) != ERROR_OK)
-        return;
-    if (json_get_object(yyjson_doc_get_root(document), "error", &error) == JSON_PRESENT) {
-        (void)json_get_text(error, "code", code);
-        (void)json_get_text(error, "message", message);
-        *code = arena_copy(&doctor->arena, *code);
-        *message = arena_copy(&doctor->arena, *message);
-    }
-    yyjson_doc_free(document);
-}
-
-static void tell_refused_key(struct doctor *doctor)
-{
-    struct text code, message, shown = key_visible_part(text_from(doctor->key));
-    doctor_read_refusal(doctor, &code, &message);
-    if (text_empty(code))
-        doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
-                   "something between here and the gateway refuses: a balancer or a proxy with "
-                   "rules of its own",
-                   "%ld, and not in the gateway's words", doctor->call.status);
-    else if (text_equal(code, TEXT("missing_api_key")))
-        doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
-                   "something in between takes the header Authorization away: let it pass there",
-                   "a key was sent, and the gateway saw none");
-    else
-        doctor_say(&doctor->report, DOCTOR_FAIL, "identity",
-                   doctor->call.status == 403
-                       ? "the message says which rule it was and who can change it"
-                       : "take the key that was issued for this workload; who issues keys can look "
-                         "at this one with `turnpike key show`",
-                   "%s holds %.*s…; the gateway refuses it (%.*s): %.*s", doctor->key_source,
-                   TEXT_ARG(shown), TEXT_ARG(code), TEXT_ARG(message));
-}
 
 /* ------------------------------------------------------------------ headers */
 
@@ -149,6 +109,19 @@ static void check_models(struct doctor *doctor)
     yyjson_doc_free(document);
 }
 
+/* The key is known, or there would be no limit of its own: the rest can be looked at all the same.
+ */
+static void tell_used_up(struct doctor *doctor)
+{
+    struct doctor_refusal refusal = doctor_read_refusal(doctor);
+    doctor_say(&doctor->report, DOCTOR_WARN, "models",
+               "wait until the limit lets calls pass again, or have it raised; the key itself is "
+               "in order",
+               "the list is not given now: 429 %.*s: %.*s", TEXT_ARG(refusal.code),
+               TEXT_ARG(refusal.message));
+    doctor->model = text_from(doctor->options->model);
+}
+
 bool doctor_check_identity(struct doctor *doctor)
 {
     struct doctor_call *call = &doctor->call;
@@ -158,25 +131,28 @@ bool doctor_check_identity(struct doctor *doctor)
                    "there is no key to try");
         return false;
     }
-    if (!doctor_ask(doctor, "GET", "/v1/models", TEXT(""), true)) {
+    if (!doctor_ask(doctor, "GET", MODELS_PATH, TEXT(""), true)) {
         doctor_say(&doctor->report, DOCTOR_FAIL, "identity", "try again; see above for the way",
                    "%s", call->problem);
         return false;
     }
-    if (call->status != 200) {
+    bool used_up = call->status == 429 && !text_empty(doctor_read_refusal(doctor).code);
+    if (call->status != 200 && !used_up) {
         bool forbidden = doctor->call.status == 403;
-        tell_refused_key(doctor);
+        doctor_tell_refused_key(doctor, MODELS_PATH);
         if (forbidden)
             doctor_check_whoami(doctor);
         return false;
     }
-    struct text shown = key_visible_part(text_from(doctor->key));
-    doctor_say(&doctor->report, DOCTOR_PASS, "identity", NULL, "%.*s… of %s is good",
-               TEXT_ARG(shown), doctor->key_source);
-    check_models(doctor);
+    doctor_say(&doctor->report, DOCTOR_PASS, "identity", NULL, "%.*s is good",
+               TEXT_ARG(doctor_describe_key(doctor)));
+    if (used_up)
+        tell_used_up(doctor);
+    else
+        check_models(doctor);
     doctor_check_whoami(doctor);
     doctor->echoes = doctor_check_echo(doctor);
-    if (!doctor->echoes && doctor_ask(doctor, "GET", "/v1/models", TEXT(""), true))
+    if (!doctor->echoes && doctor_ask(doctor, "GET", MODELS_PATH, TEXT(""), true))
         check_headers(doctor);
     return true;
 }
@@ -244,17 +220,18 @@ static void check_stream(struct doctor *doctor, struct text model)
 
 static void tell_refused_call(struct doctor *doctor, struct text model)
 {
-    struct text code, message;
-    doctor_read_refusal(doctor, &code, &message);
-    if (text_empty(code))
+    struct doctor_refusal refusal = doctor_read_refusal(doctor);
+    if (doctor_tell_rewritten(doctor, "call", "POST", CALL_PATH, &refusal))
+        return;
+    if (text_empty(refusal.code))
         doctor_say(&doctor->report, DOCTOR_FAIL, "call",
                    "something in between answers, or the provider does: look at the gateway's log",
                    "%.*s: %ld", TEXT_ARG(model), doctor->call.status);
     else
         doctor_say(&doctor->report, DOCTOR_FAIL, "call",
                    "docs/errors.md says for each code what to do, and who can",
-                   "%.*s: %ld %.*s: %.*s", TEXT_ARG(model), doctor->call.status, TEXT_ARG(code),
-                   TEXT_ARG(message));
+                   "%.*s: %ld %.*s: %.*s", TEXT_ARG(model), doctor->call.status,
+                   TEXT_ARG(refusal.code), TEXT_ARG(refusal.message));
 }
 
 void doctor_check_call(struct doctor *doctor)
@@ -266,7 +243,7 @@ void doctor_check_call(struct doctor *doctor)
     buffer_open(&body, BODY_MAX);
     write_question(model, &body);
     doctor->call.seconds = 60;
-    bool good = doctor_ask(doctor, "POST", "/v1/chat/completions", buffer_text(&body), true);
+    bool good = doctor_ask(doctor, "POST", CALL_PATH, buffer_text(&body), true);
     buffer_close(&body);
     doctor->call.body = TEXT("");
     if (!good)

@@ -11,7 +11,6 @@
 
 #define CONNECT_SECONDS 8L /* a handshake over a slow line takes two */
 #define HEAD_MAX        65536u
-#define FIELD_MAX       512u
 
 /* ------------------------------------------------------------------ the certificate */
 
@@ -141,19 +140,29 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *owner)
     return buffer_append(&call->answer, text_of(bytes, size * count)) ? size * count : 0;
 }
 
+/* Adds `name` ("Authorization: Bearer ") and the value, whole, however long: a token cut short is
+ * refused as another's fault. Wiped, but for libcurl's copy. */
+static struct curl_slist *append_secret_field(struct curl_slist *fields, const char *name,
+                                              struct text value)
+{
+    size_t size = strlen(name) + value.length + 1;
+    char *line = ensure_memory(malloc(size));
+    (void)snprintf(line, size, "%s%.*s", name, TEXT_ARG(value));
+    fields = ensure_memory(curl_slist_append(fields, line));
+    secret_wipe(line, size);
+    free(line);
+    return fields;
+}
+
 static struct curl_slist *make_fields(const struct doctor_call *call)
 {
     struct curl_slist *fields = curl_slist_append(NULL, "Expect:");
     for (size_t i = 0; i < call->field_count; i++)
         fields = curl_slist_append(fields, call->fields[i]);
-    char line[FIELD_MAX];
     if (call->body.length > 0)
         fields = curl_slist_append(fields, "Content-Type: application/json");
-    if (call->key != NULL) {
-        (void)snprintf(line, sizeof line, "Authorization: Bearer %s", call->key);
-        fields = curl_slist_append(fields, line);
-        secret_wipe(line, sizeof line);
-    }
+    if (call->key != NULL)
+        fields = append_secret_field(fields, "Authorization: Bearer ", text_from(call->key));
     return fields;
 }
 
@@ -166,14 +175,9 @@ static void forget_fields(struct curl_slist *fields)
 
 static struct curl_slist *make_proxy_fields(const struct doctor_call *call)
 {
-    char line[FIELD_MAX];
     if (text_empty(call->proxy_authorization))
         return NULL;
-    (void)snprintf(line, sizeof line, "Proxy-Authorization: %.*s",
-                   TEXT_ARG(call->proxy_authorization));
-    struct curl_slist *fields = curl_slist_append(NULL, line);
-    secret_wipe(line, sizeof line);
-    return fields;
+    return append_secret_field(NULL, "Proxy-Authorization: ", call->proxy_authorization);
 }
 
 static void set_options(struct doctor_call *call, const struct curl_slist *fields,

@@ -15,6 +15,7 @@
 #include "codec/json.h"
 #include "config/endpoint.h"
 #include "config/proxy.h"
+#include "identity/jwt.h"
 
 #define ARENA_MAX            (8u << 20)
 #define CONNECT_MILLISECONDS 5000
@@ -23,7 +24,6 @@
 /* Beyond the first, short-lived tokens are refused as not yet valid or expired. */
 #define CLOCK_WARN_SECONDS 30
 #define CLOCK_FAIL_SECONDS 300
-#define KEY_FILE_MAX       4096u
 /* Long enough for a way that cuts at once, short enough for every run. */
 #define IDLE_USUAL       "5s"
 #define IDLE_MAX_SECONDS 3600u
@@ -67,7 +67,7 @@ static void check_proxy(struct doctor *doctor)
     struct doctor_report *report = &doctor->report;
     bool excepted, tls = doctor->endpoint.tls;
     const char *proxy = doctor_proxy_of(&doctor->endpoint, &excepted);
-    (void)text_copy_to(text_from(proxy), doctor->proxy, sizeof doctor->proxy);
+    doctor->proxy = proxy;
     if (differ("https_proxy", "HTTPS_PROXY") || differ("http_proxy", "HTTP_PROXY") ||
         differ("no_proxy", "NO_PROXY"))
         doctor_say(
@@ -354,43 +354,75 @@ static bool read_url(struct doctor *doctor, const char *url)
     return true;
 }
 
-static bool take_key(struct doctor *doctor, const char *value, const char *source)
+/* False where there is none. */
+static bool take_key(struct doctor *doctor, struct text value, const char *source)
 {
-    if (value == NULL || *value == '\0')
+    value = text_trim(value);
+    if (text_empty(value))
         return false;
-    doctor->key = text_duplicate(text_trim(text_from(value)));
+    doctor->key = text_duplicate(value);
     doctor->key_source = source;
     return true;
+}
+
+/* Else it says why not: the gateway would only say that what it got is malformed. */
+static bool can_be_sent(const struct doctor *doctor)
+{
+    struct text key = text_from(doctor->key);
+    if (key.length > JWT_LENGTH_MAX) {
+        (void)verb_fail("%.200s holds more than the %u bytes that a key or token may have for the "
+                        "gateway: is it one token, and nothing else?",
+                        doctor->key_source, JWT_LENGTH_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < key.length; i++) {
+        if ((unsigned char)key.data[i] < ' ') {
+            (void)verb_fail("%.200s holds a line end or another control character (byte %zu): no "
+                            "program can send that as a key; set it without",
+                            doctor->key_source, i + 1);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Its first line. Room for one byte too many, by which can_be_sent sees it, and for what stands
+ * around it. */
+static bool read_key_file(struct doctor *doctor, const char *name)
+{
+    size_t size = JWT_LENGTH_MAX + 64;
+    char *bytes = ensure_memory(calloc(1, size));
+    FILE *file = fopen(name, "re");
+    bool good = file != NULL && fgets(bytes, (int)size, file) != NULL;
+    bytes[strcspn(bytes, "\r\n")] = '\0';
+    if (!good)
+        (void)verb_fail("--key-file %.200s: %s", name, file ? "it is empty" : strerror(errno));
+    else if (!take_key(doctor, text_from(bytes), name)) {
+        (void)verb_fail("--key-file %.200s: its first line is empty", name);
+        good = false;
+    }
+    if (file)
+        fclose(file);
+    secret_wipe(bytes, size);
+    free(bytes);
+    return good;
 }
 
 /* From the environment or a file: on the command line every user of the machine would see it. */
 static bool read_key(struct doctor *doctor)
 {
     const struct doctor_options *options = doctor->options;
-    char bytes[KEY_FILE_MAX] = "";
-    if (options->key_variable) {
-        if (take_key(doctor, getenv(options->key_variable), options->key_variable))
-            return true;
-        (void)verb_fail("--key-env: the variable %.60s is not set", options->key_variable);
-        return false;
+    if (options->key_file)
+        return read_key_file(doctor, options->key_file) && can_be_sent(doctor);
+    if (options->key_variable == NULL) {
+        if (!take_key(doctor, text_from(getenv("TURNPIKE_API_KEY")), "TURNPIKE_API_KEY"))
+            (void)take_key(doctor, text_from(getenv("OPENAI_API_KEY")), "OPENAI_API_KEY");
+        return can_be_sent(doctor);
     }
-    if (options->key_file == NULL) {
-        if (!take_key(doctor, getenv("TURNPIKE_API_KEY"), "TURNPIKE_API_KEY"))
-            (void)take_key(doctor, getenv("OPENAI_API_KEY"), "OPENAI_API_KEY");
-        return true;
-    }
-    FILE *file = fopen(options->key_file, "re");
-    bool good = file != NULL && fgets(bytes, sizeof bytes, file) != NULL;
-    if (!good)
-        (void)verb_fail("--key-file %.200s: %s", options->key_file,
-                        file ? "it is empty" : strerror(errno));
-    if (file)
-        fclose(file);
-    struct text line = text_from(bytes);
-    bytes[text_split(&line, '\n').length] = '\0';
-    good = good && take_key(doctor, bytes, options->key_file);
-    secret_wipe(bytes, sizeof bytes);
-    return good;
+    if (take_key(doctor, text_from(getenv(options->key_variable)), options->key_variable))
+        return can_be_sent(doctor);
+    (void)verb_fail("--key-env: the variable %.60s is not set", options->key_variable);
+    return false;
 }
 
 static bool read_idle(struct doctor *doctor)

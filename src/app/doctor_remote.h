@@ -22,7 +22,7 @@ struct doctor {
     struct arena arena;
     struct config_endpoint endpoint; /* of the gateway */
     struct text base;                /* its URL without the path "/v1", which the SDKs' base has */
-    char proxy[512];                 /* that is in force for it; "": none */
+    const char *proxy;               /* that is in force for it, of the environment; "": none */
     char *key;                       /* NULL: there is none */
     const char *key_source;          /* "TURNPIKE_API_KEY" */
     struct doctor_call call;
@@ -42,8 +42,22 @@ const char *doctor_proxy_of(const struct config_endpoint *endpoint, bool *except
 /* Asks for `path` behind the gateway's base; as doctor_call_run. */
 bool doctor_ask(struct doctor *doctor, const char *method, const char *path, struct text body,
                 bool with_key);
-/* "error.code" and "error.message" of a refusal; data NULL where it is none. */
-void doctor_read_refusal(struct doctor *doctor, struct text *code, struct text *message);
+
+/* In the gateway's words; all empty where the answer is none of its refusals. */
+struct doctor_refusal {
+    struct text code, message;
+    struct text quoted; /* what it says it has seen: a path, a method; cut at some length */
+};
+
+/* Of the last answer; in the doctor's arena. These are in doctor_refusal.c. */
+struct doctor_refusal doctor_read_refusal(struct doctor *doctor);
+/* Fails `check` if the gateway has seen another path than this, and returns whether it has. */
+bool doctor_tell_rewritten(struct doctor *doctor, const char *check, const char *method,
+                           const char *path, const struct doctor_refusal *refusal);
+/* Why the last answer refuses the key, or that it is not the key's fault. `path` was asked for. */
+void doctor_tell_refused_key(struct doctor *doctor, const char *path);
+/* "tpk_4f0c2v9qk1tz… of TURNPIKE_API_KEY", without the secret; in the doctor's arena. */
+struct text doctor_describe_key(struct doctor *doctor);
 
 /* The checks behind the network (doctor_gateway.c). False: what follows makes no sense. */
 bool doctor_check_identity(struct doctor *doctor);

@@ -1,7 +1,8 @@
-/* GET /turnpike/v1/whoami: how the gateway sees this caller. A gateway that does not have it yet
- * answers 404, and nothing is said. */
+/* GET /turnpike/v1/whoami: how the gateway sees this caller. */
 #include "app/doctor_remote.h"
 #include "codec/json.h"
+
+#define PATH "/turnpike/v1/whoami"
 
 static struct text member(yyjson_val *object, const char *name)
 {
@@ -67,18 +68,37 @@ static void tell_each(struct doctor *doctor, yyjson_val *list,
     }
 }
 
+/* A check that was not made must not look like one that passed. */
+static void tell_none(struct doctor *doctor)
+{
+    struct doctor_refusal refusal = doctor_read_refusal(doctor);
+    const char *problem = doctor->call.problem;
+    if (doctor_tell_rewritten(doctor, "source", "GET", PATH, &refusal))
+        return;
+    bool old = text_equal(refusal.code, TEXT("unknown_url"));
+    doctor_say(
+        &doctor->report, DOCTOR_WARN, "source",
+        old ? "have the gateway brought up to date: this one does not tell it yet"
+        : !text_empty(refusal.code) ? "docs/errors.md says for each code what to do, and who can"
+                                    : "let GET " PATH
+                                      " pass to the gateway, and its answer as it is",
+        "not checked: from where the gateway sees this place, network rules, budgets (GET " PATH
+        ": %ld%s%.*s%s%s)",
+        doctor->call.status, text_empty(refusal.code) ? "" : " ", TEXT_ARG(refusal.code),
+        *problem ? ": " : "", problem);
+}
+
 void doctor_check_whoami(struct doctor *doctor)
 {
     yyjson_doc *document = NULL;
-    if (!doctor_ask(doctor, "GET", "/turnpike/v1/whoami", TEXT(""), true) ||
-        doctor->call.status != 200 ||
-        json_parse(buffer_text(&doctor->call.answer), &document) != ERROR_OK)
-        return;
-    yyjson_val *root = yyjson_doc_get_root(document);
+    bool good = doctor_ask(doctor, "GET", PATH, TEXT(""), true) && doctor->call.status == 200 &&
+                json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK;
+    yyjson_val *root = good ? yyjson_doc_get_root(document) : NULL;
     if (text_equal(member(root, "object"), TEXT("turnpike.whoami"))) {
         tell_source(doctor, root);
         tell_each(doctor, yyjson_obj_get(root, "networks"), tell_list);
         tell_each(doctor, yyjson_obj_get(root, "budgets"), tell_budget);
-    }
+    } else
+        tell_none(doctor);
     yyjson_doc_free(document);
 }

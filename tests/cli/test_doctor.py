@@ -20,7 +20,9 @@ import gateway as gateway_module
 from administration import on_terminal
 from certificates import Authority
 from command import BINARY, turnpike
+from fake_issuer import FakeIssuer, kubernetes_claims
 from gateway import free_port, plain_config, wait_until
+from workloads import start_with, terms
 
 NOWHERE = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "OPENAI_API_KEY", "TURNPIKE_API_KEY",
            "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -81,6 +83,31 @@ def test_where_the_key_comes_from(demo, tmp_path):
         assert done.returncode == 2 and done.stdout == ""
     done = subprocess.run([BINARY, "doctor", "--model", "x"], capture_output=True, text=True)
     assert done.returncode == 2 and "URL is missing" in done.stderr
+
+
+def test_a_long_token_is_sent_whole(tmp_path, own_fake):
+    """Tokens of workloads have a thousand bytes and more; the gateway takes them up to 16 KiB, and so does the doctor."""
+    issuer = FakeIssuer()
+    gateway = start_with(tmp_path, own_fake, {"cluster": terms(issuer)})
+    try:
+        file = tmp_path / "token"
+        for length in (0, 11_000):
+            token = issuer.token(**kubernetes_claims("prod", "ranker"), padding="x" * length)
+            assert len(token) > 512 + length
+            identity = remote(gateway.url, "--no-call", key=token, code=0)["identity"]
+            assert identity["detail"] == "the token in TURNPIKE_API_KEY is good"
+            file.write_text(token + "\n")
+            assert remote(gateway.url, "--no-call", "--key-file", file, code=0)["identity"]["result"] == "pass"
+        file.write_text("eyJ" + "x" * 16_400)
+        done = subprocess.run([BINARY, "doctor", gateway.url, "--key-file", file], capture_output=True, text=True)
+        assert done.returncode == 2 and "more than the 16384 bytes" in done.stderr
+        done = subprocess.run([BINARY, "doctor", gateway.url], capture_output=True, text=True, env={**os.environ, "TURNPIKE_API_KEY": "tpk_x\n"})
+        assert done.returncode == 2 and "line end" in done.stderr
+        cut = remote(gateway.url, key=issuer.token(**kubernetes_claims("prod", "ranker"))[:511], code=1)["identity"]
+        assert "malformed_token" in cut["detail"] and "turnpike key show" not in cut["fix"] and "issuer" in cut["fix"]
+    finally:
+        gateway.stop()
+        issuer.stop()
 
 
 def test_eighty_columns(demo):
@@ -461,6 +488,69 @@ def test_a_proxy_that_holds_streams_back(demo, holding):
 def test_a_proxy_that_takes_the_key_away(demo, nginx):
     rows = remote(nginx(demo, 'proxy_set_header Authorization "";'), key=demo.key, code=1)
     assert "saw none" in rows["identity"]["detail"]
+
+
+def rewriting(kind, demo, nginx, haproxy, path):
+    """A proxy that puts /v1 before these paths."""
+    if kind == "nginx":
+        return nginx(demo, f"rewrite ^{path}(.*) /v1{path}$1;")
+    return haproxy(demo, f" http-request replace-path ({path}.*) /v1\\1")
+
+
+@pytest.mark.parametrize("kind", ["nginx", "haproxy"])
+def test_a_proxy_that_rewrites_paths(demo, nginx, haproxy, kind):
+    url = rewriting(kind, demo, nginx, haproxy, "/turnpike/")
+    rows = remote(url, "--no-call", key=demo.key, code=1)
+    for check, sent in (("source", "GET /turnpike/v1/whoami"), ("request", "POST /turnpike/v1/echo")):
+        assert rows[check]["result"] == "fail" and "no rewrite" in rows[check]["fix"]
+        assert rows[check]["detail"] == f"the path was rewritten on the way: {sent} arrives as /v1{sent.split()[1]}"
+    assert rows["echo"]["result"] == "warn" and re.search("not checked: .*large bodies; streams", rows["echo"]["detail"])
+    said = script(url, 1, key=demo.key)
+    assert said["request"] == ("fail", rows["request"]["detail"]) and said["echo"][0] == "warn"
+    url = rewriting(kind, demo, nginx, haproxy, "/v1/")
+    identity = remote(url, key=demo.key, code=1)["identity"]
+    assert "GET /v1/models arrives as /v1/v1/models" in identity["detail"] and "key" not in identity["fix"]
+    assert script(url, 1, key=demo.key)["identity"] == ("fail", identity["detail"])
+
+
+def test_a_gateway_without_the_echo(demo, nginx):
+    """One that is older: what it cannot tell is said to be unknown."""
+    answer = '{"error": {"message": "There is no such endpoint: \\\\"$uri\\\\".", "code": "unknown_url"}}'
+    url = nginx(demo, f"proxy_buffering off; if ($uri ~ ^/turnpike/) {{ return 404 '{answer}'; }}")
+    rows = remote(url, "--no-call", key=demo.key, code=0)
+    assert {name for name, row in rows.items() if row["result"] == "warn"} == {"source", "request", "echo"}
+    assert "brought up to date" in rows["request"]["fix"] and "brought up to date" in rows["source"]["fix"]
+    assert script(url, 0, key=demo.key)["echo"][0] == "warn"
+
+
+@pytest.mark.parametrize("credential", ["Basic c29tZWJvZHk6c2VjcmV0LXNlY3JldA==", "Bearer sk-" + "x" * 40, "Bearer eyJhbGciOiJub25lIn0.e30.c2ln"],
+                         ids=["basic", "key", "token"])
+def test_a_proxy_that_puts_its_own_credential_there(demo, nginx, credential):
+    url = nginx(demo, f'proxy_set_header Authorization "{credential}";')
+    identity = remote(url, key=demo.key, code=1)["identity"]
+    if credential.startswith("Basic"):
+        assert "saw none" in identity["detail"] and "Authorization" in identity["fix"]
+    else:
+        assert "Authorization was replaced on the way" in identity["detail"] and "let the header Authorization pass" in identity["fix"]
+    said = script(url, 1, key=demo.key)["identity"][1]
+    assert said.split("starts with")[0] == identity["detail"].split("starts with")[0]
+
+
+def test_a_limit_is_not_the_keys_fault(demo, nginx):
+    refusal = '{"error": {"message": "Too many calls.", "code": "rate_limit_exceeded"}}'
+    url = nginx(demo, f"proxy_buffering off; client_max_body_size 8m; if ($uri = /v1/models) {{ return 429 '{refusal}'; }}")
+    rows = remote(url, key=demo.key, code=0)
+    assert rows["identity"]["result"] == "pass" and rows["models"]["result"] == "warn" and "429 rate_limit_exceeded" in rows["models"]["detail"]
+    assert {"source", "request", "headers", "large body", "stream"} <= set(rows)
+    said = script(url, 0, key=demo.key)
+    assert said["identity"][0] == "pass" and said["models"][0] == "warn" and said["request"][0] == "pass"
+
+
+def test_the_script_blames_the_network_and_not_the_key(demo, start_gateway):
+    closed = start_gateway(with_rules(demo.config, {"deny": "here", "mode": "enforce"}))
+    done = subprocess.run(["sh", gateway_module.ROOT / "packaging/doctor.sh", closed.url], capture_output=True, text=True,
+                          env={**os.environ, "TURNPIKE_API_KEY": closed.create_key()["key"]})
+    assert "network_not_allowed" in done.stdout and "which rule it was" in done.stdout and "issued for this workload" not in done.stdout
 
 
 def test_a_proxy_that_takes_headers_of_answers_away(demo, nginx):

@@ -142,7 +142,7 @@ static void note_times(struct call_maker *maker, const struct cast_model *model,
 static void note_answer(struct call_maker *maker, const struct cast_model *model, struct call *call)
 {
     struct record *record = &call->record;
-    uint64_t number = dice_roll(&maker->dice);
+    unsigned long long number = dice_roll(&maker->dice);
     record->provider = model->provider;
     record->target_model = model->target;
     record->attempts = 1;
@@ -150,13 +150,13 @@ static void note_answer(struct call_maker *maker, const struct cast_model *model
     record->outcome = RECORD_OUTCOME_SERVED;
     record->usage_source = RECORD_USAGE_REPORTED;
     record->service_tier = TEXT("default");
-    record->upstream_request_id = keep(call->request_id, sizeof call->request_id,
-                                       snprintf(call->request_id, sizeof call->request_id,
-                                                "req_%016llx", (unsigned long long)number));
+    record->upstream_request_id =
+        keep(call->request_id, sizeof call->request_id,
+             snprintf(call->request_id, sizeof call->request_id, "req_%016llx", number));
     if (text_equal(record->endpoint, TEXT("/responses")))
-        record->object_id = keep(call->object_id, sizeof call->object_id,
-                                 snprintf(call->object_id, sizeof call->object_id, "resp_%016llx",
-                                          (unsigned long long)~number));
+        record->object_id =
+            keep(call->object_id, sizeof call->object_id,
+                 snprintf(call->object_id, sizeof call->object_id, "resp_%016llx", ~number));
 }
 
 /* ------------------------------------------------------------------ what it costs */

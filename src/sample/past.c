@@ -303,11 +303,12 @@ static double days_of(uint16_t step)
 
 static void order_steps(struct past *past)
 {
-    for (uint16_t i = 0; i < STEPS; i++) {
+    for (size_t i = 0; i < STEPS; i++) {
+        uint16_t step = (uint16_t)i; /* STEPS is at most PAST_STEPS_MAX */
         size_t at = i;
-        for (; at > 0 && days_of(past->steps[at - 1]) < days_of(i); at--)
+        for (; at > 0 && days_of(past->steps[at - 1]) < days_of(step); at--)
             past->steps[at] = past->steps[at - 1];
-        past->steps[at] = i;
+        past->steps[at] = step;
     }
 }
 

@@ -82,7 +82,11 @@ struct operations {
     uint64_t clock;              /* what operations_now says; 0: the wall clock */
     bool make_teams;             /* a key of an unknown team makes the team, with a remark */
     const struct config *config; /* of the gateway, for names in it; NULL: not at hand */
-    const char *zones;           /* where the time zones are; NULL: where the system has them */
+    /* Where `config` is not: the names of networks of the configuration that was in force last,
+     * into the arena; false: none is known. NULL: nobody can say. */
+    bool (*learn_networks)(const char *directory, struct arena *arena, const struct text **names,
+                           size_t *count);
+    const char *zones; /* where the time zones are; NULL: where the system has them */
 };
 
 /* `store` is open for writing, for operations_show and operations_list reading is enough; NULL: it

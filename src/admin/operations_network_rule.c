@@ -2,8 +2,10 @@
 #include "admin/operations_parts.h"
 #include "config/snapshot.h"
 #include "identity/network.h"
+#include "policy/networks.h"
 #include "policy/rules.h"
 #include "store/network_rules.h"
+#include "tables/config.h"
 
 #define UNIX  TEXT(CONFIG_NETWORK_UNIX)
 #define ALLOW TEXT("allow")
@@ -55,17 +57,119 @@ static bool find(struct operations *operations, struct text id, struct stored_ne
                             operations_refuse_unknown(operations, OBJECT_NETWORK_RULE, "", id));
 }
 
+/* ------------------------------------------------------------------ names */
+
+static bool is_name_of_network(struct text network)
+{
+    struct network range;
+    return !text_equal(network, UNIX) && network_parse(network, &range) == ERROR_SYNTAX;
+}
+
+enum known { KNOWN, MISSING, NOBODY_CAN_SAY };
+
+/* Whether the gateway's configuration has a network of that name, and else which one is the most
+ * like it (empty: none is). */
+static enum known look_up(struct operations *operations, struct text name, struct text *nearest)
+{
+    const struct text *names;
+    size_t count, limit = config_near_limit(name);
+    *nearest = text_of(NULL, 0);
+    if (operations->config != NULL) {
+        *nearest = config_nearest_network(operations->config, name);
+        return config_find_network(operations->config, name) != NULL ? KNOWN : MISSING;
+    }
+    if (operations->learn_networks == NULL ||
+        !operations->learn_networks(operations->directory, operations->arena, &names, &count))
+        return NOBODY_CAN_SAY;
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = text_edit_distance(name, names[i], limit);
+        if (distance == 0)
+            return KNOWN;
+        if (distance <= limit && (text_empty(*nearest) || distance < limit)) {
+            *nearest = names[i];
+            limit = distance;
+        }
+    }
+    return MISSING;
+}
+
+static enum known knowledge_of(struct operations *operations, struct text network)
+{
+    struct text nearest;
+    return is_name_of_network(network) ? look_up(operations, network, &nearest) : KNOWN;
+}
+
+/* A rule that is made, or put in force, is about a network that is there: an allowance of one that
+ * is not would shut everybody out. */
+static bool check_known(struct operations *operations, enum object_member member, struct text name)
+{
+    struct text nearest;
+    if (!is_name_of_network(name) || look_up(operations, name, &nearest) != MISSING)
+        return true;
+    if (text_empty(nearest))
+        return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, member,
+                                        "the gateway's configuration has no network '%.*s'; load "
+                                        "one that has it first (networks)",
+                                        TEXT_ARG(text_first(name, OPERATIONS_SHOWN_MAX)));
+    return operations_refuse_member(
+        operations, ADMIN_PROBLEM_INVALID, member,
+        "the gateway's configuration has no network '%.*s'; did you mean '%.*s'?",
+        TEXT_ARG(text_first(name, OPERATIONS_SHOWN_MAX)), TEXT_ARG(nearest));
+}
+
+static bool is_enforced(const struct stored_network_rule *rule)
+{
+    return text_equal(rule->mode, text_from(policy_mode_name(POLICY_ENFORCE)));
+}
+
+static enum object_member member_of(const struct stored_network_rule *rule)
+{
+    return text_equal(rule->action, ALLOW) ? OBJECT_NETWORK_RULE_allow : OBJECT_NETWORK_RULE_deny;
+}
+
+struct others {
+    struct operations *operations;
+    bool let_in;
+};
+
+static void look_at_other(void *context, const struct stored_network_rule *rule)
+{
+    struct others *others = context;
+    others->let_in = others->let_in || (text_equal(rule->action, ALLOW) && is_enforced(rule) &&
+                                        knowledge_of(others->operations, rule->network) != MISSING);
+}
+
+/* What is wrong with a rule whose network is gone; empty: nothing. */
+static struct text problem_of(struct operations *operations, const struct stored_network_rule *rule)
+{
+    struct others others = {operations, false};
+    if (knowledge_of(operations, rule->network) != MISSING)
+        return text_of(NULL, 0);
+    enum error error = network_rules_list_scope(operations->store, rule->scope_kind,
+                                                rule->scope_value, look_at_other, &others);
+    const char *does = policy_missing_network(text_equal(rule->action, DENY), !is_enforced(rule),
+                                              error == ERROR_OK && !others.let_in);
+    return arena_format(operations->arena, "it %s: the configuration has no network '%.*s'", does,
+                        TEXT_ARG(rule->network));
+}
+
 /* ------------------------------------------------------------------ JSON */
 
 static void write_members(struct operations *operations, struct json_writer *writer,
                           const struct stored_network_rule *rule)
 {
     const struct operations_scope scope = scope_of(rule);
+    const struct text problem = problem_of(operations, rule);
     json_member_text(writer, "id", rule->id);
     operations_write_scope(operations, writer, &scope);
     json_key(writer, rule->action);
     json_text(writer, rule->network);
     json_member_text(writer, "mode", rule->mode);
+    json_key(writer, TEXT("problem"));
+    if (text_empty(problem))
+        json_null(writer);
+    else
+        json_text(writer, problem);
     operations_write_moment(writer, "created_at", rule->created_at);
 }
 
@@ -96,23 +200,6 @@ static bool is_name(struct text name)
     return letters && name.length <= CONFIG_NETWORK_NAME_MAXIMUM;
 }
 
-/* Where the gateway's configuration is at hand. */
-static bool check_known(struct operations *operations, enum object_member member, struct text name)
-{
-    const struct config *config = operations->config;
-    if (config == NULL || config_find_network(config, name) != NULL)
-        return true;
-    struct text nearest = config_nearest_network(config, name);
-    if (text_empty(nearest))
-        return operations_refuse_member(operations, ADMIN_PROBLEM_INVALID, member,
-                                        "the gateway's configuration has no network '%.*s'",
-                                        TEXT_ARG(text_first(name, OPERATIONS_SHOWN_MAX)));
-    return operations_refuse_member(
-        operations, ADMIN_PROBLEM_INVALID, member,
-        "the gateway's configuration has no network '%.*s'; did you mean '%.*s'?",
-        TEXT_ARG(text_first(name, OPERATIONS_SHOWN_MAX)), TEXT_ARG(nearest));
-}
-
 /* In the form that the store has: a range in its shortest, so that the same one is found again. */
 static bool take_network(struct operations *operations, enum object_member member,
                          struct text words, struct text *out)
@@ -125,7 +212,7 @@ static bool take_network(struct operations *operations, enum object_member membe
         if (text_equal(words, UNIX))
             return true;
         if (is_name(words))
-            return check_known(operations, member, words);
+            return true;
         return operations_refuse_member(
             operations, ADMIN_PROBLEM_INVALID, member,
             "'%.*s' is no network: write 10.0.0.0/8, 2001:db8::/32, one address, unix, or a name "
@@ -190,7 +277,8 @@ static bool check(struct operations *operations, const struct object_change *cha
     struct operations_scope scope;
     struct stored_network_rule rule = {0};
     return (!creating || operations_check_scope(operations, change, &scope_members, &scope)) &&
-           take_change(operations, change, creating, &rule);
+           take_change(operations, change, creating, &rule) &&
+           (!creating || check_known(operations, member_of(&rule), rule.network));
 }
 
 /* ------------------------------------------------------------------ another like it */
@@ -237,18 +325,21 @@ static bool check_twin(struct operations *operations, const struct stored_networ
 /* What is easily overlooked. */
 static struct text remark_on(struct operations *operations, const struct stored_network_rule *rule)
 {
-    struct network network;
-    bool watched = text_equal(rule->mode, text_from(policy_mode_name(POLICY_OBSERVE)));
-    bool unchecked = operations->config == NULL && !text_equal(rule->network, UNIX) &&
-                     network_parse(rule->network, &network) == ERROR_SYNTAX;
-    return arena_format(operations->arena, "%s%s%s",
+    bool watched = !is_enforced(rule), denies = text_equal(rule->action, DENY);
+    bool unsure = knowledge_of(operations, rule->network) == NOBODY_CAN_SAY;
+    return arena_format(operations->arena, "%s%s%s%s%s",
                         watched ? "it is observed: calls that it would refuse pass and are "
                                   "recorded; --enforce puts it in force"
                                 : "",
-                        watched && unchecked ? "; " : "",
-                        unchecked ? "without a network of that name in the configuration it has "
-                                    "no effect"
-                                  : "");
+                        watched && unsure ? "; " : "",
+                        unsure ? "no configuration is at hand to look the name up in: where the "
+                                 "gateway's has no such network, the rule "
+                               : "",
+                        unsure && watched ? "would " : "",
+                        !unsure   ? ""
+                        : denies  ? (watched ? "deny nobody" : "denies nobody")
+                        : watched ? "let nobody in"
+                                  : "lets nobody in, and alone refuses every call");
 }
 
 static bool create(struct operations *operations, const struct object_change *wanted,
@@ -259,6 +350,7 @@ static bool create(struct operations *operations, const struct object_change *wa
                                        .created_at = operations_now(operations)};
     if (!operations_check_scope(operations, wanted, &scope_members, &scope) ||
         !take_change(operations, wanted, true, &rule) ||
+        !check_known(operations, member_of(&rule), rule.network) ||
         !operations_resolve_scope(operations, &scope) ||
         !operations_make_id(operations, TEXT(NETWORK_RULES_ID_PREFIX), &rule.id))
         return false;
@@ -282,8 +374,11 @@ static bool edit(struct operations *operations, struct text id, const struct obj
         return false;
     result->id = rule.id;
     result->changed = !text_equal(result->before, result->after);
-    return !result->changed ||
-           operations_store_answer(operations, network_rules_update(operations->store, &rule));
+    if (!result->changed)
+        return true;
+    if (is_enforced(&rule) && !check_known(operations, member_of(&rule), rule.network))
+        return false;
+    return operations_store_answer(operations, network_rules_update(operations->store, &rule));
 }
 
 static bool delete_rule(struct operations *operations, struct text id,

@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "app/known_networks.h"
 #include "base/ensure.h"
 
 #define ARENA_MAX ((size_t)1 << 30) /* a plan over 100,000 objects */
@@ -30,6 +31,7 @@ void admin_session_begin(struct admin_session *session, const struct verb *verb,
     const struct admin_actor actor = {
         .who = text_from(session->who), .via = TEXT("cli"), .role = ADMIN_OWNER};
     operations_open(&session->operations, NULL, session->data, &session->arena, &actor);
+    session->operations.learn_networks = known_networks_list;
 }
 
 void admin_session_end(struct admin_session *session)

@@ -392,6 +392,8 @@ static void add_network_rule(struct output_table *table, yyjson_val *root)
                       allows ? TEXT("allow") : TEXT("deny"));
     add_text(table, allows ? allowed : text_member(root, "deny"));
     add_text(table, mode);
+    struct text problem = text_member(root, "problem");
+    output_table_cell(table, STYLE_BAD, problem);
 }
 
 static void add_admin_key(struct output_table *table, yyjson_val *root)
@@ -445,8 +447,9 @@ static const struct view {
                               {"FOR", false, true},
                               {"ACTION", false, false},
                               {"NETWORK", false, false},
-                              {"MODE", false, false}},
-                             5,
+                              {"MODE", false, false},
+                              {"PROBLEM", false, true}},
+                             6,
                              add_network_rule},
     [OBJECT_ADMIN_KEY] = {{{"ID", false, false},
                            {"NAME", false, true},

@@ -2,7 +2,9 @@
  * anything. */
 #include <unistd.h>
 
-#include "app/verb.h"
+#include "app/admin_options.h"
+#include "app/admin_session.h"
+#include "codec/json.h"
 #include "config/load.h"
 #include "control/issuer_check.h"
 #include "control/price_list.h"
@@ -10,13 +12,17 @@
 
 #define UNREADABLE 2 /* exit code: there was nothing to check */
 
-#define OUTPUT_MAXIMUM 1048576u /* bytes; 50 problems with their lines are a fraction */
+#define STORE_PATIENCE    1000u    /* milliseconds, for a writer to be done */
+#define RULE_PROBLEM_SIZE 512u     /* a name, and whose rule it is */
+#define OUTPUT_MAXIMUM    1048576u /* bytes; 50 problems with their lines are a fraction */
 
 struct check_options {
+    const char *data;
     bool json;
 };
 
 static const struct option check_option_rows[] = {
+    ADMIN_DATA_ROW(struct check_options),
     OPTION_FLAG_ROW("json", struct check_options, json, "print the problems as JSON"),
     OPTION_END,
 };
@@ -117,12 +123,67 @@ static void check_prices(const struct config *config, struct config_problems *pr
     price_book_release(book);
 }
 
+/* A rule of a team or key whose network this configuration does not have. */
+static void take_rule(void *context, struct text json)
+{
+    struct config_problems *problems = context;
+    yyjson_doc *document = yyjson_read(json.data, json.length, 0);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    struct text id = {0}, problem = {0}, team = {0}, key = {0};
+    char path[256], words[RULE_PROBLEM_SIZE];
+
+    (void)json_get_text(root, "id", &id);
+    (void)json_get_text(root, "team", &team);
+    (void)json_get_text(root, "key", &key);
+    if (json_get_text(root, "problem", &problem)) {
+        bool of_team = !text_empty(team);
+        (void)snprintf(path, sizeof path, "network rule %.*s", TEXT_ARG(text_first(id, 64)));
+        (void)snprintf(words, sizeof words, "of %s %.*s: %.*s", of_team ? "team" : "key",
+                       TEXT_ARG(text_first(of_team ? team : key, 128)), TEXT_ARG(problem));
+        config_problem_add(problems, &(struct config_problem){.severity = CONFIG_WARNING,
+                                                              .path = text_from(path),
+                                                              .message = text_from(words)});
+    }
+    yyjson_doc_free(document);
+}
+
+/* Rules in the store name networks of the configuration. False: a directory was named and its store
+ * cannot be read; that is said. */
+static bool check_rules(const struct verb_call *call, const struct config *config,
+                        struct config_problems *problems)
+{
+    const struct check_options *options = call->options;
+    const struct operations_filter all = {0};
+    struct admin_session session;
+    char path[PATH_SIZE], problem[STORE_PROBLEM_SIZE] = "";
+    const char *why = problem;
+
+    admin_session_begin(&session, call->verb, options->data);
+    bool there = data_path(session.data, STORE_FILE, path) && access(path, R_OK) == 0;
+    bool good =
+        there && store_open(path, STORE_READ, STORE_PATIENCE, &session.store, problem) == ERROR_OK;
+    if (good) {
+        session.operations.store = session.store;
+        session.operations.config = config;
+        good = operations_list(&session.operations, OBJECT_NETWORK_RULE, &all, take_rule, problems);
+        if (!good)
+            why = session.operations.problem.message;
+    } else if (!there)
+        why = "it has no store that can be read (" STORE_FILE ")";
+    bool skipped = !there && !options->data;
+    if (!good && !skipped)
+        (void)verb_fail("the rules in %s cannot be looked at: %s", session.data, why);
+    admin_session_end(&session);
+    return good || skipped;
+}
+
 static int check_run(const struct verb_call *call)
 {
     const struct check_options *options = call->options;
     struct config *config = NULL;
     struct config_problems problems;
     struct buffer out;
+    bool unreadable = false;
     config_problems_open(&problems);
     buffer_open(&out, OUTPUT_MAXIMUM);
     enum error error = config_load(call->operands[0], &config, &problems);
@@ -132,6 +193,8 @@ static int check_run(const struct verb_call *call)
         check_issuers(config, &problems);
     if (config)
         check_prices(config, &problems);
+    if (config && !check_rules(call, config, &problems))
+        unreadable = true;
     if (error == ERROR_OK && problems.error_count > 0)
         error = ERROR_SYNTAX;
     if (options->json) {
@@ -145,7 +208,7 @@ static int check_run(const struct verb_call *call)
     config_problems_close(&problems);
     buffer_close(&out);
     if (error == ERROR_OK)
-        return VERB_OK;
+        return unreadable ? UNREADABLE : VERB_OK;
     return error == ERROR_SYNTAX ? VERB_FAILED : UNREADABLE;
 }
 
@@ -162,8 +225,12 @@ const struct verb verb_check = {
                    "that its secrets refer to, and prints every problem with its line and column. "
                    "Exits with 0\n"
                    "when the file is good (there may be warnings), 1 when it is not, 2 when it "
-                   "cannot be read.",
+                   "cannot be read.\n"
+                   "Where there is a store in the data directory, rules in it about networks that "
+                   "FILE does not\n"
+                   "have are warned of.",
     .examples = "turnpike check turnpike.yaml\n"
+                "turnpike check --data /var/lib/turnpike turnpike.yaml\n"
                 "turnpike check --json turnpike.yaml  # for programs",
     .run = check_run,
 };

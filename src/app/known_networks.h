@@ -4,6 +4,7 @@
 #ifndef APP_KNOWN_NETWORKS_H
 #define APP_KNOWN_NETWORKS_H
 
+#include "base/arena.h"
 #include "identity/network.h"
 
 #define KNOWN_NETWORK_SIZE 65u
@@ -12,5 +13,9 @@
  * configuration was kept. `data` is the data directory. */
 void known_networks_find(const char *data, const struct network *address,
                          char name[KNOWN_NETWORK_SIZE]);
+/* The names of all networks, in `arena`; false when no configuration was kept, it cannot be read,
+ * or memory is short. For `struct operations`. */
+must_check bool known_networks_list(const char *data, struct arena *arena,
+                                    const struct text **names, size_t *count);
 
 #endif

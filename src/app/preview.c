@@ -81,6 +81,7 @@ static bool read_rules(struct previewing *previewing)
     char problem[PREVIEW_PROBLEM_SIZE] = "";
     const struct apply_request request = {
         .files = previewing->files.files, .file_count = previewing->files.count, .commit = true};
+    operations->config = previewing->config;
     if (!operations_begin(operations))
         return admin_session_fail(&previewing->session) == VERB_OK;
     bool good = previewing->files.count == 0 || apply_run(operations, &request, &previewing->plan);

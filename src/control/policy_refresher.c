@@ -347,10 +347,6 @@ static void read_ranges(struct gathering *gathering, const struct stored_network
     if (named) {
         rule->ranges = named->ranges;
         rule->range_count = named->range_count;
-    } else {
-        note_warning("policy",
-                     "network rule %.*s has no effect: the configuration has no network \"%.*s\"",
-                     TEXT_ARG(row->id), TEXT_ARG(row->network));
     }
 }
 
@@ -383,6 +379,33 @@ static void take_network_rule(void *context, const struct stored_network_rule *r
     list->rule_count++;
 }
 
+static bool is_missing(const struct network_rule *rule)
+{
+    return rule->range_count == 0 && !rule->local;
+}
+
+/* Rules about networks that the configuration does not have (any more), and what they do then. */
+static void tell_missing(const struct policy_networks *list)
+{
+    bool others = false;
+
+    for (size_t i = 0; i < list->rule_count; i++) {
+        const struct network_rule *rule = &list->rules[i];
+        others |= !rule->denies && !rule->observed && !is_missing(rule);
+    }
+    for (size_t i = 0; i < list->rule_count; i++) {
+        const struct network_rule *rule = &list->rules[i];
+        if (is_missing(rule))
+            note_warning("policy",
+                         "network rule %.*s of %s %.*s %s: the configuration has no network "
+                         "\"%.*s\"",
+                         TEXT_ARG(rule->id), policy_scope_name(list->subject.scope),
+                         TEXT_ARG(list->subject.name),
+                         policy_missing_network(rule->denies, rule->observed, !others),
+                         TEXT_ARG(rule->network));
+    }
+}
+
 /* When all rules stand where they stay. */
 static void divide_rules(struct gathering *gathering)
 {
@@ -391,6 +414,7 @@ static void divide_rules(struct gathering *gathering)
     for (size_t i = 0; i < gathering->network_count; i++) {
         gathering->networks[i].rules = next;
         next += gathering->networks[i].rule_count;
+        tell_missing(&gathering->networks[i]);
     }
 }
 

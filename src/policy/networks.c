@@ -27,3 +27,13 @@ const char *policy_network_list_name(enum policy_network_list list)
     static const char *const names[] = {"listener", "team", "key"};
     return names[list];
 }
+
+const char *policy_missing_network(bool denies, bool observed, bool alone)
+{
+    if (denies)
+        return observed ? "would deny nobody" : "denies nobody";
+    if (observed)
+        return "is observed and would let nobody in";
+    return alone ? "lets nobody in, and as the only allowance in force it refuses every call"
+                 : "lets nobody in";
+}

@@ -38,6 +38,11 @@ struct policy_network_verdict {
 
 void policy_judge_networks(const struct policy_network_question *question,
                            struct policy_network_verdict *verdict);
+/* What a rule does whose network the configuration does not have: "lets nobody in", "denies
+ * nobody". `alone`: no other enforced allowance of its list lets anybody in, so that the list
+ * refuses all.
+ */
+const char *policy_missing_network(bool denies, bool observed, bool alone);
 /* "listener", "team", "key". */
 const char *policy_network_list_name(enum policy_network_list list);
 

@@ -232,8 +232,46 @@ def test_a_name_that_is_gone_is_told(start_gateway, own_fake):
     del changed["networks"]["cluster"]
     gateway.write_config(changed)
     gateway.signal(signal.SIGHUP)
-    wait_until(lambda: f'network rule {made["id"]} has no effect: the configuration has no network "cluster"'
-               in gateway.stderr(), 10, "it is told")
+    wait_until(lambda: f'network rule {made["id"]} of team search denies nobody: the configuration has no network '
+               '"cluster"' in gateway.stderr(), 10, "it is told")
+
+
+def test_an_allowance_of_a_network_that_is_not_there(start_gateway, own_fake):
+    """It would shut everybody out: so nobody makes one, and who takes the network away is told what that does."""
+    gateway = start_gateway(config(own_fake.url))
+    gateway.create_key("app", "--team", "search")
+    data = ["--data", str(gateway.data)]
+
+    def command(*words, code=0):
+        return turnpike(*words, *data, code=code)
+
+    for words in (["--allow", "nosuchnet", "--enforce"], ["--allow", "nosuchnet"], ["--deny", "nosuchnet", "--enforce"]):
+        done = command("network", "rule", "create", "--team", "search", *words, code=2)
+        assert "the gateway's configuration has no network 'nosuchnet'" in done.stderr, words
+    assert "did you mean 'cluster'" in command("network", "rule", "create", "--team", "search", "--allow", "clustr", code=2).stderr
+    only = rule(gateway, "--team", "search", "--allow", "cluster", "--enforce")
+    watched = rule(gateway, "--team", "search", "--allow", "floor")
+    assert (only["problem"], watched["problem"]) == (None, None)
+    path = gateway.config_file
+    assert "no network" not in gateway.run("check", str(path), *data).stdout
+    changed = json.loads(json.dumps(gateway.config))
+    del changed["networks"]["cluster"], changed["networks"]["floor"]
+    gateway.write_config(changed)
+    checked = gateway.run("check", str(path), *data).stdout
+    assert f"network rule {only['id']}" in checked and "of team search: it lets nobody in, and as the only allowance in force it refuses every call" in checked
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: f'network rule {only["id"]} of team search lets nobody in, and as the only allowance in force it '
+               'refuses every call: the configuration has no network "cluster"' in gateway.stderr(), 10, "it is told")
+    wait_until(lambda: f'network rule {watched["id"]} of team search is observed and would let nobody in' in gateway.stderr(),
+               10, "of the observed one, too")
+    assert "refuses every call" in command("network", "rule", "list").stdout
+    done = command("network", "rule", "edit", watched["id"], "--enforce", code=2)
+    assert "has no network 'floor'" in done.stderr, "an observed one is not put in force"
+    edit(gateway, only, "--observe")
+    rule(gateway, "--team", "search", "--allow", "office", "--enforce")
+    shown = json.loads(command("network", "rule", "show", only["id"], "--json").stdout)
+    assert (shown["mode"], shown["problem"]) == (
+        "observe", "it is observed and would let nobody in: the configuration has no network 'cluster'")
 
 
 # ---- the verbs ----

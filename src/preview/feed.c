@@ -34,16 +34,18 @@ struct feed {
 
 /* What a preview asks a record for. */
 static const size_t kept_texts[] = {
-    offsetof(struct record, listener),     offsetof(struct record, source),
-    offsetof(struct record, key_id),       offsetof(struct record, key_name),
-    offsetof(struct record, team),         offsetof(struct record, method),
-    offsetof(struct record, endpoint),     offsetof(struct record, model),
-    offsetof(struct record, target_model), offsetof(struct record, provider),
-    offsetof(struct record, refusal),      offsetof(struct record, tags),
-    offsetof(struct record, cost_state),   offsetof(struct record, price_rule),
-    offsetof(struct record, units),        offsetof(struct record, price_service),
-    offsetof(struct record, request_tags), offsetof(struct record, part_of),
-    offsetof(struct record, asked),
+    offsetof(struct record, listener),      offsetof(struct record, source),
+    offsetof(struct record, key_id),        offsetof(struct record, key_name),
+    offsetof(struct record, team),          offsetof(struct record, method),
+    offsetof(struct record, endpoint),      offsetof(struct record, model),
+    offsetof(struct record, target_model),  offsetof(struct record, provider),
+    offsetof(struct record, refusal),       offsetof(struct record, tags),
+    offsetof(struct record, cost_state),    offsetof(struct record, price_rule),
+    offsetof(struct record, units),         offsetof(struct record, price_service),
+    offsetof(struct record, request_tags),  offsetof(struct record, part_of),
+    offsetof(struct record, asked),         offsetof(struct record, identified_by),
+    offsetof(struct record, token_issuer),  offsetof(struct record, token_subject),
+    offsetof(struct record, exchanged_key),
 };
 
 /* ---- the reading thread ---- */

@@ -16,6 +16,7 @@
 #include "gate/gate.h"
 #include "ledger/repricing.h"
 #include "policy/networks.h"
+#include "preview/callers.h"
 #include "preview/road.h"
 
 #define CALLS_CHUNK 1024u      /* calls under way are made so many at a time */
@@ -30,13 +31,13 @@ struct call {
     uint64_t at; /* of what comes next */
     uint64_t order;
     bool decided;
-    bool reported;     /* it began in the time that is asked about */
-    bool part;         /* a line that stands for no call, but for money */
-    bool body_read;    /* its model and size are known, as far as it got */
-    bool asked;        /* the record says what was asked for at most */
-    bool of_own_limit; /* refused by a limit of his rule in the configuration */
+    bool reported;  /* it began in the time that is asked about */
+    bool part;      /* a line that stands for no call, but for money */
+    bool body_read; /* its model and size are known, as far as it got */
+    bool asked;     /* the record says what was asked for at most */
     struct gate_call gate;
     const struct preview_key *key; /* NULL: the store has none */
+    struct callers_finding caller; /* where the configuration says who he is */
     struct name *model;
     const struct origin *source;
     const struct network_rules *door; /* of the listener; NULL: it has none, or is gone */
@@ -389,6 +390,29 @@ static void describe_gate(const struct replay *replay, const struct record *reco
     gate->now = record->started_at + (record->admitted > 0 ? (uint64_t)record->admitted : 0);
 }
 
+/* A holder of a token or certificate is who the new configuration says. */
+static void describe_caller(struct replay *replay, const struct record *record, struct call *call)
+{
+    const struct name *exchanged = record->exchanged_key.length > 0
+                                       ? names_find(&replay->rules->keys, record->exchanged_key)
+                                       : NULL;
+
+    callers_find(replay->rules->config, record, &call->caller);
+    if (exchanged)
+        call->key = exchanged->owner;
+    const struct caller_rule *rule = call->caller.rule;
+    if (!rule)
+        return;
+    call->gate.team = rule->team;
+    call->gate.models = &rule->models;
+    call->gate.own_limits = rule->limits;
+    call->gate.own_limit_count = rule->limit_count;
+    if (!policy_has_team(replay->rules->policy, rule->team))
+        call->caller.refusal = REFUSAL_CALLER_WITHOUT_TEAM;
+    if (!text_equal(call->verdict.team->text, rule->team))
+        call->verdict.team = names_take(&replay->names, rule->team);
+}
+
 static void describe(struct replay *replay, const struct record *record, struct call *call)
 {
     struct preview_verdict *verdict = &call->verdict;
@@ -415,13 +439,14 @@ static void describe(struct replay *replay, const struct record *record, struct 
     };
     call->asked = record->admitted >= 0;
     call->body_read = call->asked || verdict->then == PREVIEW_ALLOWED;
-    call->of_own_limit = text_find(record->rule, TEXT(".callers.[")) >= 0;
     call->reported = record->started_at >= replay->since;
     call->ends_at =
         record->finished_at > record->started_at ? record->finished_at : record->started_at;
     call->gate.endpoint = find_endpoint(replay, record);
     read_actual(record, &call->actual);
     describe_gate(replay, record, caller, call);
+    if (record->calls <= 1)
+        describe_caller(replay, record, call);
     /* Of another version, or no endpoint at all; or a question about the caller himself, which
      * takes nothing and is answered whatever the rules say. */
     if (call->gate.endpoint == NULL || call->gate.endpoint->kind == ENDPOINT_WHOAMI ||
@@ -478,6 +503,14 @@ static const char *const list_words[POLICY_NETWORK_LISTS] = {
     [POLICY_NETWORK_TEAM] = "networks of the team",
     [POLICY_NETWORK_KEY] = "networks of the key",
 };
+
+static bool check_caller(struct replay *replay, struct call *call)
+{
+    if (call->caller.refusal == REFUSAL_NONE)
+        return true;
+    refuse(replay, call, call->caller.refusal, NULL);
+    return false;
+}
 
 static bool check_key(struct replay *replay, struct call *call)
 {
@@ -574,9 +607,11 @@ static void decide(struct replay *replay, struct call *call)
     struct gate_refusal refused;
 
     call->verdict.now = PREVIEW_ALLOWED;
-    if (!judge_networks(replay, call, false) || !check_key(replay, call) ||
-        !judge_networks(replay, call, true))
+    if (!judge_networks(replay, call, false) || !check_caller(replay, call) ||
+        !check_key(replay, call) || !judge_networks(replay, call, true))
         return;
+    if (call->gate.endpoint->kind == ENDPOINT_TOKEN)
+        return; /* a token's exchange: whoever is let in may ask, and how often its keys decide */
     if (!call->body_read) {
         leave_unknown(call, "its body was not read: nobody knows what it asked for");
         return;
@@ -585,9 +620,8 @@ static void decide(struct replay *replay, struct call *call)
         refuse(replay, call, refused.refusal, name_rule(replay, &refused));
     else
         decide_hold(replay, call);
-    if (call->verdict.now == PREVIEW_ALLOWED && call->of_own_limit)
-        leave_unknown(call, "a limit of its caller's rule in the configuration refused it: its "
-                            "claims would have to be known");
+    if (call->verdict.now == PREVIEW_ALLOWED && call->caller.unknown)
+        leave_unknown(call, call->caller.unknown);
 }
 
 /* It was let in nowhere and cost nothing: but it may have been counted. */

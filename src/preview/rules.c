@@ -115,6 +115,25 @@ static void note_window(void *context, const struct policy_limit_state *state)
         *most = state->limit->window;
 }
 
+static void note_own_windows(const struct caller_rules *rules, uint64_t *most)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        for (size_t j = 0; j < rules->rows[i].limit_count; j++) {
+            if (rules->rows[i].limits[j].window > *most)
+                *most = rules->rows[i].limits[j].window;
+        }
+    }
+}
+
+/* Limits that stand in the configuration, beside what lets their callers in. */
+static void note_windows_of_callers(const struct config *config, uint64_t *most)
+{
+    for (size_t i = 0; i < config->issuer_count; i++)
+        note_own_windows(&config->issuers[i].terms.rules, most);
+    for (size_t i = 0; i < config->listener_count; i++)
+        note_own_windows(&config->listeners[i].certificate_callers, most);
+}
+
 /* Windows of limits reach back: the policy is made anew for the moment at which replaying has to
  * begin, so that no account has seen a later one. */
 static enum error load_policy(struct preview_rules *rules, uint64_t since,
@@ -128,6 +147,7 @@ static enum error load_policy(struct preview_rules *rules, uint64_t since,
     if (error)
         return error;
     policy_walk(rules->policy, since, since, &visitor);
+    note_windows_of_callers(rules->config, &window);
     rules->begins = since > window ? since - window : 0;
     if (window == 0)
         return ERROR_OK;

@@ -76,14 +76,15 @@ static yyjson_doc *parse_models(struct text answer)
     return NULL;
 }
 
-/* A list of models, or a server of this kind that wants a key. */
+/* A list of models, or a server of this kind that wants a key: not another Turnpike, whose console
+ * may have one of the ports. */
 static bool is_model_server(struct text answer)
 {
     if (!text_starts_with(answer, TEXT("HTTP/1.")) || answer.length < sizeof("HTTP/1.1 200"))
         return false;
     struct text status = text_of(answer.data + sizeof("HTTP/1.1"), 3);
     if (text_equal(status, TEXT("401")))
-        return true;
+        return text_find(answer, TEXT("Turnpike")) < 0;
     yyjson_doc *document = parse_models(answer);
     bool found = text_equal(status, TEXT("200")) && document;
     yyjson_doc_free(document);

@@ -186,6 +186,9 @@ static void test_other_servers(void **state)
         {"HTTP/1.0 200 OK\r\n\r\n<html>a web server for files</html>", false},
         {"HTTP/1.0 404 Not Found\r\n\r\n{\"data\":[]}", false},
         {"HTTP/1.1 401 Unauthorized\r\n\r\n{}", true},
+        {"HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer realm=\"Turnpike admin "
+         "API\"\r\n\r\n{}",
+         false},
         {"HTTP/1.0 200 OK\r\n\r\n{\"data\":[]}", true},
         {"SSH-2.0-OpenSSH\r\n", false},
         {"", false},

@@ -45,6 +45,11 @@ bool handle_exchange_detail(struct admin_call *call);
 /* handle_events.c */
 bool handle_events(struct admin_call *call);
 
+/* handle_config.c */
+bool handle_config(struct admin_call *call);
+bool handle_config_versions(struct admin_call *call);
+bool handle_config_restore(struct admin_call *call);
+
 /* handle_overview.c */
 bool handle_overview(struct admin_call *call);
 

@@ -2,7 +2,7 @@
  *
  * Nothing half-valid comes out: one error and there is no snapshot (design, law 10). Secrets behind
  * env: and file: are read here, and the proxy variables of the environment too. Blocks on files;
- * main thread or a command, never a worker. */
+ * main thread, a command or the thread of the admin API, never a worker. */
 #ifndef CONFIG_LOAD_H
 #define CONFIG_LOAD_H
 

@@ -53,6 +53,9 @@ def test_every_documented_route(admin):
     admin.call("GET", "/openapi.json")
     assert admin.get("/me")["role"] == "owner"
     assert admin.get("/status")["ledger"]["accepting"] is True
+    assert [row["name"] for row in admin.get("/config")["models"]][:1] == ["fast"]
+    newest = admin.get("/config/versions")["data"][0]["number"]
+    assert admin.post(f"/config/versions/{newest}/restore", status=202)["changed"] is False
 
     admin.get("/organisation")
     assert admin.patch("/organisation", {"name": "Example", "deny_models": ["*-preview"]})["name"] == "Example"
@@ -212,10 +215,12 @@ def test_roles(admin):
         assert operator.call(method, path, body, status=403).code == "forbidden"
 
     # Finance looks.
-    for path in ("/teams", "/keys", "/budgets", "/limits", "/usage", "/exchanges", "/bounces", "/audit", "/status", "/organisation"):
+    for path in ("/teams", "/keys", "/budgets", "/limits", "/usage", "/exchanges", "/bounces", "/audit", "/status", "/organisation",
+                 "/config", "/config/versions"):
         finance.get(path)
     for method, path, body in (("POST", "/teams", {"name": "x"}), ("POST", "/keys", {"name": "x"}),
-                               ("DELETE", f"/keys/{red['id']}", None), ("PATCH", "/organisation", {"name": "x"})):
+                               ("DELETE", f"/keys/{red['id']}", None), ("PATCH", "/organisation", {"name": "x"}),
+                               ("POST", "/config/versions/1/restore", None)):
         assert finance.call(method, path, body, status=403).code == "forbidden"
 
     # A team lead sees and does what is the team's.
@@ -229,7 +234,7 @@ def test_roles(admin):
     assert lead.call("POST", "/keys", {"name": "x", "team": "blue"}, status=403).code == "forbidden"
     assert lead.call("PATCH", f"/keys/{red['id']}", {"team": "blue"}, status=403).code == "forbidden"
     assert lead.call("POST", "/budgets", {"team": "red", "amount": "9"}, status=403).code == "forbidden"
-    for path in ("/audit", "/status", "/organisation"):
+    for path in ("/audit", "/status", "/organisation", "/config", "/config/versions"):
         lead.get(path, status=403)
     _, request_id = chat(gateway, blue["key"])
     gateway.wait_record(request_id)

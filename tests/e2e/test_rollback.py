@@ -71,6 +71,39 @@ def test_the_admin_api_tells_what_a_reload_changed(gateway):
     assert "reload: model added added" in gateway.stderr()
 
 
+def test_the_admin_api_shows_the_configuration_and_brings_one_back(gateway):
+    gateway.config["networks"] = {"office": {"ranges": ["192.0.2.0/24"], "contact": "net@example.com"}}
+    gateway.config["listeners"]["main"]["network_rules"] = [{"allow": "127.0.0.0/8", "mode": "enforce"}, {"allow": "office", "mode": "observe"}]
+    gateway.write_config(gateway.config)
+    gateway.start()
+    first = gateway.config_file.read_text()
+    key = json.loads(gateway.run("admin", "key", "create", "--name", "ops", "--role", "operator", "--data", str(gateway.data), "--json").stdout)
+    client = AdminClient(gateway, key["key"])
+    config = client.get("/config")
+    assert config["networks"] == [{"name": "office", "ranges": [{"range": "192.0.2.0/24"}], "contact": "net@example.com"}]
+    assert [(rule["effect"], rule["network"], rule["mode"]) for rule in config["listeners"][0]["network_rules"]] == [
+        ("allow", "127.0.0.0/8", "enforce"), ("allow", "office", "observe")]
+    provider, = config["providers"]
+    assert provider["base_url"] == gateway.config["providers"][provider["name"]]["base_url"] and provider["has_api_key"]
+    said = json.dumps(config)
+    assert "UPSTREAM_KEY" not in said and "sk-upstream" not in said
+    change(gateway, "added")
+    assert {row["name"] for row in client.get("/config")["models"]} >= {"added", "fast"}
+    assert [(row["number"], row["newest"]) for row in client.get("/config/versions")["data"]] == [(2, True), (1, False)]
+    done = client.post("/config/versions/1/restore", status=202)
+    assert done == {"number": 1, "file": str(gateway.config_file), "changed": True}
+    wait_until(lambda: len(versions(gateway)) == 3 and models(gateway) == {"fast"}, 10, "version 1 is in force again")
+    assert gateway.config_file.read_text() == first
+    act = client.get("/audit", kind="configuration")["data"][0]
+    assert (act["who"], act["action"], act["object"], act["before"], act["after"]) == (
+        f"key:{key['id']}", "rollback", "1", {"version": 2}, {"version": 1})
+    for number in ("9", "x"):
+        client.post(f"/config/versions/{number}/restore", status=404)
+    (gateway.data / "configs" / "00000002.yaml").write_text("models: {broken\n")
+    assert "cannot come into force" in client.post("/config/versions/2/restore", status=400).message
+    assert gateway.config_file.read_text() == first
+
+
 def test_a_file_that_the_server_does_not_read_is_refused_at_once(gateway, tmp_path):
     gateway.start()
     change(gateway, "added")

@@ -55,6 +55,7 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 2' HUP INT TERM
 
 passed=0 warnings=0 failed=0
+direct='' rewritten=''
 
 # say RESULT CHECK DETAIL [FIX]
 say() {
@@ -82,6 +83,8 @@ ask() {
     {
         echo 'silent'
         echo 'show-error'
+        # Not every curl reads networks in NO_PROXY.
+        [ -z "$direct" ] || echo 'noproxy = "*"'
         [ -z "${2:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$2"
         [ -z "${3:-}" ] || printf '%s\n' "$3"
     } | curl -K - --connect-timeout "$CONNECT_SECONDS" --max-time "$TOTAL_SECONDS" \
@@ -121,14 +124,21 @@ check_proxy() {
         say pass proxy "no proxy is set for this URL: direct"
     elif is_excepted "$list"; then
         say pass proxy "a proxy is set, and NO_PROXY has $host: direct"
-        proxy=
+        proxy='' direct=yes
     else
         say WARN proxy "$variable sends this URL through ${proxy##*@}" \
             "if the gateway is inside your network, put its name into NO_PROXY"
     fi
 }
 
-# Names and what ends in them; networks are curl's to judge.
+# in_network ADDRESS NETWORK/BITS, of IPv4.
+in_network() {
+    echo "$1 $2" | awk -F '[ ./]' '{ size = 2 ^ (32 - $9)
+        a = (($1 * 256 + $2) * 256 + $3) * 256 + $4; b = (($5 * 256 + $6) * 256 + $7) * 256 + $8
+        exit !(NF == 9 && $9 ~ /^[0-9]+$/ && $9 <= 32 && int(a / size) == int(b / size)) }'
+}
+
+# Names and what ends in them, addresses, and networks of IPv4.
 is_excepted() {
     rest=$1,
     while [ -n "$rest" ]; do
@@ -139,6 +149,12 @@ is_excepted() {
         case $one in
         '') ;;
         '*') return 0 ;;
+        *.*.*.*/*)
+            case $host in
+            *[!0-9.]*) ;;
+            *) if in_network "$host" "$one"; then return 0; fi ;;
+            esac
+            ;;
         *) case $host in "$one" | *."$one") return 0 ;; esac ;;
         esac
     done
@@ -207,7 +223,10 @@ check_http() {
     if [ "$status" != 200 ] || [ "$(cat "$folder/body" 2>/dev/null)" != ok ]; then
         fix="something else answers here: a balancer's own page, a sign-on page, or the URL has a path too many"
         [ "$status" != 407 ] || fix="the proxy wants a user and a password in HTTPS_PROXY"
-        say FAIL http "/healthz answered $status, and not as a gateway does" "$fix"
+        target=
+        case $status in 3*) target=$(field location) ;; esac
+        target=${target%%\?*}
+        say FAIL http "/healthz answered $status, and not as a gateway does${target:+ (a redirect to $target)}" "$fix"
         return 1
     fi
     say pass http "/healthz answered in $took s"
@@ -326,7 +345,10 @@ check_identity() {
     }
     IFS='|' read -r status _ <"$folder/figures"
     refusal=$(member code)
-    if [ "$status" = 200 ]; then
+    if [ "$status" = 200 ] && ! grep -q '"data": *\[' "$folder/body"; then
+        say FAIL identity "GET /v1/models: 200, and not the gateway's list of models" \
+            "something in between answers in the gateway's place, or changes the body, which must pass as it is"
+    elif [ "$status" = 200 ]; then
         say pass identity "$shown is good"
         return 0
     elif [ "$status" = 429 ] && [ -n "$refusal" ]; then
@@ -351,6 +373,7 @@ check_identity() {
     return 1
 }
 
+# check_headers WORDS [MORE]: of the last answer; what to say where nothing is amiss.
 check_headers() {
     between=$(field via)
     [ -n "$between" ] || between=$(field server)
@@ -358,9 +381,9 @@ check_headers() {
         say WARN headers "x-request-id, which the gateway sends, does not arrive: something in between removes headers" \
             "let answers' headers pass there: x-request-id, retry-after, x-should-retry and x-ratelimit-* are read by SDKs and by whoever helps you"
     elif [ -n "$between" ]; then
-        say pass headers "they arrive; in between stands $between"
+        say pass headers "$1; in between stands $between"
     else
-        say pass headers "they arrive as they were sent"
+        say pass headers "$1${2:-}"
     fi
 }
 
@@ -398,7 +421,10 @@ compare_request() {
     while IFS= read -r line; do
         name=${line%%:*} value=${line#*: }
         fix="let it pass there (nginx: no proxy_set_header $name; HAProxy: no http-request del-header or set-header $name)"
-        if ! seen=$(arrived "$name"); then
+        times=$(tr '{' '\n' <"$folder/arrived" | grep -ci "^\"name\":\"$name\"")
+        if [ "$times" -gt 1 ]; then
+            say WARN request "the header $name was sent once and arrives $times times: something on the way adds its own" "$fix"
+        elif ! seen=$(arrived "$name"); then
             say WARN request "the header $name was stripped on the way: the gateway did not get it" "$fix"
         elif [ "$seen" != "$value" ]; then
             say WARN request "the header $name was changed on the way: sent as $value, it arrives as $seen" "$fix"
@@ -410,9 +436,14 @@ compare_request() {
     if [ "$(member sha256)" != "$BODY_SHA256" ]; then
         say FAIL request "the body was rewritten on the way: it arrived with another hash" \
             "something in between reads bodies and writes them anew (a filter, data loss prevention, an API gateway with a transformation): exempt the gateway from it"
-    elif [ "$differences" -eq 0 ]; then
-        tell_additions
+        differences=$((differences + 1))
     fi
+    if ! grep -qF '"query":[{"name":"probe","value":"a%20b%2Fc~d"}]' "$folder/body"; then
+        say WARN request "the query probe=a%20b%2Fc~d does not arrive as it was sent" \
+            "let the part behind \"?\" pass as it is, undecoded"
+        differences=$((differences + 1))
+    fi
+    tell_additions
 }
 
 tell_additions() {
@@ -423,7 +454,11 @@ tell_additions() {
         esac
         grep -qi "^$name: " "$folder/sent" || list=${list:+$list, }$name
     done
-    say pass request "it arrives as it was sent${list:+; added on the way: $list}"
+    if [ "$differences" -eq 0 ]; then
+        say pass request "it arrives as it was sent${list:+; added on the way: $list}"
+    elif [ -n "$list" ]; then
+        say pass request "otherwise it arrives as it was sent; added on the way: $list"
+    fi
 }
 
 compare_answer() {
@@ -442,7 +477,7 @@ compare_answer() {
         "let answers' headers pass there (nginx: no proxy_hide_header; HAProxy: no http-response del-header): SDKs and whoever helps you read them"
     [ -z "$changed" ] || say WARN headers "headers of answers are changed on the way: $changed" \
         "let answers' headers pass there as they are: an id that something in between makes is not the one in the gateway's records"
-    [ -n "$stripped$changed" ] || check_headers
+    [ -n "$stripped$changed" ] || check_headers "they arrive" " as they were sent"
 }
 
 # Eight events, 100 ms apart. What holds them back hands out the first one late. Three times: a machine that stands
@@ -465,6 +500,17 @@ check_stream() {
         "turn buffering off in between (nginx: proxy_buffering off; others: no response buffering, no scanning of answers, no compression of text/event-stream)"
 }
 
+# Whether the echo's body is what the gateway sent; where nothing here makes hashes, by its form alone.
+is_whole() {
+    said=$(field x-turnpike-echo-sha256)
+    if [ -z "$said" ]; then
+        say WARN headers "x-turnpike-echo-sha256 does not arrive: whether bodies of answers are rewritten could not be checked" \
+            "let answers' headers pass there (nginx: no proxy_hide_header; HAProxy: no http-response del-header)"
+    elif command -v sha256sum >/dev/null 2>&1; then
+        [ "$(sha256sum <"$folder/body" | cut -c 1-64)" = "$said" ]
+    fi
+}
+
 check_echo() {
     write_body >"$folder/sent-body"
     printf '%s\n' "$SENT" >"$folder/sent"
@@ -472,14 +518,14 @@ check_echo() {
     options="$options
 header = \"Expect:\"
 data-binary = \"@$folder/sent-body\""
-    ask '/turnpike/v1/echo?probe=1' "$key" "$options" || {
+    ask '/turnpike/v1/echo?probe=a%20b%2Fc~d' "$key" "$options" || {
         say FAIL request "$(problem)" "something in between cuts calls off that have a body"
         tell_unseen
         return
     }
     IFS='|' read -r status _ <"$folder/figures"
     refusal=$(member code)
-    if [ "$status" = 200 ] && [ "$(member object)" = turnpike.echo ]; then
+    if [ "$status" = 200 ] && [ "$(member object)" = turnpike.echo ] && is_whole; then
         compare_request
         compare_answer
         check_stream "$options"
@@ -496,6 +542,7 @@ data-binary = \"@$folder/sent-body\""
         say FAIL request "POST /turnpike/v1/echo: $status $refusal: $(member message)" \
             "docs/errors.md says for each code what to do, and who can"
     else
+        rewritten=yes
         say FAIL headers "the body of an answer was rewritten on the way" \
             "let answers' bodies pass as they are: no compression that was not asked for, no rewriting of links, no filter"
     fi
@@ -506,7 +553,7 @@ data-binary = \"@$folder/sent-body\""
 tell_unseen() {
     say WARN echo "what is changed on the way could not be looked at by the gateway's echo; not checked: headers, query and body of requests; headers of answers but for x-request-id; streams" \
         "see above for why, and run this again when that is mended"
-    ask /v1/models "$key" && check_headers
+    [ -n "$rewritten" ] || { ask /v1/models "$key" && check_headers "x-request-id arrives"; }
 }
 
 check_proxy

@@ -74,10 +74,26 @@ static yyjson_val *find_field(yyjson_val *fields, const char *name)
     return NULL;
 }
 
+static size_t count_fields(yyjson_val *fields, const char *name)
+{
+    size_t index, count, found = 0;
+    yyjson_val *field;
+    yyjson_arr_foreach(fields, index, count, field)
+    {
+        found += text_equal_ignoring_case(member(field, "name"), text_from(name));
+    }
+    return found;
+}
+
+/* Whole names; where there is no room for more it says so. */
 static void append_to_list(char list[LIST_SIZE], struct text name)
 {
+    static const char more[] = " and more";
     size_t used = strlen(list);
-    (void)snprintf(list + used, LIST_SIZE - used, "%s%.*s", used ? ", " : "", TEXT_ARG(name));
+    if (used + name.length + sizeof ", " + sizeof more <= LIST_SIZE)
+        (void)snprintf(list + used, LIST_SIZE - used, "%s%.*s", used ? ", " : "", TEXT_ARG(name));
+    else if (used >= sizeof more && !text_ends_with(text_from(list), text_from(more)))
+        (void)snprintf(list + used, LIST_SIZE - used, "%s", more);
 }
 
 static void hash(struct text bytes, char out[HASH_TEXT])
@@ -174,7 +190,8 @@ static size_t compare_field(struct doctor *doctor, yyjson_val *arrived, size_t p
     struct text value = member(field, "value");
     char fix[LIST_SIZE];
 
-    if (field && text_equal(value, text_from(sent->value)))
+    size_t times = count_fields(arrived, sent->name);
+    if (times == 1 && text_equal(value, text_from(sent->value)))
         return 0;
     (void)snprintf(fix, sizeof fix,
                    "let it pass there (nginx: no proxy_set_header %s; HAProxy: no http-request "
@@ -183,6 +200,11 @@ static size_t compare_field(struct doctor *doctor, yyjson_val *arrived, size_t p
     if (!field)
         doctor_say(&doctor->report, DOCTOR_WARN, "request", fix,
                    "the header %s was stripped on the way: the gateway did not get it", sent->name);
+    else if (times > 1)
+        doctor_say(&doctor->report, DOCTOR_WARN, "request", fix,
+                   "the header %s was sent once and arrives %zu times: something on the way adds "
+                   "its own",
+                   sent->name, times);
     else
         doctor_say(&doctor->report, DOCTOR_WARN, "request", fix,
                    "the header %s was changed on the way: sent as %s, it arrives as %.*s",
@@ -210,8 +232,8 @@ static size_t compare_body(struct doctor *doctor, yyjson_val *echo, struct text 
     return 1;
 }
 
-/* Is as it should be; who has put what into it says what stands there. */
-static void tell_additions(struct doctor *doctor, yyjson_val *arrived)
+/* Additions are as it should be; who has put what into it says what stands there. */
+static void tell_additions(struct doctor *doctor, yyjson_val *arrived, bool as_sent)
 {
     size_t index, count;
     yyjson_val *field;
@@ -226,7 +248,10 @@ static void tell_additions(struct doctor *doctor, yyjson_val *arrived)
     }
     bool renamed = !text_empty(name) && text_find_char(host, '[') < 0 &&
                    !text_equal_ignoring_case(name, doctor->endpoint.host);
-    doctor_say(&doctor->report, DOCTOR_PASS, "request", NULL, "it arrives as it was sent%s%s%s%.*s",
+    if (!as_sent && list[0] == '\0' && !renamed)
+        return;
+    doctor_say(&doctor->report, DOCTOR_PASS, "request", NULL, "%s%s%s%s%.*s",
+               as_sent ? "it arrives as it was sent" : "otherwise it arrives as it was sent",
                list[0] ? "; added on the way: " : "", list, renamed ? "; Host arrives as " : "",
                TEXT_ARG(renamed ? host : TEXT("")));
 }
@@ -239,8 +264,7 @@ static void compare_request(struct doctor *doctor, yyjson_val *echo)
     for (size_t i = 0; i < ARRAY_LENGTH(sent_fields); i++)
         differences += compare_field(doctor, arrived, i);
     differences += compare_body(doctor, echo, text_of(body_sent, sizeof body_sent - 1));
-    if (differences == 0)
-        tell_additions(doctor, arrived);
+    tell_additions(doctor, arrived, differences == 0);
 }
 
 /* ------------------------------------------------------------------ the way back */
@@ -263,7 +287,9 @@ static void compare_answer(struct doctor *doctor, yyjson_val *echo)
     yyjson_val *sent;
     char stripped[LIST_SIZE] = "", changed[LIST_SIZE] = "";
 
-    yyjson_arr_foreach(yyjson_obj_get(echo, "answer_headers"), index, count, sent)
+    yyjson_val *all = yyjson_obj_get(echo, "answer_headers");
+
+    yyjson_arr_foreach(all, index, count, sent)
     {
         struct text name = member(sent, "name");
         struct text copy = arena_copy(&doctor->arena, name); /* ends in a NUL */
@@ -284,7 +310,10 @@ static void compare_answer(struct doctor *doctor, yyjson_val *echo)
                    "let answers' headers pass there as they are: an id that something in between "
                    "makes is not the one in the gateway's records",
                    "headers of answers are changed on the way: %s", changed);
-    if (!stripped[0] && !changed[0])
+    if (count == 0)
+        doctor_say(&doctor->report, DOCTOR_WARN, "headers", "let answers' bodies pass as they are",
+                   "which headers the gateway has sent did not arrive in its answer: not checked");
+    else if (!stripped[0] && !changed[0])
         tell_between(doctor);
 }
 
@@ -296,9 +325,19 @@ static bool compare_answer_body(struct doctor *doctor)
     struct text body = buffer_text(&doctor->call.answer);
     char seen[HASH_TEXT];
 
+    if (said.data == NULL) {
+        doctor_say(
+            &doctor->report, DOCTOR_WARN, "headers",
+            "let answers' headers pass there (nginx: no proxy_hide_header; HAProxy: no "
+            "http-response del-header)",
+            "x-turnpike-echo-sha256 does not arrive: whether bodies of answers are rewritten "
+            "could not be checked");
+        return true;
+    }
     hash(body, seen);
-    if (said.data == NULL || text_equal(said, text_of(seen, HASH_TEXT)))
-        return true; /* where it was stripped that is said with the others */
+    if (text_equal(said, text_of(seen, HASH_TEXT)))
+        return true;
+    doctor->answers_rewritten = true;
     doctor_say(&doctor->report, DOCTOR_FAIL, "headers",
                "let answers' bodies pass as they are: no compression that was not asked for, no "
                "rewriting of links, no filter",
@@ -354,24 +393,23 @@ static void tell_unseen(struct doctor *doctor, const char *which)
                which);
 }
 
-/* Whether the answer is the echo's, as it was sent from there. */
 static bool is_echo(yyjson_val *root)
 {
     return text_equal(member(root, "object"), TEXT("turnpike.echo"));
 }
 
+/* What a rewritten answer says proves nothing. */
 static bool check_answer(struct doctor *doctor)
 {
     yyjson_doc *document = NULL;
-    bool good = json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK &&
+    bool whole = compare_answer_body(doctor);
+    bool good = whole && json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK &&
                 is_echo(yyjson_doc_get_root(document));
 
     if (good) {
         compare_request(doctor, yyjson_doc_get_root(document));
         compare_answer(doctor, yyjson_doc_get_root(document));
-    }
-    bool whole = compare_answer_body(doctor);
-    if (!good && whole)
+    } else if (whole)
         doctor_say(&doctor->report, DOCTOR_FAIL, "request",
                    "something in between answers in the gateway's place: let calls pass to it",
                    "POST " PATH ": 200, and the answer is not the gateway's");

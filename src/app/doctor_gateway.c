@@ -27,9 +27,10 @@ static void check_headers(struct doctor *doctor)
                    "removes headers");
     else if (!text_empty(via) || !text_empty(server))
         doctor_say(&doctor->report, DOCTOR_PASS, "headers", NULL,
-                   "they arrive; in between stands %.*s", TEXT_ARG(text_empty(via) ? server : via));
+                   "x-request-id arrives; in between stands %.*s",
+                   TEXT_ARG(text_empty(via) ? server : via));
     else
-        doctor_say(&doctor->report, DOCTOR_PASS, "headers", NULL, "they arrive as they were sent");
+        doctor_say(&doctor->report, DOCTOR_PASS, "headers", NULL, "x-request-id arrives");
 }
 
 /* ------------------------------------------------------------------ identity and models */
@@ -84,14 +85,8 @@ static void check_models(struct doctor *doctor)
     yyjson_doc *document = NULL;
     yyjson_val *models = NULL;
     char list[512];
-    if (json_parse(buffer_text(&doctor->call.answer), &document) != ERROR_OK ||
-        json_get_array(yyjson_doc_get_root(document), "data", &models) != JSON_PRESENT) {
-        doctor_say(&doctor->report, DOCTOR_FAIL, "models",
-                   "something in between changed it: the body must pass as it is",
-                   "the list of models did not arrive as JSON");
-        yyjson_doc_free(document);
-        return;
-    }
+    ensure(json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK);
+    ensure(json_get_array(yyjson_doc_get_root(document), "data", &models) == JSON_PRESENT);
     choose_model(doctor, models);
     list_models(models, list, sizeof list);
     const char *wanted = doctor->options->model;
@@ -107,6 +102,17 @@ static void check_models(struct doctor *doctor)
     else
         doctor_say(&doctor->report, DOCTOR_PASS, "models", NULL, "%s", list);
     yyjson_doc_free(document);
+}
+
+/* Whether the answer is the list of models: a page that says "ok" to everything proves no key. */
+static bool is_list(struct doctor *doctor)
+{
+    yyjson_doc *document = NULL;
+    yyjson_val *models = NULL;
+    bool good = json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK &&
+                json_get_array(yyjson_doc_get_root(document), "data", &models) == JSON_PRESENT;
+    yyjson_doc_free(document);
+    return good;
 }
 
 /* The key is known, or there would be no limit of its own: the rest can be looked at all the same.
@@ -144,6 +150,14 @@ bool doctor_check_identity(struct doctor *doctor)
             doctor_check_whoami(doctor);
         return false;
     }
+    if (!used_up && !is_list(doctor)) {
+        doctor_say(
+            &doctor->report, DOCTOR_FAIL, "identity",
+            "something in between answers in the gateway's place, or changes the body, which "
+            "must pass as it is",
+            "GET " MODELS_PATH ": 200, and not the gateway's list of models");
+        return false;
+    }
     doctor_say(&doctor->report, DOCTOR_PASS, "identity", NULL, "%.*s is good",
                TEXT_ARG(doctor_describe_key(doctor)));
     if (used_up)
@@ -152,7 +166,8 @@ bool doctor_check_identity(struct doctor *doctor)
         check_models(doctor);
     doctor_check_whoami(doctor);
     doctor->echoes = doctor_check_echo(doctor);
-    if (!doctor->echoes && doctor_ask(doctor, "GET", MODELS_PATH, TEXT(""), true))
+    if (!doctor->echoes && !doctor->answers_rewritten &&
+        doctor_ask(doctor, "GET", MODELS_PATH, TEXT(""), true))
         check_headers(doctor);
     return true;
 }

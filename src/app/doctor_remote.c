@@ -266,10 +266,21 @@ bool doctor_ask(struct doctor *doctor, const char *method, const char *path, str
     return doctor_call_run(&doctor->call);
 }
 
+/* Where something else leads to, without what a sign-on puts behind "?". */
+static struct text redirect_target(struct doctor *doctor)
+{
+    struct text location = doctor_call_field(&doctor->call, "location");
+    if (doctor->call.status < 300 || doctor->call.status > 399 || text_empty(location))
+        return TEXT("");
+    struct text target = text_split(&location, '?');
+    return arena_format(&doctor->arena, " (a redirect to %.*s)", TEXT_ARG(target));
+}
+
 static bool check_http(struct doctor *doctor)
 {
     struct doctor_call *call = &doctor->call;
     bool good = doctor_ask(doctor, "GET", "/healthz", TEXT(""), false);
+    struct text target = redirect_target(doctor);
     bool ours = good && call->status == 200 && text_equal(buffer_text(&call->answer), TEXT("ok\n"));
     if (!good && doctor->endpoint.tls && is_tls_failure(call)) {
         tell_tls_failure(doctor);
@@ -291,7 +302,8 @@ static bool check_http(struct doctor *doctor)
                    call->status == 407 ? "the proxy wants a user and a password in HTTPS_PROXY"
                                        : "something else answers here: a balancer's own page, a "
                                          "sign-on page, or the URL has a path too many",
-                   "/healthz answered %ld, and not as a gateway does", call->status);
+                   "/healthz answered %ld, and not as a gateway does%.*s", call->status,
+                   TEXT_ARG(target));
     else
         doctor_say(&doctor->report, DOCTOR_PASS, "http", NULL, "/healthz answered in %llu ms",
                    (unsigned long long)(call->total / NANOSECONDS_PER_MILLISECOND));

@@ -26,9 +26,10 @@ struct doctor {
     char *key;                       /* NULL: there is none */
     const char *key_source;          /* "TURNPIKE_API_KEY" */
     struct doctor_call call;
-    struct text model; /* to be tried; empty: there is none */
-    int64_t idle;      /* seconds; 0: not asked for */
-    bool echoes;       /* the gateway has told what arrived there */
+    struct text model;      /* to be tried; empty: there is none */
+    int64_t idle;           /* seconds; 0: not asked for */
+    bool echoes;            /* the gateway has told what arrived there */
+    bool answers_rewritten; /* and that has been said */
 };
 
 /* Returns the exit code. */

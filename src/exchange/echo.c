@@ -101,6 +101,14 @@ static void write_value(struct json_writer *json, struct text value, bool shown)
         json_member_unsigned(json, "length", value.length);
 }
 
+/* A referer may be a URL with a password or a token in it, baggage is whatever somebody put there.
+ */
+static bool is_shown(enum header_id id)
+{
+    return id != HEADER_OTHER && id != HEADER_REFERER && id != HEADER_BAGGAGE &&
+           !(header_flags(id) & HEADER_FLAG_SECRET);
+}
+
 static void write_headers(struct exchange *exchange, struct json_writer *json)
 {
     const struct http1_head *head = http_request_head(exchange->request);
@@ -116,9 +124,7 @@ static void write_headers(struct exchange *exchange, struct json_writer *json)
             json_member_text(json, "proof", principal_proof_name(exchange->proof));
             json_member_text(json, "id", exchange->key_id);
         } else {
-            write_value(json, header->value,
-                        header->id != HEADER_OTHER &&
-                            !(header_flags(header->id) & HEADER_FLAG_SECRET));
+            write_value(json, header->value, is_shown(header->id));
         }
         json_end_object(json);
     }

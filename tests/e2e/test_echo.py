@@ -56,7 +56,8 @@ def test_what_arrives(gateway):
 
 
 def test_no_secret_comes_back(gateway):
-    secrets = {"Cookie": "session=c00kie", "X-Api-Key": "k3y", "Proxy-Authorization": "Basic cHJveHk=", "Cf-Access-Client-Secret": "cl0ud"}
+    secrets = {"Cookie": "session=c00kie", "X-Api-Key": "k3y", "Proxy-Authorization": "Basic cHJveHk=", "Cf-Access-Client-Secret": "cl0ud",
+               "Referer": "https://u:p@x/?token=abc", "Baggage": "session=b4ggage"}
     connection, answer = ask(gateway, **secrets)
     body = answer.read().decode()
     connection.close()

@@ -1,6 +1,7 @@
 /* Who asks, and what the gateway is doing. */
 #include "admin/call.h"
 #include "admin/handlers.h"
+#include "base/clock.h"
 #include "control/credential_refresher.h"
 #include "control/issuer_refresher.h"
 
@@ -54,6 +55,16 @@ static void write_config(struct admin_call *call)
     json_end_object(json);
 }
 
+/* How far the store is behind: no call that waits for it is older. */
+static uint64_t import_lag(const struct ledger_counters *counters)
+{
+    uint64_t now = clock_wall();
+
+    if (counters->records_waiting == 0 || now < counters->caught_up_at)
+        return 0;
+    return (now - counters->caught_up_at) / NANOSECONDS_PER_MILLISECOND;
+}
+
 static void write_ledger(struct admin_call *call)
 {
     struct ledger_counters counters;
@@ -66,6 +77,8 @@ static void write_ledger(struct admin_call *call)
     json_member_unsigned(json, "records_written", counters.records_written);
     json_member_unsigned(json, "records_imported", counters.records_imported);
     json_member_unsigned(json, "records_waiting", counters.records_waiting);
+    json_member_unsigned(json, "import_lag_ms", import_lag(&counters));
+    call_write_moment(call, "caught_up_at", counters.caught_up_at);
     json_member_unsigned(json, "calls_refused", counters.calls_refused);
     json_member_unsigned(json, "journal_bytes", counters.journal_bytes);
     json_member_unsigned(json, "journal_limit", counters.journal_limit);

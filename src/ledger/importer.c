@@ -80,6 +80,7 @@ struct importer *importer_open(struct shelf *shelf, const char *store_path, stru
     importer->guard = guard;
     importer->path = ensure_memory(strdup(store_path));
     atomic_store(&importer->counters.working, true);
+    atomic_store(&importer->counters.caught_up, clock_wall());
     return importer;
 }
 
@@ -582,6 +583,7 @@ static void succeed(struct importer *importer)
 
 static enum importer_state step(struct importer *importer)
 {
+    uint64_t began = clock_wall();
     importer->budget = IMPORTER_BATCH;
     importer->batch_records = 0;
     importer->batch_duplicates = 0;
@@ -592,6 +594,8 @@ static enum importer_state step(struct importer *importer)
         return IMPORTER_FAILING;
     }
     succeed(importer);
+    if (importer->budget > 0)
+        atomic_store(&importer->counters.caught_up, began);
     return importer->budget == 0 || importer->counting_old ? IMPORTER_MORE : IMPORTER_IDLE;
 }
 

@@ -46,6 +46,8 @@ struct importer_counters {
     _Atomic uint64_t duplicates;
     _Atomic uint64_t settled; /* records of this process that the store holds */
     _Atomic uint64_t failures;
+    _Atomic uint64_t caught_up; /* wall: all that was written until then has been read; it begins
+                                   with the opening */
     _Atomic bool working;
 };
 const struct importer_counters *importer_read_counters(const struct importer *importer);

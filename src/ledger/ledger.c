@@ -161,6 +161,7 @@ void ledger_read_counters(struct ledger *ledger, struct ledger_counters *out)
         .lines_skipped = load(&ledger->shelf.lines_skipped),
         .journal_bytes = load(&ledger->shelf.bytes),
         .journal_limit = ledger->shelf.limit,
+        .caught_up_at = load(&importer->caught_up),
         .accepting = true,
         .store_working = atomic_load(&importer->working),
     };

@@ -73,6 +73,7 @@ struct ledger_counters {
     uint64_t journal_bytes;    /* of all segments now */
     uint64_t journal_limit;    /* at most */
     uint64_t records_waiting;  /* journalled and not yet in the store, now */
+    uint64_t caught_up_at;     /* wall: all calls that ended before are in the store */
     bool accepting;            /* every worker has room for another call */
     bool store_working;        /* the last batch was taken */
 };

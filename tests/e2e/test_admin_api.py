@@ -53,6 +53,7 @@ def test_every_documented_route(admin):
     admin.call("GET", "/openapi.json")
     assert admin.get("/me")["role"] == "owner"
     assert admin.get("/status")["ledger"]["accepting"] is True
+    wait_until(lambda: admin.get("/status")["ledger"]["import_lag_ms"] == 0, what="nothing waits")
     assert [row["name"] for row in admin.get("/config")["models"]][:1] == ["fast"]
     newest = admin.get("/config/versions")["data"][0]["number"]
     assert admin.post(f"/config/versions/{newest}/restore", status=202)["changed"] is False

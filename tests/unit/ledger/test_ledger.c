@@ -342,7 +342,12 @@ static void a_locked_store_only_delays(void **state)
     struct fixture *fixture = *state;
     struct ledger *ledger = fixture_open(fixture, 1, SMALL, 0);
     fixture_write_end(ledger_journal(ledger, 0), fixture_id());
+    uint64_t before = clock_wall();
+    struct ledger_counters counters;
     assert_true(importer_flush(ledger->importer));
+    ledger_read_counters(ledger, &counters);
+    uint64_t caught_up = counters.caught_up_at;
+    assert_true(caught_up >= before && caught_up <= clock_wall());
     struct store *other = fixture_store(fixture, STORE_WRITE);
     assert_int_equal(store_begin(other), ERROR_OK);
     for (int i = 0; i < 1000; i++) {
@@ -352,12 +357,15 @@ static void a_locked_store_only_delays(void **state)
     assert_int_equal(importer_step(ledger->importer), IMPORTER_FAILING);
     assert_int_equal(importer_step(ledger->importer), IMPORTER_FAILING);
     assert_true(importer_backoff(ledger->importer) > 0);
-    struct ledger_counters counters;
     ledger_read_counters(ledger, &counters);
     assert_false(counters.store_working);
     assert_int_equal(counters.records_waiting, 1000);
+    assert_int_equal(counters.caught_up_at, caught_up);
     store_roll_back(other);
     store_close(other);
+    assert_true(importer_flush(ledger->importer));
+    ledger_read_counters(ledger, &counters);
+    assert_true(counters.caught_up_at > caught_up);
     fixture_finish(ledger);
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM exchanges"), 1001);
 }

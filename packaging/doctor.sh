@@ -189,6 +189,12 @@ check_way() {
         ;;
     esac
     say pass tcp "connected"
+    case $code:$(problem) in
+    *"certificate required"*)
+        say FAIL tls "$(problem)" "the listener takes only callers that show a client certificate, which this script does not: use turnpike doctor --certificate FILE --certificate-key FILE"
+        return 1
+        ;;
+    esac
     case $code in
     35)
         say FAIL tls "$(problem)" "check that this port speaks TLS (else the URL begins with http://)"

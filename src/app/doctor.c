@@ -13,9 +13,12 @@ static int doctor_run(const struct verb_call *call)
         return verb_misused(call->verb, "--config and --data are for the gateway's own host, "
                                         "without a URL");
     if (!remote && (options->key_file || options->key_variable || options->model || options->idle ||
-                    options->hosts.count > 0 || options->no_egress_check || options->no_call))
+                    options->certificate || options->certificate_key || options->hosts.count > 0 ||
+                    options->no_egress_check || options->no_call))
         return verb_misused(call->verb, "URL is missing: that option is for a gateway that is "
                                         "looked at from elsewhere");
+    if (options->certificate_key && !options->certificate)
+        return verb_misused(call->verb, "--certificate-key goes with --certificate");
     if (options->key_file && options->key_variable)
         return verb_misused(call->verb, "--key-file and --key-env do not go together");
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -35,6 +38,11 @@ static const struct option doctor_option_rows[] = {
                     OPTION_FILE),
     OPTION_TEXT_ROW("key-env", struct doctor_options, key_variable, "NAME",
                     "the environment variable that holds the key", OPTION_ANY),
+    OPTION_TEXT_ROW("certificate", struct doctor_options, certificate, "FILE",
+                    "the client certificate (PEM, with its chain) that this workload shows",
+                    OPTION_FILE),
+    OPTION_TEXT_ROW("certificate-key", struct doctor_options, certificate_key, "FILE",
+                    "its private key (PEM) [in the certificate's file]", OPTION_FILE),
     OPTION_TEXT_ROW("model", struct doctor_options, model, "MODEL",
                     "what the one small call asks for [demo, else the first that is listed]",
                     OPTION_ANY),
@@ -74,6 +82,8 @@ const struct verb verb_doctor = {
     .examples = "turnpike doctor https://gateway.example\n"
                 "turnpike doctor https://gateway.example/v1 --model gpt-4o --idle 60s\n"
                 "turnpike doctor http://10.0.0.5:8080 --key-file /run/secrets/key --json\n"
+                "turnpike doctor https://gateway.example --certificate client.pem "
+                "--certificate-key client.key\n"
                 "turnpike doctor --config /etc/turnpike/turnpike.yaml --data /var/lib/turnpike",
     .run = doctor_run,
 };

@@ -188,6 +188,11 @@ static void set_options(struct doctor_call *call, const struct curl_slist *field
     fetch_set_trust(curl);
     if (call->authority)
         (void)curl_easy_setopt(curl, CURLOPT_CAINFO, call->authority);
+    if (call->own_certificate) {
+        (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, call->own_certificate);
+        (void)curl_easy_setopt(curl, CURLOPT_SSLKEY,
+                               call->own_key ? call->own_key : call->own_certificate);
+    }
     if (call->unverified)
         (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
     (void)curl_easy_setopt(curl, CURLOPT_URL, call->url);

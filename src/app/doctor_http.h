@@ -32,6 +32,9 @@ struct doctor_call {
     const char *proxy;               /* "http://host:port"; "": none */
     struct text proxy_authorization; /* value of Proxy-Authorization; empty: none */
     const char *authority;           /* PEM file; NULL: the system's */
+    /* PEM files of the caller's own certificate and its key; NULL: none is shown. The key may stand
+     * in the certificate's file. */
+    const char *own_certificate, *own_key;
     struct text body;
     const char *const *fields; /* "Name: value", beside those that every call has */
     size_t field_count;

@@ -215,10 +215,37 @@ static const char *advice_on_certificate(const struct doctor_certificate *certif
     }
 }
 
+/* What a server says of the client's certificate comes as an alert (RFC 8446 section 6.2), with TLS
+ * 1.3 after the handshake, when the first bytes are read. Static; NULL: the trouble is another. */
+static const char *advice_on_own_certificate(const struct doctor *doctor)
+{
+    struct text problem = text_from(doctor->call.problem);
+    bool refused = text_find(problem, TEXT("alert bad certificate")) >= 0 ||
+                   text_find(problem, TEXT("alert unknown ca")) >= 0 ||
+                   text_find(problem, TEXT("alert certificate")) >= 0 ||
+                   text_find(problem, TEXT("alert unsupported certificate")) >= 0;
+    if (doctor->call.code == CURLE_SSL_CERTPROBLEM)
+        return "--certificate and --certificate-key name files in PEM: a certificate, and the "
+               "private key that belongs to it";
+    if (text_find(problem, TEXT("certificate required")) >= 0 ||
+        (doctor->options->certificate == NULL &&
+         (refused || text_find(problem, TEXT("alert handshake failure")) >= 0)))
+        return "the listener takes only callers that show a client certificate: show this "
+               "workload's with --certificate FILE --certificate-key FILE";
+    if (refused)
+        return "the listener does not take that client certificate: see that it has not expired, "
+               "that its authority is the one under client_authority there, and that the file has "
+               "the certificates in between";
+    return NULL;
+}
+
 static void tell_tls_failure(struct doctor *doctor)
 {
     const struct doctor_certificate *certificate = &doctor->call.certificate;
-    if (certificate->error != 0)
+    const char *own = advice_on_own_certificate(doctor);
+    if (own != NULL)
+        doctor_say(&doctor->report, DOCTOR_FAIL, "tls", own, "%s", doctor->call.problem);
+    else if (certificate->error != 0)
         doctor_say(&doctor->report, DOCTOR_FAIL, "tls", advice_on_certificate(certificate),
                    "%s: %s, issued by %s", certificate->error_text, certificate->subject,
                    certificate->issuer);
@@ -249,8 +276,8 @@ static void tell_certificate(struct doctor *doctor)
 
 static bool is_tls_failure(const struct doctor_call *call)
 {
-    return call->code == CURLE_PEER_FAILED_VERIFICATION || call->code == CURLE_SSL_CONNECT_ERROR ||
-           call->code == CURLE_SSL_CACERT_BADFILE;
+    return call->code == CURLE_PEER_FAILED_VERIFICATION || call->code == CURLE_SSL_CERTPROBLEM ||
+           call->code == CURLE_SSL_CONNECT_ERROR || call->code == CURLE_SSL_CACERT_BADFILE;
 }
 
 bool doctor_ask(struct doctor *doctor, const char *method, const char *path, struct text body,
@@ -261,6 +288,8 @@ bool doctor_ask(struct doctor *doctor, const char *method, const char *path, str
     doctor->call.method = method;
     doctor->call.url = url.data;
     doctor->call.proxy = doctor->proxy;
+    doctor->call.own_certificate = doctor->options->certificate;
+    doctor->call.own_key = doctor->options->certificate_key;
     doctor->call.body = body;
     doctor->call.key = with_key ? doctor->key : NULL;
     return doctor_call_run(&doctor->call);
@@ -282,7 +311,8 @@ static bool check_http(struct doctor *doctor)
     bool good = doctor_ask(doctor, "GET", "/healthz", TEXT(""), false);
     struct text target = redirect_target(doctor);
     bool ours = good && call->status == 200 && text_equal(buffer_text(&call->answer), TEXT("ok\n"));
-    if (!good && doctor->endpoint.tls && is_tls_failure(call)) {
+    if (!good && doctor->endpoint.tls &&
+        (is_tls_failure(call) || advice_on_own_certificate(doctor) != NULL)) {
         tell_tls_failure(doctor);
         return false;
     }
@@ -437,6 +467,23 @@ static bool read_key(struct doctor *doctor)
     return false;
 }
 
+/* libcurl's own words for a file that is not there do not name it. */
+static bool read_certificate(const struct doctor_options *options)
+{
+    const char *files[] = {options->certificate, options->certificate_key};
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        FILE *file = files[i] ? fopen(files[i], "re") : NULL;
+        if (files[i] && !file) {
+            (void)verb_fail("--certificate%s %.200s: %s", i ? "-key" : "", files[i],
+                            strerror(errno));
+            return false;
+        }
+        if (file)
+            fclose(file);
+    }
+    return true;
+}
+
 static bool read_idle(struct doctor *doctor)
 {
     uint64_t milliseconds, seconds;
@@ -471,7 +518,8 @@ int doctor_remote_run(struct doctor *doctor, const char *url)
     int exit_code = VERB_USAGE;
     arena_open(&doctor->arena, NULL, ARENA_MAX);
     doctor_call_open(&doctor->call);
-    if (read_url(doctor, url) && read_idle(doctor) && read_key(doctor)) {
+    if (read_url(doctor, url) && read_idle(doctor) && read_certificate(doctor->options) &&
+        read_key(doctor)) {
         doctor_report_open(&doctor->report, text_from(url), doctor->options->json,
                            doctor->options->strict);
         check_all(doctor);

@@ -11,6 +11,7 @@
 struct doctor_options {
     const char *config, *data;                          /* of the gateway's own host */
     const char *key_file, *key_variable, *model, *idle; /* of a workload's */
+    const char *certificate, *certificate_key;          /* of a workload that shows one */
     struct option_list hosts;
     bool json, strict, no_egress_check, no_call;
 };

@@ -245,6 +245,37 @@ def test_no_tls_on_that_port(demo):
     assert rows["tls"]["result"] == "fail" and "http://" in rows["tls"]["fix"]
 
 
+def test_a_listener_that_wants_a_certificate(issuer, demo, start_gateway, tmp_path):
+    certificate, key, _ = issuer.issue("localhost", file="server")
+    config = json.loads(json.dumps(demo.config))
+    config["listeners"]["main"]["address"] = f"127.0.0.1:{free_port()}"
+    port = free_port()
+    config["listeners"]["mutual"] = {"address": f"127.0.0.1:{port}", "certificates": [{"certificate": certificate, "key": key}],
+                                     "client_authority": str(issuer.file), "client_certificate": "required"}
+    gateway = start_gateway(config)
+    url, trust = f"https://localhost:{port}", {"SSL_CERT_FILE": str(issuer.file)}
+    row = remote(url, key=gateway.key, code=1, **trust)["tls"]
+    assert row["result"] == "fail" and "certificate required" in row["detail"]
+    assert "--certificate FILE --certificate-key FILE" in row["fix"]
+    said = script(url, 1, key=gateway.key, CURL_CA_BUNDLE=str(issuer.file), **trust)
+    assert said["tls"][0] == "fail"
+    own, own_key, _ = issuer.issue("spiffe://example/job", file="own")
+    show = ["--certificate", own, "--certificate-key", own_key]
+    assert remote(url, "--no-call", *show, key=gateway.key, code=0, **trust)["identity"]["result"] == "pass"
+    both = tmp_path / "both.pem"
+    both.write_text(open(own).read() + open(own_key).read())
+    assert remote(url, "--no-call", "--certificate", both, key=gateway.key, code=0, **trust)["identity"]["result"] == "pass"
+    (tmp_path / "stranger").mkdir()
+    strange, strange_key, _ = Authority(tmp_path / "stranger").issue("spiffe://example/job", file="strange")
+    row = remote(url, "--certificate", strange, "--certificate-key", strange_key, key=gateway.key, code=1, **trust)["tls"]
+    assert "client_authority" in row["fix"]
+    row = remote(url, "--certificate", own, "--certificate-key", strange_key, key=gateway.key, code=1, **trust)["tls"]
+    assert "belongs to it" in row["fix"]
+    for arguments in (["--certificate", tmp_path / "none"], ["--certificate-key", own_key]):
+        done = turnpike("doctor", url, *arguments, code=2)
+        assert "--certificate" in done.stderr and done.stdout == ""
+
+
 # ---------------------------------------------------------------- HTTP, clock
 
 

@@ -185,7 +185,10 @@ static void print_members(enum object_kind kind, yyjson_val *root)
         if (row->kind != kind || !is_shown(row, value))
             continue;
         buffer_clear(&line);
-        write_shown(row, value, &line);
+        if (i == OBJECT_KEY_models && !text_empty(text_member(root, "principal")))
+            buffer_append(&line, TEXT("as its rule in the configuration says"));
+        else
+            write_shown(row, value, &line);
         print_line(title_of(row), buffer_text(&line));
         if (i == OBJECT_BUDGET_spent)
             print_use(root);

@@ -158,6 +158,12 @@ static enum step_result refuse_key(struct exchange *exchange, enum refusal refus
         context.seen = key->id;
         if (refusal == REFUSAL_KEY_EXPIRED)
             context.detail = expiry(exchange, key);
+        if (key->exchanged && refusal == REFUSAL_KEY_REVOKED)
+            refusal = REFUSAL_EXCHANGED_KEY_REVOKED;
+        if (key->exchanged && refusal == REFUSAL_KEY_EXPIRED)
+            refusal = REFUSAL_EXCHANGED_KEY_EXPIRED;
+    } else if (refusal == REFUSAL_KEY_MISSING) {
+        context.detail = caller_describe_unread(exchange);
     }
     return exchange_refuse(exchange, refusal, context);
 }

@@ -18,6 +18,12 @@ void caller_note_key(struct exchange *exchange, struct text sent);
  * them.
  */
 enum step_result identify_caller(struct exchange *exchange, struct text sent);
+/* "a key (tpk_...) or a token (JWT) of an issuer", in the exchange's arena: bits of enum
+ * principal_proof. */
+struct text caller_name_proofs(struct exchange *exchange, uint32_t proofs);
+/* Why nothing was found that says who calls, where something was sent in a form that is not read;
+ * empty: nothing was sent. None of it is repeated: it may be a secret. */
+struct text caller_describe_unread(struct exchange *exchange);
 /* Who sent the key. */
 enum step_result caller_by_key(struct exchange *exchange, struct text sent);
 /* Who sent the token: by the issuers of the configuration. May wait for an issuer's keys, with the

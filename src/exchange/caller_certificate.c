@@ -90,6 +90,17 @@ static enum step_result identify(struct exchange *exchange, struct text der)
     return result;
 }
 
+/* Who asks for a key in exchange has nothing to exchange; a key would be none. */
+static enum step_result refuse_missing(struct exchange *exchange)
+{
+    bool exchanges = exchange->match.endpoint->kind == ENDPOINT_TOKEN;
+    uint32_t proofs = exchange->door->proofs & ~(exchanges ? 1u << PRINCIPAL_KEY : 0u);
+
+    return exchange_refuse(
+        exchange, exchanges ? REFUSAL_EXCHANGE_NOTHING : REFUSAL_CERTIFICATE_MISSING,
+        (struct refusal_context){.detail = caller_name_proofs(exchange, proofs)});
+}
+
 enum step_result caller_by_certificate(struct exchange *exchange)
 {
     struct buffer der;
@@ -101,7 +112,7 @@ enum step_result caller_by_certificate(struct exchange *exchange)
         if (too_large)
             return refuse_certificate(exchange, REFUSAL_CERTIFICATE_UNUSABLE,
                                       "it is larger than 16 KiB");
-        return exchange_refuse(exchange, REFUSAL_CERTIFICATE_MISSING, (struct refusal_context){0});
+        return refuse_missing(exchange);
     }
     enum step_result result = identify(exchange, buffer_text(&der));
     buffer_close(&der);

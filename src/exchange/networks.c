@@ -63,7 +63,8 @@ static struct text describe_refusal(struct exchange *exchange, enum policy_netwo
     struct arena *arena = &exchange->arena;
     struct text whose = describe_list(exchange, list), where = exchange->record.network;
     struct text place =
-        where.length > 0 ? arena_format(arena, " (network %.*s)", TEXT_ARG(where)) : TEXT("");
+        where.length > 0 ? arena_format(arena, ", and you come from network %.*s", TEXT_ARG(where))
+                         : TEXT("");
     struct text hope = answer->would_refuse || !answer->watched
                            ? TEXT("")
                            : arena_format(arena, "; rule %.*s would allow it, but is only observed",

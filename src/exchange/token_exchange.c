@@ -42,9 +42,11 @@ static enum step_result refuse_request(struct exchange *exchange,
         return exchange_refuse(
             exchange, REFUSAL_MEMORY_LIMIT,
             (struct refusal_context){.limit = exchange->upstreams->config->limits.exchange_memory});
-    return exchange_refuse(
-        exchange, REFUSAL_EXCHANGE_INVALID,
-        (struct refusal_context){.detail = text_from(request->problem), .param = request->param});
+    struct text param = request->param;
+    struct text detail = arena_format(&exchange->arena, "%.*s%s%s", TEXT_ARG(param),
+                                      param.length > 0 ? ": " : "", request->problem);
+    return exchange_refuse(exchange, REFUSAL_EXCHANGE_INVALID,
+                           (struct refusal_context){.detail = detail, .param = param});
 }
 
 static bool read_request(struct exchange *exchange, struct token_request *request,
@@ -62,9 +64,12 @@ static bool read_request(struct exchange *exchange, struct token_request *reques
 static enum step_result find_caller(struct exchange *exchange, struct text token)
 {
     bool certificates = exchange->door->proofs & 1u << PRINCIPAL_CERTIFICATE;
+    uint32_t proofs = exchange->door->proofs & ~(1u << PRINCIPAL_KEY);
 
     if (text_empty(token) && !certificates)
-        return exchange_refuse(exchange, REFUSAL_EXCHANGE_NOTHING, (struct refusal_context){0});
+        return exchange_refuse(
+            exchange, REFUSAL_EXCHANGE_NOTHING,
+            (struct refusal_context){.detail = caller_name_proofs(exchange, proofs)});
     return identify_caller(exchange, token);
 }
 
@@ -80,7 +85,8 @@ static enum step_result compare_tokens(struct exchange *exchange, struct text to
         exchange, REFUSAL_EXCHANGE_INVALID,
         (struct refusal_context){
             .param = TEXT("subject_token"),
-            .detail = TEXT("Authorization has another token: which of them is to be exchanged?")});
+            .detail = TEXT("subject_token: Authorization has another token, and only one of them "
+                           "can be exchanged")});
 }
 
 enum step_result token_exchange_identify(struct exchange *exchange)
@@ -193,6 +199,10 @@ static bool write_key(struct exchange *exchange, const struct key_answer *answer
     json_member_text(&json, "principal", exchange->key_id);
     json_member_text(&json, "expires_at",
                      text_of(expires, clock_format_rfc3339(answer->expires_at, expires)));
+    if (!(exchange->door->proofs & 1u << PRINCIPAL_KEY))
+        json_member_text(&json, "notice",
+                         TEXT("this address of the gateway takes no keys: use the key at one that "
+                              "does, or send the token itself here"));
     json_end_object(&json);
     return json_done(&json);
 }

@@ -112,7 +112,8 @@ static bool check_claims(yyjson_val *claims, const struct issuer_terms *terms, u
     }
     if (!is_for_us(claims, terms)) {
         show_audience(claims, out);
-        refuse(out, REFUSAL_TOKEN_AUDIENCE, NULL);
+        refuse(out, REFUSAL_TOKEN_AUDIENCE,
+               out->seen[0] ? NULL : "it has no \"aud\": it does not say for whom it was made");
         return false;
     }
     if (text_empty(claims_text(claims, TEXT("sub")))) {
@@ -155,8 +156,10 @@ static void examine(const struct jwt *jwt, const struct token_issuer *issuers, s
 
     out->issuer = find_issuer(jwt->claims, issuers, count);
     if (out->issuer == count) {
-        show(out, claims_text(jwt->claims, TEXT("iss")));
-        refuse(out, REFUSAL_TOKEN_ISSUER, NULL);
+        struct text name = claims_text(jwt->claims, TEXT("iss"));
+        show(out, name);
+        refuse(out, REFUSAL_TOKEN_ISSUER,
+               text_empty(name) ? "it has no \"iss\": it does not say who made it" : NULL);
         return;
     }
     const struct token_issuer *issuer = &issuers[out->issuer];

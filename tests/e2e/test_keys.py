@@ -62,6 +62,21 @@ def test_no_key_no_service(two_workers, own_fake):
     assert not own_fake.calls
 
 
+@pytest.mark.parametrize("header, said", [
+    (("Authorization", "Basic dXNlcjpzZWNyZXQ="), "sent with the scheme Basic, and only Bearer is read"),
+    (("Authorization", "{key}"), "Authorization was sent without the word Bearer in front"),
+    (("Authorization", "Bearer"), "the word Bearer with nothing behind it"),
+    (("x-api-key", "{key}"), "The header x-api-key was sent, and only Authorization is read"),
+    (("api-key", "{key}"), "The header api-key was sent, and only Authorization is read"),
+])
+def test_a_key_in_another_form_is_told(two_workers, header, said):
+    value = header[1].format(key=two_workers.key)
+    status, _, body = two_workers.get("/v1/models", headers={header[0]: value})
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == (401, "missing_api_key") and said in error["message"]
+    assert "Authorization: Bearer tpk_" in error["message"] and value not in str(error).replace("Bearer tpk_...", "") or value == "Bearer"
+
+
 def test_revoked_is_refused_by_every_worker_within_a_second(two_workers):
     made = two_workers.create_key("to revoke")
     two_workers.wait_key(made["key"])

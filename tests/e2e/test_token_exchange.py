@@ -205,7 +205,9 @@ def test_bodies_that_are_none(gateway, issuer):
     assert refused(gateway, twice, type=FORM)[:2] == (400, "invalid_token_exchange")
     other = as_form(subject_token=issuer.token(sub="quick"))
     status, code, message, _ = refused(gateway, other, token, FORM)
-    assert (status, code) == (400, "invalid_token_exchange") and "which of them" in message
+    assert (status, code) == (400, "invalid_token_exchange") and "subject_token: Authorization has another token" in message and "?." not in message
+    message = refused(gateway, as_form(expires_in="soon"), token, FORM)[2]
+    assert "cannot be used: expires_in: it must be a whole number of seconds, 1 or more." in message
     assert refused(gateway, as_form(subject_token="eyJ" + "a" * 30000), type=FORM)[:2] == (401, "malformed_token")
     expired = issuer.token(sub="robot", iat=int(time.time()) - 900, exp=int(time.time()) - 60)
     assert refused(gateway, as_form(subject_token=expired), type=FORM)[:2] == (401, "expired_token")
@@ -294,7 +296,9 @@ def test_revoked_listed_and_audited(gateway, issuer):
     assert "was given in exchange" in gateway.run("key", "edit", answer["key_id"], "--name", "x", *data, check=False).stderr
     gateway.run("key", "revoke", answer["access_token"], *data, "--reason", "leaked")
     wait_until(lambda: gateway.get("/v1/models", answer["access_token"])[0] == 401, 5, "it is revoked")
-    assert refusal(gateway, answer["access_token"])[:2] == (401, "revoked_api_key")
+    status, code, message, _ = refusal(gateway, answer["access_token"])
+    assert (status, code) == (401, "revoked_api_key") and "Exchange a token or certificate anew" in message
+    assert "as its rule in the configuration says" in gateway.run("key", "show", answer["key_id"], *data).stdout
     shown = json.loads(gateway.run("key", "show", answer["key_id"], *data, "--json").stdout)
     assert shown["state"] == "revoked" and shown["revoked_reason"] == "leaked"
 
@@ -385,6 +389,7 @@ def test_a_key_for_a_certificate(tmp_path, own_fake):
             assert seen["principal"]["kind"] == "certificate" and seen["principal"]["name"] == "spiffe://prod.example/ns/x"
             assert seen["principal"]["exchanged_key"] == given["key_id"]
             refused = client.post(url + "/turnpike/v1/token")
-            assert (refused.status_code, refused.json()["error"]["code"]) == (401, "missing_certificate")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (401, "missing_token")
+            assert "takes a client certificate" in refused.json()["error"]["message"]
     finally:
         gateway.stop()

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 
+import httpx
 import openai
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -175,9 +176,18 @@ def test_what_a_listener_takes(tmp_path, own_fake, issuer):
     gateway = start_with(tmp_path, own_fake, {"cluster": terms(issuer)}, listeners=config)
     try:
         assert ask(gateway, issuer.token()).status_code == 200
+        given = httpx.post(gateway.url + "/turnpike/v1/token", headers={"Authorization": f"Bearer {issuer.token()}"}).json()
+        assert "takes no keys" in given["notice"], "who is given a key hears that this listener does not take it"
+        for claim, code in (("iss", "unknown_token_issuer"), ("aud", "wrong_token_audience")):
+            message = refusal(gateway, issuer.token(**{claim: None}))
+            assert message[1] == code and f'it has no "{claim}"' in message[2], message
         key = gateway.create_key()["key"]
         status, code, message, _ = refusal(gateway, key)
         assert (status, code) == (401, "identity_not_accepted") and "a token (JWT)" in message
+        for headers, said in (({}, "No token was sent, and nothing else"), ({"X-Api-Key": key}, "The header x-api-key was sent")):
+            status, _, body = gateway.get("/v1/models", key="", headers=headers)
+            error = json.loads(body)["error"]
+            assert (status, error["code"]) == (401, "missing_token") and said in error["message"] and key not in str(error)
     finally:
         gateway.stop()
 

@@ -4,6 +4,8 @@
 #include "base/ensure.h"
 #include "store/keys.h"
 #include "store/teams.h"
+#include "tables/config.h"
+#include "tables/refusals.h"
 
 const char *const bounces_by_words[BOUNCES_BY_COUNT] = {
     [BOUNCES_BY_GROUP] = "group",   [BOUNCES_BY_NETWORK] = "network",
@@ -29,6 +31,17 @@ bool bounces_read_network(struct text word, struct bounces_question *out)
     /* No name has these, so it was meant to be one of the first kinds. */
     return out->in_network ||
            (!text_empty(word) && text_find_char(word, '/') < 0 && text_find_char(word, ':') < 0);
+}
+
+bool bounces_network_slipped(struct text word, char meant[NETWORK_TEXT_SIZE])
+{
+    struct network network;
+    enum error error = network_parse(word, &network);
+
+    if (error == ERROR_OK || error == ERROR_SYNTAX)
+        return false;
+    (void)network_format(&network, meant);
+    return true;
 }
 
 /* ---- networks that got through ---- */
@@ -360,6 +373,43 @@ static const struct {
 #include "tables/bounce_fixes.def"
 #undef FIX
 };
+
+static const struct text knocks[] = {
+#define KNOCK(name, code) TEXT_INIT(code),
+#include "tables/knocks.def"
+#undef KNOCK
+};
+
+struct nearest {
+    struct text wanted, word;
+    size_t limit;
+};
+
+static bool look_at_reason(struct nearest *nearest, struct text word)
+{
+    size_t distance = text_edit_distance(nearest->wanted, word, nearest->limit);
+
+    if (distance <= nearest->limit && (text_empty(nearest->word) || distance < nearest->limit)) {
+        nearest->word = word;
+        nearest->limit = distance;
+    }
+    return text_equal(nearest->wanted, word);
+}
+
+bool bounces_knows_reason(struct text reason, struct text *nearest)
+{
+    struct nearest found = {.wanted = reason, .limit = config_near_limit(reason)};
+    bool known = false;
+
+    for (unsigned i = REFUSAL_NONE + 1; i < REFUSAL_COUNT; i++)
+        known |= look_at_reason(&found, refusal_row((enum refusal)i)->code);
+    for (size_t i = 0; i < ARRAY_LENGTH(knocks); i++)
+        known |= look_at_reason(&found, knocks[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(fixes); i++)
+        known |= look_at_reason(&found, fixes[i].code);
+    *nearest = found.word;
+    return known;
+}
 
 struct text bounces_fix(const struct bounce_group *group)
 {

@@ -58,9 +58,16 @@ void bounces_answer_free(struct bounces_answer *answer);
 /* What the row is called in an answer by that: its id, network, … */
 const char *bounces_row_word(const struct bounces_row *row, enum bounces_by by);
 
-/* "10.0.0.0/8", one address, an IPv6 one, or else a name. Bits behind its length do not matter:
- * what lies around is meant. False when it can be neither. */
+/* "10.0.0.0/8", one address, an IPv6 one, or else a name. Bits behind its length are left
+ * out (see bounces_network_slipped). False when it can be neither. */
 must_check bool bounces_read_network(struct text word, struct bounces_question *out);
+/* Whether the word is a range with bits set behind its length, and which was probably meant. */
+must_check bool bounces_network_slipped(struct text word, char meant[NETWORK_TEXT_SIZE]);
+/* Whether calls can be turned away for that reason: a code of a refusal, of a connection that ended
+ * before a call, or a kind of observed rule. If not, `nearest` is the one most like it; empty:
+ * none.
+ */
+must_check bool bounces_knows_reason(struct text reason, struct text *nearest);
 
 /* When an answer is empty, whether that is because of a word that names nothing: the member of the
  * question that does ("team"), or NULL. Networks and listeners are known by the calls that came. */

@@ -14,7 +14,8 @@ struct place {
 
 static bool read_question(struct admin_call *call, struct bounces_question *question)
 {
-    struct text by = call_query(call, "by"), network = call_query(call, "network");
+    struct text by = call_query(call, "by"), network = call_query(call, "network"), nearest;
+    char meant[NETWORK_TEXT_SIZE];
 
     *question = (struct bounces_question){
         .now = clock_wall(),
@@ -31,6 +32,14 @@ static bool read_question(struct admin_call *call, struct bounces_question *ques
         return call_refuse(call, ADMIN_PROBLEM_INVALID, "network",
                            "that is no network: 10.0.0.0/8, 2001:db8::/32, one address, or a name "
                            "of the configuration");
+    if (network.data && bounces_network_slipped(network, meant))
+        return call_refuse(call, ADMIN_PROBLEM_INVALID, "network",
+                           "that has bits set behind its length; did you mean %s?", meant);
+    if (!text_empty(question->reason) && !bounces_knows_reason(question->reason, &nearest))
+        return call_refuse(call, ADMIN_PROBLEM_INVALID, "reason",
+                           "no call is turned away for that%s%.*s%s",
+                           text_empty(nearest) ? "" : "; did you mean ", TEXT_ARG(nearest),
+                           text_empty(nearest) ? "; docs/errors.md has the codes" : "?");
     const struct config_network *around =
         question->in_network ? config_network_of(call->office->config, &question->network) : NULL;
     if (around)

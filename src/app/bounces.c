@@ -22,6 +22,8 @@ struct bounces_options {
 
 /* ------------------------------------------------------------------ what is asked for */
 
+#define KEPT (BOUNCES_DAYS * 24u * 3600u * NANOSECONDS_PER_SECOND)
+
 struct wanted {
     struct bounces_question question;
     uint64_t limit; /* rows; 0: all */
@@ -32,6 +34,8 @@ static int read_question(const struct verb_call *call, struct wanted *wanted)
     const struct bounces_options *options = call->options;
     struct bounces_question *question = &wanted->question;
     bool one = call->operand_count > 0;
+    struct text nearest;
+    char meant[NETWORK_TEXT_SIZE];
     const char *since = options->since ? options->since : one ? "all" : SINCE_DEFAULT;
 
     *wanted = (struct wanted){.limit = options->json ? 0 : TABLE_LIMIT};
@@ -58,6 +62,18 @@ static int read_question(const struct verb_call *call, struct wanted *wanted)
                             "--network: '%.60s' is no network: write 10.0.0.0/8, 2001:db8::/32, "
                             "one address, or a name of the configuration",
                             options->network);
+    if (options->network && bounces_network_slipped(text_from(options->network), meant))
+        return verb_misused(call->verb,
+                            "--network: '%.60s' has bits set behind its length; did you mean '%s'?",
+                            options->network, meant);
+    if (options->reason && !bounces_knows_reason(question->reason, &nearest))
+        return verb_misused(call->verb, "--reason: no call is turned away for '%.60s'%s%.*s%s",
+                            options->reason, text_empty(nearest) ? "" : "; did you mean '",
+                            TEXT_ARG(nearest),
+                            text_empty(nearest) ? "; docs/errors.md has the codes" : "'?");
+    if (options->since && question->since > 0 && question->since < question->now - KEPT)
+        (void)verb_fail("--since %.60s: who was turned away is kept for %u days", options->since,
+                        BOUNCES_DAYS);
     if (options->limit && !number_parse_unsigned(text_from(options->limit), &wanted->limit))
         return verb_misused(call->verb, "--limit takes a whole number, not '%.60s'",
                             options->limit);

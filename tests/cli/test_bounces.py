@@ -118,6 +118,10 @@ def test_words_that_name_nothing(place):
     for option in ("network", "listener"):
         done = place.run("bounces", f"--{option}", "nowhere")
         assert f"no {option} 'nowhere' is known from any call" in done.stderr and not done.stdout
+    assert "kept for 32 days" in place.run("bounces", "--since", "99d").stderr
+    assert "kept for" not in place.run("bounces", "--since", "31d").stderr
+    for known in ("limit", "revoked_api_key", "tls_version", "upstream_timeout"):
+        place.run("bounces", "--reason", known)
 
 
 def test_the_story_of_a_row(place):
@@ -133,7 +137,8 @@ def test_the_story_of_a_row(place):
 
 @pytest.mark.parametrize("arguments, word", [
     (("--since", "yesterday"), "--since"), (("--by", "colour"), "network, reason"), (("--network", "10.0.0.0/99"), "--network"),
-    (("--limit", "x"), "--limit"), (("bnc_1", "--by", "team"), "--by"), (("bnc_1", "bnc_2"), "bnc_2")])
+    (("--network", "10.1.0.1/16"), "did you mean '10.1.0.0/16'"), (("--reason", "nosuch"), "no call is turned away for 'nosuch'"),
+    (("--reason", "revoked_api_kye"), "did you mean 'revoked_api_key'"), (("--limit", "x"), "--limit"), (("bnc_1", "--by", "team"), "--by"), (("bnc_1", "bnc_2"), "bnc_2")])
 def test_wrong_command_lines(place, arguments, word):
     assert word in place.run("bounces", *arguments, code=2).stderr
 

@@ -239,7 +239,7 @@ def test_admin_api(gate):
     by = admin.get("/bounces?by=reason&network=10.4.0.0/16")["data"]
     assert [(row["calls"], row["groups"], row["id"], row["network"]) for row in by] == [(15, 5, None, None)]
     assert admin.get("/bounces/bnc_00000000", status=404).code == "not_found"
-    for bad, field in (("by=colour", "by"), ("network=10.0.0.0/99", "network"), ("since=never", "since"), ("cursor=eA", "cursor")):
+    for bad, field in (("reason=nosuch", "reason"), ("network=10.1.0.1/16", "network"), ("by=colour", "by"), ("network=10.0.0.0/99", "network"), ("since=never", "since"), ("cursor=eA", "cursor")):
         assert admin.get("/bounces?" + bad, status=400).field == field
     lead = json.loads(gate.run("admin", "key", "create", "--data", str(gate.data), "--name", "l", "--role", "team_lead", "--team", "search",
                                "--json").stdout) if gate.run("team", "create", "--data", str(gate.data), "search") else None

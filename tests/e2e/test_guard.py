@@ -95,9 +95,10 @@ def test_a_rule_of_a_team_is_taken_back_and_stays_so(gateway):
             ask(gateway, key, CLUSTER)
     wait_until(lambda: show(gateway, made)["mode"] == "observe", 10, "taken back")
     soon(gateway, keys[0], CLUSTER, 200)
-    wait_until(lambda: told(gateway, "networks of team search"), 10, "told")
-    line, = told(gateway, "networks of team search")
-    assert "the gateway has made it observed" in line and "network cluster" in line and "req_" in line
+    # Where the first key alone was refused often enough, that was told before.
+    wait_until(lambda: told(gateway, "the gateway has made it observed"), 10, "told")
+    line, = told(gateway, "the gateway has made it observed")
+    assert "networks of team search" in line and "network cluster" in line and "req_" in line
     row = audit(gateway)[0]
     assert (row["who"], row["via"], row["action"], row["id"]) == ("gateway", "guard", "update", made["id"])
     assert row["before"]["mode"] == "enforce" and row["after"]["mode"] == "observe"
@@ -125,7 +126,8 @@ def test_nobody_brings_it_about_who_could_not_call_before(gateway):
     gateway.wait_record(id)
     on_watch(gateway)
     on_watch(gateway)
-    assert show(gateway, made)["mode"] == "enforce" and not told(gateway, "")
+    # The first key may have got through from there while the rule was on its way; one is too few.
+    assert show(gateway, made)["mode"] == "enforce" and all("too few keys" in line for line in told(gateway, ""))
 
 
 def test_one_key_is_told_of_and_no_more(gateway):

@@ -86,6 +86,9 @@ struct operations {
      * into the arena; false: none is known. NULL: nobody can say. */
     bool (*learn_networks)(const char *directory, struct arena *arena, const struct text **names,
                            size_t *count);
+    bool networks_asked, networks_known; /* what it said, the first time */
+    const struct text *networks;
+    size_t network_count;
     const char *zones; /* where the time zones are; NULL: where the system has them */
 };
 

@@ -67,21 +67,31 @@ static bool is_name_of_network(struct text network)
 
 enum known { KNOWN, MISSING, NOBODY_CAN_SAY };
 
+/* Once: the file may be large, and a list has many rules. */
+static bool learn_networks(struct operations *operations)
+{
+    if (!operations->networks_asked && operations->learn_networks != NULL)
+        operations->networks_known =
+            operations->learn_networks(operations->directory, operations->arena,
+                                       &operations->networks, &operations->network_count);
+    operations->networks_asked = true;
+    return operations->networks_known;
+}
+
 /* Whether the gateway's configuration has a network of that name, and else which one is the most
  * like it (empty: none is). */
 static enum known look_up(struct operations *operations, struct text name, struct text *nearest)
 {
-    const struct text *names;
-    size_t count, limit = config_near_limit(name);
+    size_t limit = config_near_limit(name);
     *nearest = text_of(NULL, 0);
     if (operations->config != NULL) {
         *nearest = config_nearest_network(operations->config, name);
         return config_find_network(operations->config, name) != NULL ? KNOWN : MISSING;
     }
-    if (operations->learn_networks == NULL ||
-        !operations->learn_networks(operations->directory, operations->arena, &names, &count))
+    if (!learn_networks(operations))
         return NOBODY_CAN_SAY;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < operations->network_count; i++) {
+        const struct text *names = operations->networks;
         size_t distance = text_edit_distance(name, names[i], limit);
         if (distance == 0)
             return KNOWN;

@@ -7,6 +7,8 @@
 #define MODELS_PATH  "/v1/models"
 #define CALL_PATH    "/v1/chat/completions"
 #define MODELS_SHOWN 5u
+#define NAME_SHOWN   100u /* bytes of one; as they are used they are shorter */
+#define LIST_SIZE    (MODELS_SHOWN * (NAME_SHOWN + 8) + 32)
 #define BODY_MAX     1024u
 /* Of a streamed answer: shorter ones tell nothing about who held what back. */
 #define STREAM_LONG_ENOUGH (150u * NANOSECONDS_PER_MILLISECOND)
@@ -49,7 +51,8 @@ static bool is_listed(yyjson_val *models, struct text wanted)
     return false;
 }
 
-static void list_models(yyjson_val *models, char *out, size_t size)
+/* The first of them; of a very long name its beginning. */
+static void list_models(yyjson_val *models, char out[LIST_SIZE])
 {
     size_t index, count;
     yyjson_val *model;
@@ -59,11 +62,14 @@ static void list_models(yyjson_val *models, char *out, size_t size)
         struct text id = {NULL, 0};
         size_t used = strlen(out);
         if (index == MODELS_SHOWN) {
-            (void)snprintf(out + used, size - used, " and %zu more", count - index);
+            (void)snprintf(out + used, LIST_SIZE - used, " and %zu more", count - index);
             break;
         }
         (void)json_get_text(model, "id", &id);
-        (void)snprintf(out + used, size - used, "%s%.*s", index ? ", " : "", TEXT_ARG(id));
+        bool whole = id.length <= NAME_SHOWN;
+        struct text shown = text_first(id, NAME_SHOWN);
+        (void)snprintf(out + used, LIST_SIZE - used, "%s%.*s%s", index ? ", " : "", TEXT_ARG(shown),
+                       whole ? "" : "…");
     }
 }
 
@@ -84,11 +90,11 @@ static void check_models(struct doctor *doctor)
 {
     yyjson_doc *document = NULL;
     yyjson_val *models = NULL;
-    char list[512];
+    char list[LIST_SIZE];
     ensure(json_parse(buffer_text(&doctor->call.answer), &document) == ERROR_OK);
     ensure(json_get_array(yyjson_doc_get_root(document), "data", &models) == JSON_PRESENT);
     choose_model(doctor, models);
-    list_models(models, list, sizeof list);
+    list_models(models, list);
     const char *wanted = doctor->options->model;
     if (wanted && !is_listed(models, text_from(wanted)))
         doctor_say(&doctor->report, DOCTOR_WARN, "models",

@@ -621,6 +621,13 @@ def test_a_limit_is_not_the_keys_fault(demo, nginx):
     assert said["identity"][0] == "pass" and said["models"][0] == "warn" and said["request"][0] == "pass"
 
 
+def test_a_large_body_that_is_refused_for_a_limit(demo, nginx):
+    """Not the size is at fault, whoever says 429."""
+    url = nginx(demo, "proxy_buffering off; client_max_body_size 8m;", echo="if ($http_content_length = 2097152) { return 429 busy; }")
+    row = remote(url, "--no-call", key=demo.key, code=0)["large body"]
+    assert row["result"] == "warn" and "limits how often" in row["fix"] and "client_max_body_size" not in row["fix"]
+
+
 def test_the_script_blames_the_network_and_not_the_key(demo, start_gateway):
     closed = start_gateway(with_rules(demo.config, {"deny": "here", "mode": "enforce"}))
     done = subprocess.run(["sh", gateway_module.ROOT / "packaging/doctor.sh", closed.url], capture_output=True, text=True,

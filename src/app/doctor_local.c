@@ -121,7 +121,8 @@ static bool check_directory(struct doctor *doctor, const char *data)
     struct doctor_report *report = &doctor->report;
     struct stat status;
     bool there = stat(data, &status) == 0;
-    if ((!there && errno == EACCES) || (there && access(data, R_OK | W_OK | X_OK) != 0)) {
+    bool is_directory = there && S_ISDIR(status.st_mode);
+    if ((!there && errno == EACCES) || (is_directory && access(data, R_OK | W_OK | X_OK) != 0)) {
         doctor_say(report, DOCTOR_FAIL, "data",
                    "run this as the gateway's user; if it is, chown the directory to it",
                    "%s: this user may not read and write it; disk, store and journal are not "
@@ -129,7 +130,7 @@ static bool check_directory(struct doctor *doctor, const char *data)
                    data);
         return false;
     }
-    if (!there || !S_ISDIR(status.st_mode)) {
+    if (!is_directory) {
         doctor_say(report, DOCTOR_FAIL, "data", "--data DIR names the data directory of the server",
                    "%s: %s", data, there ? "it is not a directory" : strerror(errno));
         return false;

@@ -119,7 +119,7 @@ def test_completion_scripts_parse(shell, tmp_path):
 
 @pytest.mark.parametrize("typed, offered", [
     ("turnpike k", ["key"]), ("turnpike key ro", ["rotate"]), ("turnpike key create --te", ["--team"]),
-    ("turnpike key list --", ["--data", "--help", "--json", "--live", "--team", "--unused", "--wide"]), ("turnpike log -", None), ("turnpike completion z", ["zsh"]),
+    ("turnpike key list --", ["--data", "--exchanged", "--help", "--json", "--live", "--team", "--unused", "--wide"]), ("turnpike log -", None), ("turnpike completion z", ["zsh"]),
 ])
 def test_bash_completes(typed, offered):
     words = typed.split(" ")

@@ -90,7 +90,7 @@ export function pages(getWorld) {
         await page.waitForURL(/team=documents/);
         await page.locator("tbody tr").first().getByRole("link").click();
         await page.waitForURL(/bounce=bnc_/);
-        await page.locator(".drawer").getByText(/were refused: the rules of their team or key do not allow that network/).waitFor();
+        await page.locator(".drawer").getByText(/(was|were) refused: /).waitFor();
         const link = page.url();
         await page.goBack();
         await page.waitForURL(/team=documents(?!.*bounce)/);

@@ -1,6 +1,8 @@
 // Every page: it comes with its data, in light and dark, wide and narrow; nothing is asked of anybody else; a
 // screen reader can use it.
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 const TABLE_OF = (caption) => (page) => page.locator(`table:has(caption:text-is("${caption}")) tbody tr`).first();
@@ -123,6 +125,17 @@ export function pages(getWorld) {
         await page.locator(".drawer").waitFor();
         await page.keyboard.press("Escape");
         await page.locator(".drawer").waitFor({ state: "detached" });
+        await person.close();
+    });
+
+    test("what a reload has changed stands beside the ledger's state", async () => {
+        const world = getWorld();
+        const person = await world.person();
+        const file = join(world.data, "data", "demo.yaml");
+        writeFileSync(file, readFileSync(file, "utf-8").replace("networks:\n", "networks:\n  depot: {ranges: [10.99.0.0/16]}\n"));
+        world.gateway.kill("SIGHUP");
+        await person.goto("/audit?tab=ledger");
+        await person.page.getByText(/depot/).waitFor();
         await person.close();
     });
 }

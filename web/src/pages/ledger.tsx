@@ -14,7 +14,7 @@ interface Status {
     version: string;
     started_at: string;
     workers: number;
-    config: { generation: number; loaded_at: string; source: string | null; changes: string[] };
+    config: { generation: number; loaded_at: string; source: string | null; changes: { text: string }[] };
     ledger: { accepting: boolean; records_written: number; records_imported: number; records_waiting: number; calls_refused: number; journal_bytes: number; journal_limit: number };
     store: { working: boolean; failures: number };
     prices: { catalog: string };
@@ -60,7 +60,7 @@ function State({ status: { ledger, store, config, prices, keys, ...gateway } }: 
                             ["Up since", <Moment key="up" at={gateway.started_at} />],
                             ["Workers", String(gateway.workers)],
                             ["Configuration", <span key="config"><Said text={config.source} none="made at the start" /> <span class="muted">no. {config.generation}, loaded <Moment at={config.loaded_at} ago /></span></span>],
-                            config.changes.length > 0 && ["Last reload", <ul key="changes">{config.changes.map((change) => <li key={change}><Said text={change} /></li>)}</ul>],
+                            config.changes.length > 0 && ["Last reload", <ul key="changes">{config.changes.map(({ text }) => <li key={text}><Said text={text} /></li>)}</ul>],
                         ]}
                     />
                 </Card>
